@@ -1,0 +1,1 @@
+"""drawproof's harness: loads a lender, breaks it on purpose, and judges what was kept."""

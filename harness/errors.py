@@ -1,0 +1,61 @@
+"""Whose fault it is, as a type.
+
+    DrawproofError
+    ├── ScenarioError   the author of the scenario, or of the command line   exit 2
+    ├── TargetError     the system under test did not do its part            exit 5
+    ├── HarnessError    drawproof itself, or the machine it runs on          exit 5
+    └── SafetyError     aborted, or a fault would not heal                   exit 4
+
+An inconclusive run and a breached promise are verdicts, not errors.
+"""
+
+from dataclasses import dataclass
+
+
+class DrawproofError(Exception):
+    """Root of the tree; never raised itself. `exit_code` is what the command ends with."""
+
+    exit_code = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """One mistake in a scenario: where it is, what was found, what would be right.
+
+    `line` counts from 1 (0: not in the file, given on the command line); `path` is the key
+    path, `load.shape.rate`; `allowed` is a phrase that completes "allowed: ...".
+    """
+
+    file: str
+    line: int
+    path: str
+    found: str
+    allowed: str
+
+    def __str__(self) -> str:
+        where = f"{self.file}:{self.line}" if self.line else self.file
+        return f"{where}: {self.path or '(top)'}: found {self.found}; allowed: {self.allowed}"
+
+
+class ScenarioError(DrawproofError):
+    """The scenario or the command line can't be used; carries every problem at once."""
+
+    exit_code = 2
+
+    def __init__(self, problems: tuple[Problem, ...]) -> None:
+        super().__init__("\n".join(str(problem) for problem in problems))
+        self.problems = problems
+
+
+class TargetError(DrawproofError):
+    """The system under test could not be started, reached or read."""
+
+
+class HarnessError(DrawproofError):
+    """drawproof, or the machine under it, could not do its part."""
+
+
+class SafetyError(DrawproofError):
+    """A drill was aborted for safety, or a fault would not heal."""
+
+    exit_code = 4

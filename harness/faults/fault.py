@@ -1,0 +1,90 @@
+"""What a fault is: a small frozen value that can be injected, healed, and seen from outside.
+
+A fault never keeps the time and never writes the journal: the nemesis does. "No fault" is a
+value too (`Noop`), so that a run without faults takes the same way through.
+"""
+
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+
+class Surroundings(Protocol):
+    """What a fault may touch: the target's replicas, and the proxies on its edges."""
+
+    def replica_pid(self, replica: str) -> tuple[int, int]:
+        """(pid, start time in clock ticks since boot) of a live replica."""
+
+    def replica_address(self, replica: str) -> tuple[str, int]:
+        """Where a replica or a bank (`bank.own`) listens itself, not through a proxy."""
+
+    def restart_replica(self, replica: str) -> None:
+        """Start a killed replica again, on its old port."""
+
+    def proxy_api(self) -> tuple[str, str]:
+        """(base URL of the proxy's API, the run's token)."""
+
+    def proxied_address(self, edge: str) -> tuple[str, int]:
+        """Where the proxy listens for an edge."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sighting:
+    """One look from outside. `bites`: the fault is acting; None: could not tell."""
+
+    at_ns: int
+    bites: bool | None
+    detail: str
+
+
+class Fault(Protocol):
+    """One fault. Raises TargetError when the target can't be acted on."""
+
+    @property
+    def name(self) -> str:
+        """As the scenario names it, `process: kill ledger-1`."""
+
+    @property
+    def edge_or_replica(self) -> str:
+        """What is faulted: `gateway->bank.partner-a` or `ledger-1`. Exposure is counted by it."""
+
+    @property
+    def bites_within_s(self) -> float:
+        """An injected fault not seen for this long has not worked."""
+
+    @property
+    def heals(self) -> bool:
+        """False: there is no heal (a kill without `for`); the bite counts as the heal."""
+
+    def undo(self, around: Surroundings) -> Mapping[str, Any]:
+        """The journal's undo, an action of harness.nemesis.undo; known before injecting."""
+
+    def inject(self, around: Surroundings) -> None: ...
+
+    def heal(self, around: Surroundings) -> None: ...
+
+    def observe(self, around: Surroundings) -> Sighting:
+        """Look from outside by a probe of its own; bounded to about one second."""
+
+
+@dataclass(frozen=True, slots=True)
+class Noop:
+    """No fault: injects nothing, is never seen."""
+
+    name: str = "noop"
+    edge_or_replica: str = ""
+    bites_within_s: float = 1.0
+    heals: bool = True
+
+    def undo(self, around: Surroundings) -> Mapping[str, Any]:
+        return {"kind": "nothing"}
+
+    def inject(self, around: Surroundings) -> None:
+        return None
+
+    def heal(self, around: Surroundings) -> None:
+        return None
+
+    def observe(self, around: Surroundings) -> Sighting:
+        return Sighting(at_ns=time.monotonic_ns(), bites=False, detail="no fault")

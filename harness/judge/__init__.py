@@ -1,0 +1,1 @@
+"""From the run directory alone to a verdict."""

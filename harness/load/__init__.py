@@ -1,0 +1,1 @@
+"""Open arrivals, sent by Locust in child processes."""

@@ -1,0 +1,1 @@
+"""The one actor that injects faults and heals them."""

@@ -1,0 +1,1 @@
+"""A TCP proxy that can be slowed, with Toxiproxy's API."""

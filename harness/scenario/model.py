@@ -1,0 +1,179 @@
+"""A scenario, read and checked: frozen values, units in the names, no defaults left to guess.
+
+Times are seconds from t = 0, the start of warmup. Nothing here reads files.
+"""
+
+from dataclasses import dataclass
+from typing import Literal
+
+Cause = Literal["risk", "liquidity", "system", "compliance"]
+CAUSES: tuple[Cause, ...] = ("risk", "liquidity", "system", "compliance")
+PHASES = ("warmup", "baseline", "fault", "watch")
+PROFILES = ("none", "naive", "full")
+PROTECTIONS = ("breaker", "deadlines", "failover", "retries", "tier_fallthrough")
+
+
+@dataclass(frozen=True, slots=True)
+class Capacity:
+    """What bounds the lender, the same in every profile; `*_slots` are per replica or bank."""
+
+    gateway_slots: int
+    ledger_connections: int
+    bank_slots: int
+    bank_latency_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class LenderSpec:
+    """The lender a scenario asks for.
+
+    `protections` switches single protections over the profile: ((name, on), ...).
+    `tier_shares` are shares of the draws and sum to 1: ((tier, share), ...).
+    `defects` are planted mistakes, by name; a scenario that proves a lender has none.
+    """
+
+    profile: str
+    protections: tuple[tuple[str, bool], ...]
+    replicas: tuple[tuple[str, int], ...]
+    capacity: Capacity
+    tier_shares: tuple[tuple[str, float], ...]
+    defects: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class RateStep:
+    """From `at_s` on, `rate_per_s` draw intents are due each second."""
+
+    at_s: float
+    rate_per_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class Spike:
+    """`rate_per_s` from `at_s` for `for_s`, instead of the shape's own rate."""
+
+    at_s: float
+    for_s: float
+    rate_per_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class Shape:
+    """How many draws are due when. `steps` hold until the next step; `spikes` only for a while."""
+
+    kind: Literal["steady", "spike"]
+    rate_per_s: float
+    steps: tuple[RateStep, ...]
+    spikes: tuple[Spike, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Journey:
+    """What borrowers do: quota looks per draw, and the share of draws that must be refused."""
+
+    quota_per_draw: float
+    must_refuse: float
+
+
+@dataclass(frozen=True, slots=True)
+class Patience:
+    """How long a borrower waits and how often it presses again (with the same key)."""
+
+    deadline_s: float
+    attempt_timeout_s: float
+    retries: int
+    pause_low_s: float
+    pause_high_s: float
+    poll_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class LoadSpec:
+    shape: Shape
+    borrowers: int
+    journey: Journey
+    patience: Patience
+    workers: int
+
+
+@dataclass(frozen=True, slots=True)
+class PhasePlan:
+    """Lengths of the phases, seconds. Drain follows watch and has no planned length."""
+
+    warmup_s: float
+    baseline_s: float
+    fault_s: float
+    watch_s: float
+
+    def start_s(self, phase: str) -> float:
+        """When a phase starts, seconds from t = 0 (`drain`: when load ends)."""
+        lengths = (self.warmup_s, self.baseline_s, self.fault_s, self.watch_s)
+        return sum(lengths[: (*PHASES, "drain").index(phase)])
+
+    @property
+    def load_s(self) -> float:
+        """How long load is offered, seconds."""
+        return self.start_s("drain")
+
+    def phase_at(self, at_s: float) -> str:
+        """The phase that `at_s` falls in; what is due at a boundary belongs to the later one."""
+        for phase in reversed(PHASES):
+            if at_s >= self.start_s(phase):
+                return phase if at_s < self.load_s else "drain"
+        return "warmup"
+
+
+@dataclass(frozen=True, slots=True)
+class FaultSpec:
+    """One planned fault: `family: kind` of the catalogue, its parameters checked by it.
+
+    `params` are in base units with the unit in the key (`latency_s`). `for_s` None: never undone.
+    """
+
+    name: str
+    family: str
+    kind: str
+    at_s: float
+    for_s: float | None
+    params: tuple[tuple[str, float | int | str], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Expectation:
+    """`measure op bound`, as the author wrote it in `text`.
+
+    measure: a name of harness.judge.expectations.MEASURES. bound is in the measure's own unit
+    (shares 0..1, ms, s, counts); `relative` bounds are multiples of the run's baseline.
+    `recovered within N s` is measure `recover_s`, op `<=`; `audit clean` is `audit_breaches = 0`.
+    phase: `baseline`, `fault`, `watch` or `drill`.
+    """
+
+    phase: str
+    measure: str
+    op: Literal["<", "<=", "=", ">=", ">"]
+    bound: float
+    relative: bool
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class AbortRule:
+    """Abort once `estimate op bound` has held for `for_s` seconds."""
+
+    op: Literal["<", "<=", "=", ">=", ">"]
+    bound: float
+    for_s: float
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Scenario:
+    name: str
+    cause: Cause
+    seed: int
+    lender: LenderSpec
+    load: LoadSpec
+    phases: PhasePlan
+    faults: tuple[FaultSpec, ...]
+    expect: tuple[Expectation, ...]
+    abort: tuple[AbortRule, ...]

@@ -1,0 +1,53 @@
+"""Quantities as people write them: `80ms`, `0.3s..1s`, `60/s`, `50 %`; and as people read them."""
+
+import re
+
+_SECONDS = {"us": 1e-6, "ms": 1e-3, "s": 1.0, "m": 60.0, "min": 60.0, "h": 3600.0}
+_DURATION = re.compile(r"\s*(\d+(?:\.\d+)?)\s*(us|ms|min|s|m|h)\s*")
+_RATE = re.compile(r"\s*(\d+(?:\.\d+)?)\s*/\s*(s|min|m|h)\s*")
+_PERCENT = re.compile(r"\s*(\d+(?:\.\d+)?)\s*%\s*")
+
+
+def parse_duration_s(text: object) -> float:
+    """`80ms` -> 0.08. A bare number has no unit and is refused. Raises ValueError."""
+    match = _DURATION.fullmatch(text) if isinstance(text, str) else None
+    if match is None:
+        raise ValueError("a duration with its unit, such as 80ms, 1.5s or 2min")
+    return float(match[1]) * _SECONDS[match[2]]
+
+
+def parse_range_s(text: object) -> tuple[float, float]:
+    """`0.3s..1s` -> (0.3, 1.0); one duration is a range of width zero. Raises ValueError."""
+    if not isinstance(text, str):
+        raise ValueError("a duration or a range of durations, such as 0.3s..1s")
+    low, _, high = text.partition("..")
+    bounds = parse_duration_s(low), parse_duration_s(high or low)
+    if bounds[0] > bounds[1]:
+        raise ValueError("a range of durations with the smaller first, such as 0.3s..1s")
+    return bounds
+
+
+def parse_rate_per_s(text: object) -> float:
+    """`60/s` -> 60.0, `90/min` -> 1.5. Raises ValueError."""
+    match = _RATE.fullmatch(text) if isinstance(text, str) else None
+    if match is None:
+        raise ValueError("a rate with its unit, such as 60/s")
+    return float(match[1]) / _SECONDS[match[2]]
+
+
+def parse_share(value: object) -> float:
+    """`50 %` -> 0.5, 0.03 -> 0.03; between 0 and 1. Raises ValueError."""
+    share = None
+    if isinstance(value, str) and (match := _PERCENT.fullmatch(value)):
+        share = float(match[1]) / 100
+    elif isinstance(value, int | float) and not isinstance(value, bool):
+        share = float(value)
+    if share is None or not 0 <= share <= 1:
+        raise ValueError("a share from 0 to 1, or from 0 % to 100 %")
+    return share
+
+
+def format_yuan(amount_fen: int) -> str:
+    """1234567 -> `¥12,345.67`."""
+    sign, fen = ("-" if amount_fen < 0 else ""), abs(amount_fen)
+    return f"{sign}¥{fen // 100:,}.{fen % 100:02d}"

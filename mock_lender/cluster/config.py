@@ -1,0 +1,71 @@
+"""The lender's configuration: one JSON file, written by whoever starts it."""
+
+import json
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+ROLES = ("gateway", "risk", "compliance", "ledger")
+
+
+@dataclass(frozen=True, slots=True)
+class TierConfig:
+    """A source of funds: its share of the draws (0..1), its money, the bank that pays for it."""
+
+    tier: str
+    bank: str
+    share: float
+    balance_fen: int
+
+
+@dataclass(frozen=True, slots=True)
+class CapacityConfig:
+    """Slots are per replica or bank; requests beyond them queue, first in first out."""
+
+    gateway_slots: int
+    ledger_connections: int
+    bank_slots: int
+    bank_latency_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class LenderConfig:
+    """All a lender needs to know.
+
+    work_dir: databases and sockets, removed by whoever made it. telemetry_dir: `calls.REPLICA.csv`
+    and `states.REPLICA.csv`. population_csv: `borrower,group,limit_fen,barred,delinquent` with a
+    header, booleans as 0/1. token: control and drill token. edges: `client->server` (roles as
+    clients, banks as servers: `gateway->bank.own`) to `host:port`, for edges that lead through a
+    proxy. cache_dir: where the database template is kept.
+    """
+
+    work_dir: str
+    telemetry_dir: str
+    topology_json: str
+    population_csv: str
+    cache_dir: str
+    token: str
+    protections: tuple[str, ...]
+    replicas: dict[str, int]
+    capacity: CapacityConfig
+    tiers: tuple[TierConfig, ...]
+    barred_purposes: tuple[str, ...]
+    edges: dict[str, str] = field(default_factory=dict)
+    defects: tuple[str, ...] = ()
+
+    def write(self, path: Path) -> None:
+        path.write_text(json.dumps(asdict(self), indent=1))
+
+    @classmethod
+    def read(cls, path: Path) -> "LenderConfig":
+        raw: dict[str, Any] = json.loads(path.read_text())
+        raw["capacity"] = CapacityConfig(**raw["capacity"])
+        raw["tiers"] = tuple(TierConfig(**tier) for tier in raw["tiers"])
+        for name in ("protections", "barred_purposes", "defects"):
+            raw[name] = tuple(raw[name])
+        return cls(**raw)
+
+    def names(self) -> list[str]:
+        """Every replica and bank, `gateway-1` … `bank.partner-a`."""
+        replicas = [f"{role}-{n + 1}" for role in ROLES for n in range(self.replicas[role])]
+        return replicas + [tier.bank for tier in self.tiers]

@@ -1,0 +1,24 @@
+"""What every service is handed when it starts."""
+
+from dataclasses import dataclass
+
+from mock_lender.cluster.config import LenderConfig
+from mock_lender.telemetry import Telemetry
+
+
+@dataclass(frozen=True, slots=True)
+class ServiceContext:
+    """One replica: its name (`risk-1`), its role (`risk`), the lender's configuration, where the
+    other services listen (`name -> host:port`, ports are fixed before anything starts; edges that
+    lead through a proxy are in config.edges), and its telemetry."""
+
+    name: str
+    role: str
+    config: LenderConfig
+    addresses: dict[str, str]
+    database_dsn: str
+    telemetry: Telemetry
+
+    def on(self, protection: str) -> bool:
+        """Is this protection switched on?"""
+        return protection in self.config.protections

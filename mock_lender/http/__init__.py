@@ -1,0 +1,1 @@
+"""The skeleton of each service and the one client of each hop."""

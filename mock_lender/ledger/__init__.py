@@ -1,0 +1,1 @@
+"""Accounts, draws, and the sweeper that ends what a gateway left open."""

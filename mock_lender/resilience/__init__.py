@@ -1,0 +1,1 @@
+"""Protections, each of which can be switched."""
