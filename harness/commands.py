@@ -1,0 +1,78 @@
+"""What each command does, once its arguments are known. Each returns the exit code."""
+
+import sys
+from pathlib import Path
+
+from harness.drill import Drill, prepare
+from harness.errors import HarnessError
+from harness.evidence.load_view import load_view
+from harness.evidence.store import RunDir
+from harness.heal import heal
+from harness.judge.judge import judge
+from harness.judge.verdict import Verdict, verdict_bytes
+from harness.plan import make_plan
+from harness.report.live import LiveView
+from harness.report.write import write_reports
+from harness.scenario.loader import Loaded, load_scenario
+from harness.stopping import StopFlag
+
+
+def run_command(scenario: Path, overrides: list[str], profile: str | None, out: Path) -> int:
+    """`drawproof run`: nothing is started before the whole scenario has been checked."""
+    loaded = _load(scenario, overrides, profile)
+    plan = make_plan(loaded.scenario)
+    stop = StopFlag()
+    stop.install()
+    run = prepare(plan, loaded.text, out)
+    print(f"drill {loaded.scenario.name} · seed {loaded.scenario.seed} · evidence in {run.path}")
+    sys.stdout.flush()
+    live = LiveView(sys.stdout)
+    drill = Drill(plan, run, stop, live.show)
+    drill.run()
+    live.close()
+    run.compact()
+    return _judge(run).exit_code
+
+
+def recheck_command(path: Path) -> int:
+    """`drawproof recheck`: the same evidence gives the same bytes."""
+    return _judge(RunDir.open(path)).exit_code
+
+
+def heal_command(path: Path) -> int:
+    """`drawproof heal`: replay the journal of a dead run, end what it left."""
+    for line in heal(path):
+        print(line)
+    return 0
+
+
+def validate_command(scenario: Path, overrides: list[str], profile: str | None) -> int:
+    """`drawproof validate`: all problems at once, or one line that says it is sound."""
+    loaded = _load(scenario, overrides, profile)
+    plan = make_plan(loaded.scenario)
+    print(
+        f"{scenario}: sound. {len(plan.intents)} draws of {loaded.scenario.load.borrowers} "
+        f"borrowers in {loaded.scenario.phases.load_s:g} s, {len(plan.faults)} faults, "
+        f"{len(loaded.scenario.expect)} expectations."
+    )
+    return 0
+
+
+def _load(scenario: Path, overrides: list[str], profile: str | None) -> Loaded:
+    loaded = load_scenario(scenario, overrides, profile)
+    for warning in loaded.warnings:
+        print(f"warning: {warning}", file=sys.stderr)
+    return loaded
+
+
+def _judge(run: RunDir) -> Verdict:
+    """Step 9: judge what is on disk and write the reports; the same for run and recheck."""
+    view = load_view(run)
+    verdict = judge(view)
+    try:
+        (run.path / "verdict.json").write_bytes(verdict_bytes(verdict))
+        summary = write_reports(run.path, view, verdict)
+    except OSError as exc:
+        raise HarnessError(f"the reports could not be written to {run.path}: {exc}") from exc
+    print(summary)
+    return verdict

@@ -1,0 +1,205 @@
+"""One drill, from a checked scenario to a verdict.
+
+1. Plan: borrowers, intents, faults; all of it follows from the scenario and its seed.
+2. Make the run directory and write the plan into it, marked as cut until somebody says otherwise.
+3. Start the guardian. From here on it owns every process, whatever becomes of us.
+4. Start the proxy; the lender and the load start side by side.
+5. When all are ready, agree on t = 0 and let the load and the nemesis go.
+6. Watch: live view, abort rules, blindness, who has died.
+7. Drain: nothing in flight, no hold open; or give up aloud.
+8. Heal what is left, export the lender's books, stop everything.
+9. Judge the run directory as anybody could later, and write the reports.
+"""
+
+import secrets
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from harness.clock import NS_PER_S
+from harness.environment import environment
+from harness.errors import DrawproofError, HarnessError, SafetyError, TargetError
+from harness.evidence.recorder import StreamWriter
+from harness.evidence.store import RunDir
+from harness.guardian.client import Guardian
+from harness.load.attack import Attack
+from harness.nemesis.journal import Journal
+from harness.nemesis.nemesis import Nemesis
+from harness.plan import Plan
+from harness.proxy.client import start_proxy
+from harness.stopping import Interrupted, StopFlag
+from harness.target.mock import MockTarget
+from harness.watch import Glance, Watch
+
+LEAD_NS = NS_PER_S // 2
+READY_WITHIN_S = 40.0
+SETTLE_LEAD_S = 1.0
+
+
+class Drill:
+    """Steps 3 to 8. `ended` says how it went, in the words of run.json."""
+
+    def __init__(
+        self, plan: Plan, run: RunDir, stop: StopFlag, show: Callable[[Glance], None]
+    ) -> None:
+        self._plan = plan
+        self._run = run
+        self._stop = stop
+        self._show = show
+        self._began_ns = time.monotonic_ns()
+        self._record: dict[str, object] = {"schema": 1, "ended": "cut", "t0_ns": 0}
+        self._printed: dict[str, float | int | None] = {}
+        self.ended = "cut"
+
+    def run(self) -> None:
+        """Run it to an end, whatever that is; never raises for what happened in the drill."""
+        self._write_record()
+        try:
+            with Guardian.start(self._run.path) as guardian:
+                self._run_guarded(guardian)
+        except Interrupted as by:
+            self._end(f"interrupted: {by}")
+        except DrawproofError as exc:
+            kind = "aborted" if isinstance(exc, SafetyError) else "error"
+            self._end(f"{kind}: {exc}")
+        self._write_record()
+
+    def _end(self, ended: str) -> None:
+        """The first thing that went wrong is what the run ended with."""
+        if self.ended in ("cut", "complete"):
+            self.ended = ended
+
+    def _run_guarded(self, guardian: Guardian) -> None:
+        token = secrets.token_hex(16)
+        self._run.write_token(token)
+        proxy = start_proxy(guardian, self._run.path, token, self._plan.scenario.seed)
+        target = MockTarget(
+            guardian,
+            self._run,
+            self._plan.scenario.lender,
+            self._plan.population,
+            self._plan.balances_fen,
+            token,
+            proxy,
+            self._plan.edges,
+        )
+        target.write_plan()
+        attack = Attack(guardian, self._run.path, self._plan.scenario, token)
+        attack.start()
+        target.start()
+        self._wait_ready(guardian, target, attack)
+        nemesis = Nemesis(
+            self._plan.faults,
+            target,
+            Journal(self._run.path / "journal.jsonl"),
+            self._run.path / "faults.jsonl",
+        )
+        try:
+            self._load(guardian, target, attack, nemesis)
+        except SafetyError as exc:
+            # Abort: heal, offer no more, keep observing until what is in flight has ended.
+            self._end(f"aborted: {exc}")
+            nemesis.stop()
+            attack.stop_early()
+            self._drain_quietly(guardian, target, attack)
+        except Interrupted as by:
+            self._end(f"interrupted: {by}")
+            nemesis.stop()
+            attack.stop_early()
+            self._drain_quietly(guardian, target, attack)
+        finally:
+            if guardian.alive:
+                nemesis.stop()
+        self._close(guardian, target)
+
+    def _wait_ready(self, guardian: Guardian, target: MockTarget, attack: Attack) -> None:
+        give_up_ns = time.monotonic_ns() + int(READY_WITHIN_S * NS_PER_S)
+        lender_up = load_up = False
+        while not (lender_up and load_up):
+            self._stop.check()
+            guardian.check()
+            lender_up = lender_up or target.poll_ready()
+            load_up = load_up or attack.poll_ready()
+            if time.monotonic_ns() > give_up_ns:
+                late = HarnessError if lender_up else TargetError
+                what = "the load's processes" if lender_up else "the lender"
+                raise late(f"{what} did not get ready within {READY_WITHIN_S:.0f} s")
+            time.sleep(0.02)
+        self._run.add_environment({"target": dict(target.facts())})
+
+    def _load(
+        self, guardian: Guardian, target: MockTarget, attack: Attack, nemesis: Nemesis
+    ) -> None:
+        phases = self._plan.scenario.phases
+        t0_ns = time.monotonic_ns() + LEAD_NS
+        self._record["t0_ns"] = t0_ns
+        self._printed["start_to_first_load_s"] = round((t0_ns - self._began_ns) / NS_PER_S, 3)
+        self._printed["lender_up_s"] = round(target.up_s, 3)
+        self._write_record()
+        attack.fire(t0_ns, target.base_urls())
+        nemesis.start(t0_ns)
+        watch = Watch(
+            self._plan.scenario, guardian, attack, nemesis, target, self._stop, self._show
+        )
+        watch.until(t0_ns, max(0.0, phases.start_s("baseline") - SETTLE_LEAD_S))
+        target.settle()
+        watch.until(t0_ns, phases.start_s("baseline"))
+        cpu_before = target.cpu_s()
+        granted_before = attack.progress().granted
+        watch.until(t0_ns, phases.start_s("fault"))
+        self._note_cpu(target, cpu_before, attack.progress().granted - granted_before)
+        watch.until(t0_ns, phases.load_s)
+        self._record["load_end_ns"] = t0_ns + int(phases.load_s * NS_PER_S)
+        give_up_s = phases.load_s + self._give_up_s(target)
+        drained = watch.drained(t0_ns, give_up_s)
+        self._record["drain_end_ns"] = time.monotonic_ns()
+        self._record["drained"] = drained
+        self._end("complete")
+
+    def _give_up_s(self, target: MockTarget) -> float:
+        return self._plan.scenario.load.patience.deadline_s + target.sweeper_window_s()
+
+    def _note_cpu(self, target: MockTarget, before: object, granted: int) -> None:
+        """CPU of each hop over the baseline, per granted draw: before faults change the mix."""
+        after = target.cpu_s()
+        if not isinstance(before, dict) or granted <= 0:
+            return
+        for hop in sorted(after):
+            used_ms = (after[hop] - before.get(hop, 0.0)) * 1000
+            self._printed[f"cpu_ms_per_draw.{hop}"] = round(used_ms / granted, 3)
+
+    def _drain_quietly(self, guardian: Guardian, target: MockTarget, attack: Attack) -> None:
+        """What is in flight ends on its own or is given up; no rule stops us a second time."""
+        give_up_ns = time.monotonic_ns() + int(
+            self._plan.scenario.load.patience.attempt_timeout_s * 2 * NS_PER_S
+        )
+        self._record["load_end_ns"] = time.monotonic_ns()
+        while time.monotonic_ns() < give_up_ns and not attack.progress().finished:
+            guardian.check()
+            time.sleep(0.05)
+        self._record["drain_end_ns"] = time.monotonic_ns()
+
+    def _close(self, guardian: Guardian, target: MockTarget) -> None:
+        target.export()
+        began_ns = time.monotonic_ns()
+        target.stop()
+        self._printed["lender_down_s"] = round((time.monotonic_ns() - began_ns) / NS_PER_S, 3)
+        guardian.check()
+
+    def _write_record(self) -> None:
+        self._record["ended"] = self.ended
+        self._record["printed"] = self._printed
+        self._run.write_json("run.json", self._record)
+
+
+def prepare(plan: Plan, text: str, parent: Path) -> RunDir:
+    """Step 2: the run directory with the plan in it. Raises HarnessError when it can't be made."""
+    scenario = plan.scenario
+    run = RunDir.create(parent, scenario.name, scenario.seed)
+    run.write_text("scenario.yaml", text)
+    run.write_json("environment.json", environment(scenario.name, scenario.seed))
+    writer = StreamWriter(run.stream_path("intents"), "intents")
+    for intent in plan.intents:
+        writer.append(tuple(intent))
+    writer.close()
+    return run

@@ -1,0 +1,43 @@
+"""From a scenario to what will be done, before anything runs: pure, and the same for every profile."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from harness.faults.catalogue import build_fault
+from harness.faults.fault import Fault
+from harness.judge.view import Borrower, Intent
+from harness.load.intents import plan_intents, tier_balances_fen
+from harness.load.population import plan_population
+from harness.scenario.model import Scenario
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """intents: due_ns counts from t = 0. edges: those that lead through a proxy."""
+
+    scenario: Scenario
+    population: tuple[Borrower, ...]
+    intents: tuple[Intent, ...]
+    balances_fen: Mapping[str, int]
+    faults: tuple[tuple[Fault, float, float | None], ...]
+    edges: tuple[str, ...]
+
+
+def make_plan(scenario: Scenario) -> Plan:
+    """Everything that follows from the scenario and its seed."""
+    population = plan_population(scenario)
+    intents = plan_intents(scenario, population)
+    return Plan(
+        scenario=scenario,
+        population=population,
+        intents=intents,
+        balances_fen=tier_balances_fen(scenario, intents),
+        faults=tuple((build_fault(spec), spec.at_s, spec.for_s) for spec in scenario.faults),
+        edges=proxied_edges(scenario),
+    )
+
+
+def proxied_edges(scenario: Scenario) -> tuple[str, ...]:
+    """Edges that any fault names, in order of name."""
+    named = {value for spec in scenario.faults for key, value in spec.params if key == "edge"}
+    return tuple(sorted(str(edge) for edge in named))

@@ -1,0 +1,303 @@
+"""The mock lender as a target: the one place where the harness knows mock_lender."""
+
+import http.client
+import json
+import os
+import sys
+import time
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+from harness.errors import TargetError
+from harness.evidence.recorder import StreamWriter
+from harness.evidence.store import RunDir
+from harness.guardian.client import Guardian
+from harness.judge.view import Borrower
+from harness.proxy.client import ProxyClient
+from harness.scenario.model import LenderSpec
+from harness.target.cache import cache_dir
+from mock_lender.cluster.config import CapacityConfig, LenderConfig, TierConfig
+from mock_lender.cluster.topology import Topology
+from mock_lender.resilience.profile import Settings, protections_of
+
+BARRED_PURPOSES = ("securities",)
+UP_WITHIN_S = 30.0
+NAME = "lender"
+_CLOCK_TICKS = os.sysconf("SC_CLK_TCK")
+
+
+class MockTarget:
+    """Starts the mock lender by the guardian and talks to its supervisor on loopback."""
+
+    def __init__(
+        self,
+        guardian: Guardian,
+        run: RunDir,
+        spec: LenderSpec,
+        population: Iterable[Borrower],
+        tier_balances_fen: Mapping[str, int],
+        token: str,
+        proxy: ProxyClient | None,
+        edges: tuple[str, ...],
+    ) -> None:
+        self._guardian = guardian
+        self._run = run
+        self._spec = spec
+        self._population = tuple(population)
+        self._balances_fen = tier_balances_fen
+        self._token = token
+        self._proxy = proxy
+        self._proxied: dict[str, tuple[str, int]] = {}
+        self._edges = edges
+        self._protections = protections_of(spec.profile, dict(spec.protections))
+        self._topology: Topology | None = None
+        self._asked_ns = 0
+        self._topology_json = run.path / "topology.json"
+        self._log = run.path / "lender" / "supervisor.log"
+
+    # -- starting ---------------------------------------------------------------------------
+
+    def start(self) -> None:
+        """Write the configuration and start the supervisor; returns at once."""
+        for edge in self._edges:
+            if self._proxy is None:
+                raise TargetError(f"edge {edge} should lead through a proxy, and there is none")
+            self._proxied[edge] = self._proxy.add(edge)
+        (self._run.path / "lender").mkdir(exist_ok=True)
+        work = self._run.path / "work"
+        work.mkdir(mode=0o700, exist_ok=True)
+        config_json = work / "lender.json"
+        self._config().write(config_json)
+        config_json.chmod(0o600)
+        self._write_population(work / "population.csv")
+        self._asked_ns = time.monotonic_ns()
+        self._guardian.spawn(
+            NAME,
+            [sys.executable, "-m", "mock_lender.cluster.supervisor", str(config_json)],
+            stdout=self._log,
+        )
+
+    def _config(self) -> LenderConfig:
+        capacity = self._spec.capacity
+        return LenderConfig(
+            work_dir=str(self._run.path / "work"),
+            telemetry_dir=str(self._run.path / "lender"),
+            topology_json=str(self._topology_json),
+            population_csv=str(self._run.path / "work" / "population.csv"),
+            cache_dir=str(cache_dir(self._run.path / "work")),
+            token=self._token,
+            protections=self._protections,
+            replicas=dict(self._spec.replicas),
+            capacity=CapacityConfig(
+                gateway_slots=capacity.gateway_slots,
+                ledger_connections=capacity.ledger_connections,
+                bank_slots=capacity.bank_slots,
+                bank_latency_s=capacity.bank_latency_s,
+            ),
+            tiers=tuple(
+                TierConfig(tier, f"bank.{tier}", share, self._balances_fen[tier])
+                for tier, share in self._spec.tier_shares
+            ),
+            barred_purposes=BARRED_PURPOSES,
+            edges={edge: f"{host}:{port}" for edge, (host, port) in self._proxied.items()},
+            defects=self._spec.defects,
+        )
+
+    def _write_population(self, path: Path) -> None:
+        rows = ["borrower,group,limit_fen,barred,delinquent"]
+        rows += [
+            f"{b.borrower},{b.group},{b.limit_fen},{int(b.barred)},{int(b.delinquent)}"
+            for b in self._population
+        ]
+        path.write_text("\n".join(rows) + "\n")
+
+    def poll_ready(self) -> bool:
+        """True once the topology is written, which the supervisor does when all answer."""
+        for gone in self._guardian.exits():
+            if gone.name == NAME:
+                raise TargetError(self._died(gone.status))
+        if not self._topology_json.exists():
+            if time.monotonic_ns() - self._asked_ns > UP_WITHIN_S * 1e9:
+                raise TargetError(f"the lender was not up within {UP_WITHIN_S:.0f} s: {self._log}")
+            return False
+        self._topology = Topology.read(self._topology_json)
+        for edge in self._edges:
+            host, port = self.replica_address(edge.partition("->")[2])
+            if self._proxy is not None:
+                self._proxy.set_upstream(edge, host, port)
+        return True
+
+    def _died(self, status: int) -> str:
+        lines = self._log.read_text(errors="replace").strip().splitlines() or ["no output"]
+        return f"the lender ended (status {status}): {lines[-1][:300]} (all of it: {self._log})"
+
+    @property
+    def topology(self) -> Topology:
+        """As last written; a restarted replica has a new pid. Raises TargetError before ready."""
+        if self._topology is None:
+            raise TargetError("the lender is not up")
+        self._topology = Topology.read(self._topology_json)
+        return self._topology
+
+    @property
+    def up_s(self) -> float:
+        """From the request to start until every service answered."""
+        return (self.topology.ready_ns - self._asked_ns) / 1e9
+
+    @property
+    def logs(self) -> tuple[Path, ...]:
+        return (self._log,)
+
+    # -- what a fault may touch -------------------------------------------------------------
+
+    def replica_pid(self, replica: str) -> tuple[int, int]:
+        service = self._service(replica)
+        return service.pid, service.start_ticks
+
+    def replica_address(self, replica: str) -> tuple[str, int]:
+        service = self._service(replica)
+        return service.host, service.port
+
+    def _service(self, replica: str) -> Any:
+        try:
+            return self.topology.service(replica)
+        except KeyError:
+            raise TargetError(f"the lender has no {replica}") from None
+
+    def restart_replica(self, replica: str) -> None:
+        self._control("POST", f"/restart/{quote(replica)}", timeout_s=10)
+
+    def proxy_api(self) -> tuple[str, str]:
+        if self._proxy is None:
+            raise TargetError("this drill has no proxy")
+        return self._proxy.base_url, self._token
+
+    def proxied_address(self, edge: str) -> tuple[str, int]:
+        try:
+            return self._proxied[edge]
+        except KeyError:
+            raise TargetError(f"edge {edge} does not lead through a proxy") from None
+
+    # -- what the drill asks ----------------------------------------------------------------
+
+    def base_urls(self) -> Mapping[str, str]:
+        return {
+            service.name: f"http://{service.host}:{service.port}"
+            for service in self.topology.services
+            if service.role == "gateway"
+        }
+
+    def settle(self) -> None:
+        self._control("POST", "/checkpoint", timeout_s=10)
+
+    def pending(self) -> int | None:
+        try:
+            answer = self._control("GET", "/pending", timeout_s=2)
+        except TargetError:
+            return None
+        return int(answer["paying"])
+
+    def sweeper_window_s(self) -> float:
+        # First look, one close that goes unanswered, one that does not, and a poll to hear of it.
+        return Settings.of(self._protections).sweeper_first_look_s + 4.0
+
+    def cpu_s(self) -> Mapping[str, float]:
+        used: dict[str, float] = {}
+        for service in self.topology.services:
+            seconds = _cpu_s(service.pid, service.start_ticks)
+            used[service.role] = used.get(service.role, 0.0) + seconds
+        used["database"] = sum(_cpu_tree_s(self.topology.postgres_pid))
+        return used
+
+    def facts(self) -> Mapping[str, object]:
+        return {
+            "kind": "mock",
+            "protections": list(self._protections),
+            "database": self.topology.database,
+            "sweeper_window_s": self.sweeper_window_s(),
+        }
+
+    def export(self) -> None:
+        """Books by the lender's own export; what it published and its rules from the plan."""
+        books = self._run.path / "work" / "books"
+        books.mkdir(exist_ok=True)
+        self._control("POST", f"/export?dir={quote(str(books))}", timeout_s=30)
+        for table in ("draws", "tries", "versions", "postings"):
+            self._run.import_csv(table, [books / f"{table}.csv"])
+        for table in ("payouts", "tombstones"):
+            self._run.import_csv(table, sorted(books.glob(f"{table}*.csv")))
+        self.export_records()
+
+    def export_records(self) -> None:
+        """What does not need a living lender: its records of calls and states, and the plan."""
+        records = self._run.path / "lender"
+        for table in ("calls", "states"):
+            self._run.import_csv(table, sorted(records.glob(f"{table}.*.csv")))
+
+    def write_plan(self) -> None:
+        """Tables known before anything runs: population, tiers, policies, what was published."""
+        at_ns = time.monotonic_ns()
+        tables: dict[str, list[tuple[object, ...]]] = {
+            "population": [tuple(borrower) for borrower in self._population],
+            "tiers": [
+                (tier, f"bank.{tier}", share, self._balances_fen[tier], at_ns)
+                for tier, share in self._spec.tier_shares
+            ],
+            "policies": [
+                ("risk", 1, None, at_ns, at_ns, None),
+                *(("compliance", 1, purpose, at_ns, at_ns, None) for purpose in BARRED_PURPOSES),
+            ],
+            "published": [(None, "policy", 1, at_ns)],
+        }
+        for table, rows in tables.items():
+            writer = StreamWriter(self._run.stream_path(table), table)
+            for row in rows:
+                writer.append(row)
+            writer.close()
+
+    def stop(self) -> None:
+        self._guardian.stop(NAME, grace_s=3.0)
+
+    def _control(self, method: str, path: str, timeout_s: float) -> dict[str, Any]:
+        host, _, port = self.topology.control.rpartition(":")
+        connection = http.client.HTTPConnection(host, int(port), timeout=timeout_s)
+        try:
+            connection.request(method, path, headers={"X-Token": self._token})
+            response = connection.getresponse()
+            body = response.read(1_000_000)
+        except OSError as exc:
+            raise TargetError(
+                f"the lender's supervisor did not answer {method} {path}: {exc}"
+            ) from exc
+        finally:
+            connection.close()
+        if response.status != 200:
+            raise TargetError(f"{method} {path}: {response.status} {body[:300]!r}")
+        answer: dict[str, Any] = json.loads(body)
+        return answer
+
+
+def _cpu_s(pid: int, ticks: int | None = None) -> float:
+    """User and system seconds of one process; 0 for one that is gone."""
+    try:
+        stat = Path(f"/proc/{pid}/stat").read_bytes()
+    except OSError:
+        return 0.0
+    fields = stat[stat.rindex(b")") + 2 :].split()
+    if ticks is not None and int(fields[19]) != ticks:
+        return 0.0
+    return (int(fields[11]) + int(fields[12])) / _CLOCK_TICKS
+
+
+def _cpu_tree_s(pid: int) -> list[float]:
+    """The same for a process and its children; reaped children are counted by their parent."""
+    seconds = [_cpu_s(pid)]
+    try:
+        children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+    except OSError:
+        return seconds
+    for child in children:
+        seconds += _cpu_tree_s(int(child))
+    return seconds

@@ -1,0 +1,141 @@
+"""While load runs: the live estimate, the abort rules, and who has died."""
+
+import operator
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from harness.clock import NS_PER_S
+from harness.errors import HarnessError, SafetyError, TargetError
+from harness.guardian.client import Guardian
+from harness.load.attack import Attack, Progress
+from harness.nemesis.nemesis import Nemesis
+from harness.scenario.model import AbortRule, Scenario
+from harness.stopping import StopFlag
+from harness.target.protocol import Target
+
+TICK_S = 0.2
+BLIND_AFTER_S = 6.0
+OPERATORS: dict[str, Callable[[float, float], bool]] = {
+    "<": operator.lt,
+    "<=": operator.le,
+    "=": operator.eq,
+    ">=": operator.ge,
+    ">": operator.gt,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Glance:
+    """What the live view shows. Rates are per second over the last second or so; `estimate` is
+    granted ÷ due, over draws due more than one attempt_timeout ago, None while there are none."""
+
+    at_s: float
+    phase: str
+    offered_per_s: float
+    granted_per_s: float
+    estimate: float | None
+    in_flight: int
+    faults: tuple[str, ...]
+
+
+class AbortRules:
+    """Which abort rules have held for long enough. Pure but for the state it keeps."""
+
+    def __init__(self, rules: tuple[AbortRule, ...]) -> None:
+        self._rules = rules
+        self._since_s: dict[str, float] = {}
+
+    def broken(self, at_s: float, estimate: float | None) -> AbortRule | None:
+        """The first rule whose condition has held for its `for_s`, ending at `at_s`."""
+        for rule in self._rules:
+            if estimate is None or not OPERATORS[rule.op](estimate, rule.bound):
+                self._since_s.pop(rule.text, None)
+            elif at_s - self._since_s.setdefault(rule.text, at_s) >= rule.for_s:
+                return rule
+        return None
+
+
+class Watch:
+    """Looks at everything that runs, several times a second, until the load has finished."""
+
+    def __init__(
+        self,
+        scenario: Scenario,
+        guardian: Guardian,
+        attack: Attack,
+        nemesis: Nemesis,
+        target: Target,
+        stop: StopFlag,
+        show: Callable[[Glance], None],
+    ) -> None:
+        self._scenario = scenario
+        self._guardian = guardian
+        self._attack = attack
+        self._nemesis = nemesis
+        self._target = target
+        self._stop = stop
+        self._show = show
+        self._rules = AbortRules(scenario.abort)
+        self._seen: list[tuple[float, Progress]] = []
+        self._last_done = (0.0, 0)
+
+    def until(self, t0_ns: int, at_s: float) -> None:
+        """Watch until `at_s` after t = 0, or until the load has ended."""
+        while (now_s := (time.monotonic_ns() - t0_ns) / NS_PER_S) < at_s:
+            progress = self._look()
+            if progress.finished:
+                return
+            self._judge(now_s, progress)
+            self._show(self._glance(now_s, progress))
+            time.sleep(min(TICK_S, max(0.0, at_s - now_s)))
+
+    def drained(self, t0_ns: int, give_up_s: float) -> bool:
+        """Watch until nothing is in flight and no hold is open; False: gave up at `give_up_s`."""
+        while (now_s := (time.monotonic_ns() - t0_ns) / NS_PER_S) < give_up_s:
+            progress = self._look()
+            self._show(self._glance(now_s, progress))
+            if progress.finished and self._target.pending() == 0:
+                return True
+            time.sleep(TICK_S)
+        return False
+
+    def _look(self) -> Progress:
+        self._stop.check()
+        self._guardian.check()
+        for gone in self._guardian.exits():
+            blame = TargetError if gone.name == "lender" else HarnessError
+            if gone.name == "lender" or gone.status != 0:
+                raise blame(f"{gone.name} ended in the middle of the drill (status {gone.status})")
+        progress = self._attack.progress()
+        if progress.failure is not None:
+            raise HarnessError(progress.failure)
+        failure = self._nemesis.failure()
+        if failure is not None:
+            raise SafetyError(failure)
+        return progress
+
+    def _judge(self, now_s: float, progress: Progress) -> None:
+        """Abort rules, and blindness: draws fall due and nothing comes of any."""
+        if progress.done > self._last_done[1] or progress.due == 0:
+            self._last_done = (now_s, progress.done)
+        elif now_s - self._last_done[0] > BLIND_AFTER_S and now_s < self._scenario.phases.load_s:
+            raise SafetyError(f"blind: no outcome of any draw for {BLIND_AFTER_S:.0f} s")
+        rule = self._rules.broken(now_s, progress.estimate)
+        if rule is not None:
+            raise SafetyError(f"abort rule: {rule.text}")
+
+    def _glance(self, now_s: float, progress: Progress) -> Glance:
+        self._seen = [(at_s, seen) for at_s, seen in self._seen if now_s - at_s < 1.5]
+        self._seen.append((now_s, progress))
+        first_s, first = self._seen[0]
+        span_s = max(now_s - first_s, TICK_S)
+        return Glance(
+            at_s=now_s,
+            phase=self._scenario.phases.phase_at(now_s),
+            offered_per_s=(progress.due - first.due) / span_s,
+            granted_per_s=(progress.granted - first.granted) / span_s,
+            estimate=progress.estimate,
+            in_flight=progress.in_flight,
+            faults=tuple(self._nemesis.active()),
+        )

@@ -1,0 +1,43 @@
+"""What a draw's state in the ledger is called when the borrower is told of it."""
+
+from typing import Any
+
+from starlette.responses import JSONResponse, Response
+
+from mock_lender.http.problems import problem
+
+
+def told(key: str, status: int, found: dict[str, Any]) -> Response:
+    """What the ledger knows of a draw, as the borrower is told it."""
+    state = found.get("state")
+    if status == 404:
+        return problem(404, cause="system", hop="gateway", reason="unknown-key")
+    if state == "paid":
+        return JSONResponse(granted(key, found))
+    if state == "refused":
+        return refused(found)
+    if state in ("voided", "requested"):
+        return problem(503, cause="system", hop="ledger", reason="voided", certain=True)
+    return JSONResponse({"outcome": "in-progress", "draw_key": key}, status_code=202)
+
+
+def granted(key: str, found: dict[str, Any]) -> dict[str, Any]:
+    """The body of a grant."""
+    return {
+        "outcome": "granted",
+        "draw_key": key,
+        "tier": found["tier"],
+        "paid_ns": found["paid_ns"],
+    }
+
+
+def refused(found: dict[str, Any]) -> Response:
+    """A final refusal, the same words each time it is asked for."""
+    return problem(
+        403,
+        cause=str(found["cause"]),
+        hop=str(found["hop"]),
+        reason=str(found["reason"]),
+        certain=True,
+        final=True,
+    )

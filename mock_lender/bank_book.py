@@ -1,0 +1,109 @@
+"""A bank's durable book: SQLite, WAL, synchronous=FULL, on the disk before anything is answered.
+
+One thread writes; what waits while it flushes goes into the next transaction together, so that a
+busy bank pays one flush for many payouts.
+"""
+
+import asyncio
+import queue
+import sqlite3
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import TypeAlias
+
+Work: TypeAlias = Callable[[sqlite3.Connection], str]
+Entry: TypeAlias = tuple[Work, "asyncio.Future[str]"]
+SCHEMA = """
+CREATE TABLE IF NOT EXISTS payouts (
+    payout_key TEXT PRIMARY KEY, draw_key TEXT NOT NULL, amount_fen INTEGER NOT NULL,
+    paid_ns INTEGER NOT NULL
+) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS tombstones (
+    payout_key TEXT PRIMARY KEY, closed_ns INTEGER NOT NULL
+) WITHOUT ROWID;
+"""
+
+
+class Book:
+    """The book of one bank. Answers only what has been flushed."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._work: queue.SimpleQueue[Entry | None] = queue.SimpleQueue()
+        self._thread = threading.Thread(target=self._write, name="book", daemon=True)
+        self._thread.start()
+
+    async def pay(self, payout_key: str, draw_key: str, amount_fen: int) -> str:
+        """`paid` (now or before), `closed`, or `other` when the key has another amount."""
+        return await self._do(lambda book: _pay(book, payout_key, draw_key, amount_fen))
+
+    async def close_key(self, payout_key: str) -> str:
+        """`paid`, or `closed` for ever: a tombstone, also for a key never seen."""
+        return await self._do(lambda book: _close(book, payout_key))
+
+    async def _do(self, work: Work) -> str:
+        done: asyncio.Future[str] = asyncio.get_running_loop().create_future()
+        self._work.put((work, done))
+        return await done
+
+    def stop(self) -> None:
+        """Finish what is waiting."""
+        self._work.put(None)
+        self._thread.join()
+
+    def _write(self) -> None:
+        book = sqlite3.connect(self._path, isolation_level=None)
+        book.execute("PRAGMA journal_mode=WAL")
+        book.execute("PRAGMA synchronous=FULL")
+        book.executescript(SCHEMA)
+        while (first := self._work.get()) is not None:
+            batch, last = self._gather(first)
+            book.execute("BEGIN IMMEDIATE")
+            results = [work(book) for work, _ in batch]
+            book.execute("COMMIT")
+            for (_, done), result in zip(batch, results, strict=True):
+                done.get_loop().call_soon_threadsafe(_settle, done, result)
+            if last:
+                break
+        book.close()
+
+    def _gather(self, first: Entry) -> tuple[list[Entry], bool]:
+        """What waits by now, and whether the end was among it."""
+        batch = [first]
+        while not self._work.empty():
+            more = self._work.get()
+            if more is None:
+                return batch, True
+            batch.append(more)
+        return batch, False
+
+
+def _settle(done: "asyncio.Future[str]", result: str) -> None:
+    if not done.done():
+        done.set_result(result)
+
+
+def _pay(book: sqlite3.Connection, payout_key: str, draw_key: str, amount_fen: int) -> str:
+    if book.execute("SELECT 1 FROM tombstones WHERE payout_key = ?", (payout_key,)).fetchone():
+        return "closed"
+    known = book.execute(
+        "SELECT amount_fen FROM payouts WHERE payout_key = ?", (payout_key,)
+    ).fetchone()
+    if known is not None:
+        return "paid" if known[0] == amount_fen else "other"
+    book.execute(
+        "INSERT INTO payouts VALUES (?, ?, ?, ?)",
+        (payout_key, draw_key, amount_fen, time.monotonic_ns()),
+    )
+    return "paid"
+
+
+def _close(book: sqlite3.Connection, payout_key: str) -> str:
+    if book.execute("SELECT 1 FROM payouts WHERE payout_key = ?", (payout_key,)).fetchone():
+        return "paid"
+    book.execute(
+        "INSERT OR IGNORE INTO tombstones VALUES (?, ?)", (payout_key, time.monotonic_ns())
+    )
+    return "closed"

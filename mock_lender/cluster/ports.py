@@ -1,0 +1,39 @@
+"""Free ports outside the range the kernel gives to outgoing connections."""
+
+import random
+import socket
+
+FIRST, LAST = 20000, 29999
+
+
+def listening_socket() -> socket.socket:
+    """A bound socket on loopback, not yet listening: until it listens, connections are refused.
+
+    Outside the ephemeral range no outgoing connection can take the port while its service is
+    down. Raises OSError when nothing is free.
+    """
+    start = random.SystemRandom().randint(FIRST, LAST)
+    for step in range(LAST - FIRST + 1):
+        try:
+            return bound(FIRST + (start - FIRST + step) % (LAST - FIRST + 1))
+        except OSError:
+            continue
+    raise OSError(f"no free port between {FIRST} and {LAST}")
+
+
+def bound(port: int) -> socket.socket:
+    """A socket bound to that very port. Raises OSError when it is taken."""
+    held = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+    held.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        held.bind(("127.0.0.1", port))
+    except OSError:
+        held.close()
+        raise
+    return held
+
+
+def free_port() -> int:
+    """A port that was free a moment ago, for a program that binds for itself."""
+    with listening_socket() as held:
+        return int(held.getsockname()[1])

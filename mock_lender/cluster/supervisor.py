@@ -1,0 +1,247 @@
+"""Starts the lender, keeps it, and stops it: `python -m mock_lender.cluster.supervisor CONFIG`.
+
+Everything is imported once and services are forked from here, which saves their start-up and most
+of their memory. So this process stays single-threaded and runs no event loop: a fork copies one
+thread only. Its control endpoint is served between the looks at its children.
+
+Ports are bound here and listened on in the child alone: a killed replica refuses connections at
+once, and nobody else can take its port before it is restarted.
+"""
+
+import asyncio
+import os
+import signal
+import socket
+import sqlite3
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from types import FrameType
+
+from mock_lender import bank, compliance, gateway, risk
+from mock_lender.bank_export import export_bank
+from mock_lender.cluster.config import LenderConfig
+from mock_lender.cluster.control import Control, Refused
+from mock_lender.cluster.ports import bound, listening_socket
+from mock_lender.cluster.postgres import SHOWN, Postgres, PostgresError
+from mock_lender.cluster.replica import serve
+from mock_lender.cluster.topology import Service, Topology, start_ticks
+from mock_lender.context import ServiceContext
+from mock_lender.ledger import service as ledger
+from mock_lender.ledger import setup
+from mock_lender.telemetry import Telemetry
+
+READY_WITHIN_S = 15.0
+STOP_WITHIN_S = 1.0
+APPS = {
+    "gateway": gateway.create_app,
+    "risk": risk.create_app,
+    "compliance": compliance.create_app,
+    "ledger": ledger.create_app,
+}
+
+
+class Supervisor:
+    """The lender's processes."""
+
+    def __init__(self, config: LenderConfig) -> None:
+        self._config = config
+        self._started_ns = time.monotonic_ns()
+        self._work = Path(config.work_dir)
+        self._log = Path(config.telemetry_dir) / "postgres.log"
+        self._sockets = {name: listening_socket() for name in config.names()}
+        self._ports = {name: held.getsockname()[1] for name, held in self._sockets.items()}
+        self._pids: dict[str, int] = {}
+        self._settings: dict[str, str] = {}
+        self._ready_ns = 0
+        self._stopping = False
+        self._control = Control(config.token, self._answer)
+        # Room for both ledgers' pools, the export, and what an administrator needs.
+        connections = config.replicas["ledger"] * config.capacity.ledger_connections + 16
+        self._postgres = Postgres.start(
+            self._work, Path(config.cache_dir), self._log, connections
+        )
+
+    def run(self) -> None:
+        """Until SIGTERM."""
+        signal.signal(signal.SIGTERM, self._stop)
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        try:
+            self._postgres.wait_listening(self._log)
+            self._settings = asyncio.run(
+                setup.prepare(
+                    self._postgres.dsn,
+                    Path(self._config.population_csv),
+                    self._config.tiers,
+                    SHOWN,
+                )
+            )
+            for name in self._config.names():
+                self._fork(name, self._sockets.pop(name))
+            self._wait_ready(self._config.names())
+            self._ready_ns = time.monotonic_ns()
+            self._write_topology()
+            while not self._stopping:
+                self._control.serve_once(0.1)
+                self._reap()
+        finally:
+            self._end()
+
+    def _stop(self, _number: int, _frame: FrameType | None) -> None:
+        self._stopping = True
+
+    def _fork(self, name: str, held: socket.socket) -> None:
+        """One service, in a child that never returns from here."""
+        sys.stdout.flush()
+        sys.stderr.flush()
+        pid = os.fork()
+        if pid:
+            held.close()
+            self._pids[name] = pid
+            return
+        status = 1
+        try:
+            self._control.close()
+            for other in self._sockets.values():
+                other.close()
+            serve(self._app_of(name), held)
+            status = 0
+        finally:
+            sys.stderr.flush()
+            os._exit(status)
+
+    def _app_of(self, name: str) -> Callable[[], object]:
+        role = name if name.startswith("bank.") else name.rpartition("-")[0]
+        create = APPS.get(role, bank.create_app)
+
+        def make() -> object:
+            context = ServiceContext(
+                name=name,
+                role=role,
+                config=self._config,
+                addresses={other: f"127.0.0.1:{port}" for other, port in self._ports.items()},
+                database_dsn=self._postgres.dsn,
+                telemetry=Telemetry(Path(self._config.telemetry_dir), name),
+            )
+            return create(context)
+
+        return make
+
+    def _wait_ready(self, names: list[str]) -> None:
+        give_up_s = time.monotonic() + READY_WITHIN_S
+        for name in names:
+            while not _answers(self._ports[name]):
+                self._reap()
+                if name not in self._pids:
+                    raise PostgresError(f"{name} ended while it was starting")
+                if time.monotonic() > give_up_s:
+                    raise PostgresError(f"{name} did not answer within {READY_WITHIN_S:.0f} s")
+                time.sleep(0.01)
+
+    def _reap(self) -> None:
+        """Note the children that have ended; a killed replica stays away until restarted."""
+        for name, pid in list(self._pids.items()):
+            ended, status = os.waitpid(pid, os.WNOHANG)
+            if ended:
+                del self._pids[name]
+                if not self._stopping:
+                    print(f"{name} ended: status {status}", file=sys.stderr, flush=True)
+        if self._postgres.process.poll() is not None and not self._stopping:
+            raise PostgresError("postgres ended by itself")
+
+    def _write_topology(self) -> None:
+        services = tuple(
+            Service(
+                name=name,
+                role=name if name.startswith("bank.") else name.rpartition("-")[0],
+                pid=pid,
+                start_ticks=start_ticks(pid),
+                host="127.0.0.1",
+                port=self._ports[name],
+            )
+            for name, pid in self._pids.items()
+        )
+        Topology(
+            services=services,
+            postgres_pid=self._postgres.pid,
+            control=self._control.address,
+            started_ns=self._started_ns,
+            ready_ns=self._ready_ns,
+            database=self._settings,
+        ).write(Path(self._config.topology_json))
+
+    def _answer(self, method: str, path: str, query: dict[str, str]) -> dict[str, object]:
+        """The control endpoint. Raises Refused for what it does not know."""
+        if method == "POST" and path.startswith("/restart/"):
+            return self._restart(path.removeprefix("/restart/"))
+        if (method, path) == ("POST", "/checkpoint"):
+            asyncio.run(setup.checkpoint(self._postgres.dsn))
+            return {"done": True}
+        if (method, path) == ("GET", "/pending"):
+            return {"paying": asyncio.run(setup.pending(self._postgres.dsn))}
+        if (method, path) == ("POST", "/export"):
+            return self._export(Path(query.get("dir", "")))
+        raise Refused(404, "unknown")
+
+    def _restart(self, name: str) -> dict[str, object]:
+        if name not in self._ports:
+            raise Refused(404, f"no service {name}")
+        self._reap()
+        if name in self._pids:
+            raise Refused(409, f"{name} is running")
+        self._fork(name, bound(self._ports[name]))
+        self._wait_ready([name])
+        self._write_topology()
+        return {"pid": self._pids[name]}
+
+    def _export(self, directory: Path) -> dict[str, object]:
+        if not directory.is_dir():
+            raise Refused(400, "dir: a folder")
+        asyncio.run(setup.export(self._postgres.dsn, directory))
+        try:
+            for tier in self._config.tiers:
+                book = bank.book_path(self._config.work_dir, tier.bank)
+                export_bank(book, tier.bank, directory)
+        except sqlite3.Error as exc:
+            raise Refused(500, f"a bank's book: {exc}") from exc
+        return {"done": True}
+
+    def _end(self) -> None:
+        """Stop services, then the database; bounded."""
+        self._stopping = True
+        for pid in self._pids.values():
+            os.kill(pid, signal.SIGCONT)
+            os.kill(pid, signal.SIGTERM)
+        give_up_s = time.monotonic() + STOP_WITHIN_S
+        while self._pids and time.monotonic() < give_up_s:
+            self._reap()
+            time.sleep(0.01)
+        for pid in self._pids.values():
+            os.kill(pid, signal.SIGKILL)
+        self._postgres.stop()
+
+
+def _answers(port: int) -> bool:
+    """Does /readyz answer 200?"""
+    try:
+        with socket.create_connection(("127.0.0.1", port), timeout=1) as connection:
+            connection.sendall(b"GET /readyz HTTP/1.0\r\nHost: lender\r\n\r\n")
+            return connection.recv(64).startswith(b"HTTP/1.1 200")
+    except OSError:
+        return False
+
+
+def main() -> int:
+    """Exit 0 after SIGTERM, 1 with one line on stderr when the lender could not be started."""
+    try:
+        Supervisor(LenderConfig.read(Path(sys.argv[1]))).run()
+    except (PostgresError, OSError, subprocess.SubprocessError) as exc:
+        print(f"the lender could not be run: {exc}", file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

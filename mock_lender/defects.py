@@ -1,0 +1,76 @@
+"""Mistakes planted on purpose, so that the judge can be seen to find them.
+
+Nothing here is a setting of the lender: profiles never choose a defect, only a scenario that
+means to prove something does.
+"""
+
+import asyncio
+from collections.abc import Sequence
+from typing import Any, Protocol
+
+from mock_lender.cluster.config import TierConfig
+
+NAMES = ("acknowledge-before-commit",)
+COMMIT_AFTER_S = 0.2
+
+
+class Books(Protocol):
+    """The four transactions of the ledger, as its service calls them."""
+
+    async def reserve(self, body: dict[str, Any]) -> dict[str, Any]: ...
+
+    async def refuse(self, body: dict[str, Any]) -> dict[str, Any]: ...
+
+    async def post(self, draw_key: str, try_: int, by: str) -> dict[str, Any]: ...
+
+    async def void(self, draw_key: str, try_: int, why: str, by: str) -> dict[str, Any]: ...
+
+
+class AcknowledgeBeforeCommit:
+    """Answers at once and commits 200 ms later: a killed replica loses what it has promised.
+
+    It reserves from memory, always in the first tier that is not avoided, as a ledger with a
+    write-behind cache would.
+    """
+
+    def __init__(self, books: Books, tiers: Sequence[TierConfig]) -> None:
+        self._books = books
+        self._tiers = tiers
+        self._later: set[asyncio.Task[None]] = set()
+
+    async def reserve(self, body: dict[str, Any]) -> dict[str, Any]:
+        avoid = body["avoid"]
+        tier = next((t for t in self._tiers if t.tier not in avoid), self._tiers[0])
+        others = [t.tier for t in self._tiers if t is not tier]
+        self._commit(self._reserve_and_wait(dict(body, avoid=others)))
+        return {
+            "state": "paying",
+            "try": 1,
+            "tier": tier.tier,
+            "bank": tier.bank,
+            "payout_key": f"{body['draw_key']}.{tier.tier}.1",
+        }
+
+    async def _reserve_and_wait(self, body: dict[str, Any]) -> None:
+        await asyncio.sleep(COMMIT_AFTER_S)
+        await self._books.reserve(body)
+
+    async def refuse(self, body: dict[str, Any]) -> dict[str, Any]:
+        return await self._books.refuse(body)
+
+    async def post(self, draw_key: str, try_: int, by: str) -> dict[str, Any]:
+        self._commit(self._post_and_wait(draw_key, try_, by))
+        tier = self._tiers[0].tier
+        return {"state": "paid", "tier": tier, "paid_ns": 0}
+
+    async def _post_and_wait(self, draw_key: str, try_: int, by: str) -> None:
+        await asyncio.sleep(2 * COMMIT_AFTER_S)
+        await self._books.post(draw_key, try_, by)
+
+    async def void(self, draw_key: str, try_: int, why: str, by: str) -> dict[str, Any]:
+        return await self._books.void(draw_key, try_, why, by)
+
+    def _commit(self, work: Any) -> None:
+        task = asyncio.get_running_loop().create_task(work)
+        self._later.add(task)
+        task.add_done_callback(self._later.discard)

@@ -1,0 +1,221 @@
+"""The path of one press of a draw through the lender, and what may be said at each point.
+
+risk and compliance -> reserve -> payout -> post. Until the reserve was sent nothing has happened
+and a failure is certain. From then on a failure is unknown, unless this gateway certifies that
+the payout was never sent, or the bank has said that it will never pay that key.
+"""
+
+import asyncio
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from starlette.responses import JSONResponse, Response
+
+from mock_lender.answers import granted, refused
+from mock_lender.context import ServiceContext
+from mock_lender.http.client import HopClient, Reply
+from mock_lender.http.problems import problem
+from mock_lender.resilience.deadline import Deadline
+from mock_lender.resilience.profile import Settings
+
+
+@dataclass(frozen=True, slots=True)
+class Draw:
+    """One press. `nonce` tells this press from another with the same key."""
+
+    key: str
+    borrower: int
+    amount_fen: int
+    purpose: str
+    body_hash: str
+    attempt: int
+    deadline: Deadline | None
+    nonce: str
+
+
+@dataclass(frozen=True, slots=True)
+class Approval:
+    """What risk and compliance answered, and from when their answers date (ns)."""
+
+    risk_policy: int
+    risk_ns: int
+    compliance_rules: int
+    compliance_ns: int
+
+
+class DrawPath:
+    """Walks presses; holds nothing of them."""
+
+    def __init__(self, ctx: ServiceContext, client: HopClient) -> None:
+        self._ctx = ctx
+        self._client = client
+        self._settings = Settings.of(ctx.config.protections)
+
+    async def walk(self, draw: Draw) -> Response:
+        """The answer to a press."""
+        asked = await self._ask(draw)
+        if isinstance(asked, Response):
+            return asked
+        avoid: set[str] = set()
+        for number in range(len(self._ctx.config.tiers) + 1):
+            if self._out_of_time(draw):
+                return problem(503, cause="system", hop="gateway", reason="shed", certain=True)
+            reserved = await self._reserve(draw, asked, avoid, f"{draw.nonce}-{number}")
+            if isinstance(reserved, Response):
+                return reserved
+            paid = await self._pay(draw, reserved)
+            if isinstance(paid, Response):
+                return paid
+            avoid.add(str(reserved["tier"]))
+            if not self._ctx.on("tier_fallthrough"):
+                break
+        return problem(
+            503, cause="system", hop=str(reserved["bank"]), reason="unreachable", certain=True
+        )
+
+    def _out_of_time(self, draw: Draw) -> bool:
+        return draw.deadline is not None and draw.deadline.remaining_s < self._settings.least_s
+
+    async def _call(
+        self,
+        draw: Draw,
+        service: str,
+        path: str,
+        body: Mapping[str, Any],
+        timeout_s: float | None = None,
+        bounded: bool = True,
+    ) -> Reply:
+        """`bounded` False: what has begun is finished even when the borrower's time is up."""
+        return await self._client.call(
+            service, "POST", path, body=body, draw_key=draw.key, attempt=draw.attempt,
+            deadline=draw.deadline if bounded else None, timeout_s=timeout_s, idempotent=True,
+        )  # fmt: skip
+
+    async def _ask(self, draw: Draw) -> Approval | Response:
+        """Risk and compliance together. A refusal is stored before it is told."""
+        risk, compliance = await asyncio.gather(
+            self._call(
+                draw, "risk", "/decide",
+                {"borrower": draw.borrower, "amount_fen": draw.amount_fen},
+            ),
+            self._call(
+                draw, "compliance", "/check", {"borrower": draw.borrower, "purpose": draw.purpose}
+            ),
+        )  # fmt: skip
+        for hop, reply in (("risk", risk), ("compliance", compliance)):
+            if reply.kind != "answer" or reply.status not in (200, 403):
+                # A decision moves no money: without one nothing has happened.
+                return problem(503, cause="system", hop=hop, reason="unreachable", certain=True)
+        approval = Approval(
+            risk_policy=risk.body["policy"],
+            risk_ns=risk.body["decided_ns"],
+            compliance_rules=compliance.body["rules"],
+            compliance_ns=compliance.body["decided_ns"],
+        )
+        for hop, reply in (("risk", risk), ("compliance", compliance)):
+            if reply.status == 403:
+                return await self._refuse(draw, approval, hop, str(reply.body["reason"]))
+        return approval
+
+    async def _refuse(self, draw: Draw, approval: Approval, hop: str, reason: str) -> Response:
+        body = {**_facts(draw, approval), "cause": hop, "hop": hop, "reason": reason}
+        stored = await self._call(draw, "ledger", "/refuse", body)
+        if stored.kind != "answer" or stored.status not in (200, 422):
+            # Not stored, so it may not be told as final: it would not be replayed.
+            return problem(503, cause="system", hop="ledger", reason="unreachable", certain=True)
+        return self._stored(draw, stored)
+
+    async def _reserve(
+        self, draw: Draw, approval: Approval, avoid: set[str], nonce: str
+    ) -> Mapping[str, Any] | Response:
+        """A try in state `paying`, or the answer that ends this press."""
+        shut = self._client.open_targets() if self._ctx.on("tier_fallthrough") else set()
+        unwanted = {tier.tier for tier in self._ctx.config.tiers if tier.bank in shut} | avoid
+        body = {
+            **_facts(draw, approval),
+            "nonce": nonce,
+            "avoid": sorted(unwanted),
+            "gateway": self._ctx.name,
+        }
+        reply = await self._call(draw, "ledger", "/reserve", body)
+        if reply.kind == "not_sent":
+            return problem(503, cause="system", hop="ledger", reason="unreachable", certain=True)
+        if reply.kind == "unknown" or reply.status >= 500:
+            return problem(504, cause="system", hop="ledger", reason="unknown")
+        if reply.body.get("state") == "paying":
+            return reply.body
+        return self._stored(draw, reply)
+
+    def _stored(self, draw: Draw, reply: Reply) -> Response:
+        """The answer for what the ledger says a draw is, other than ours to pay."""
+        state = reply.body.get("state")
+        if state == "paid":
+            return JSONResponse(granted(draw.key, dict(reply.body)), status_code=201)
+        if state == "refused":
+            return refused(dict(reply.body))
+        if state == "no-money":
+            return problem(409, cause="liquidity", hop="ledger", reason="no-money", certain=True)
+        if state == "key-reused":
+            return problem(422, cause="system", hop="gateway", reason="key-reused", certain=True)
+        return problem(409, cause="system", hop="gateway", reason="in-progress")
+
+    async def _pay(self, draw: Draw, reserved: Mapping[str, Any]) -> Response | None:
+        """The bank's payout and its posting. None: certainly not paid, and voided."""
+        bank = str(reserved["bank"])
+        reply = await self._call(
+            draw,
+            bank,
+            "/payouts",
+            {
+                "payout_key": reserved["payout_key"],
+                "draw_key": draw.key,
+                "amount_fen": draw.amount_fen,
+            },
+            timeout_s=self._settings.payout_timeout_s,
+        )
+        # All tries of this payout were refused before anything was sent, or the bank has closed
+        # the key: both end the try. A try among them that was sent makes the reply unknown.
+        closed = reply.kind == "answer" and reply.status == 409
+        if reply.ok:
+            return await self._post(draw, reserved)
+        if closed or reply.kind == "not_sent":
+            why = "bank_refused" if closed else "not_sent"
+            return await self._void(draw, reserved, bank, why)
+        return problem(504, cause="system", hop=bank, reason="unknown")
+
+    async def _post(self, draw: Draw, reserved: Mapping[str, Any]) -> Response:
+        body = {"draw_key": draw.key, "try": reserved["try"]}
+        reply = await self._call(draw, "ledger", "/post", body, bounded=False)
+        if reply.ok:
+            return JSONResponse(granted(draw.key, dict(reply.body)), status_code=201)
+        # The bank has paid: the sweeper will post it. Until then nobody here knows the end.
+        return problem(504, cause="system", hop="ledger", reason="unknown")
+
+    async def _void(
+        self, draw: Draw, reserved: Mapping[str, Any], bank: str, why: str
+    ) -> Response | None:
+        body = {
+            "draw_key": draw.key,
+            "try": reserved["try"],
+            "why": why,
+            "gateway": self._ctx.name,
+        }
+        reply = await self._call(draw, "ledger", "/void", body, bounded=False)
+        if reply.ok:
+            return None
+        return problem(504, cause="system", hop=bank, reason="unknown")
+
+
+def _facts(draw: Draw, approval: Approval) -> dict[str, Any]:
+    return {
+        "draw_key": draw.key,
+        "borrower": draw.borrower,
+        "amount_fen": draw.amount_fen,
+        "purpose": draw.purpose,
+        "body_hash": draw.body_hash,
+        "risk_policy": approval.risk_policy,
+        "risk_ns": approval.risk_ns,
+        "compliance_rules": approval.compliance_rules,
+        "compliance_ns": approval.compliance_ns,
+    }

@@ -1,0 +1,103 @@
+"""The gateway: the borrower's only door, and the one who asks the bank to pay."""
+
+import hashlib
+import re
+import time
+from pathlib import Path
+
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import FileResponse, JSONResponse, Response
+from starlette.routing import Route
+from starlette.types import ASGIApp
+
+from mock_lender.answers import told
+from mock_lender.context import ServiceContext
+from mock_lender.draw_path import Draw, DrawPath
+from mock_lender.http.app import build_app, read_json
+from mock_lender.http.client import HopClient
+from mock_lender.http.problems import problem
+
+KEY = re.compile(r"[A-Za-z0-9_-]{8,64}")
+PURPOSE = re.compile(r"[a-z-]{2,40}")
+AMOUNT_FEN_MAX = 100_000_000_00
+
+
+def create_app(ctx: ServiceContext) -> ASGIApp:
+    """The public API; see openapi.json beside this file."""
+    clients: list[HopClient] = []
+
+    async def start() -> None:
+        clients.append(HopClient(ctx))
+
+    async def stop() -> None:
+        await clients[0].close()
+
+    async def press(request: Request) -> Response:
+        draw = await parse_draw(request)
+        return await DrawPath(ctx, clients[0]).walk(draw)
+
+    async def poll(request: Request) -> Response:
+        key = request.path_params["key"]
+        if not KEY.fullmatch(key):
+            raise HTTPException(400, "a key has 8 to 64 letters, digits, - or _")
+        reply = await clients[0].call(
+            "ledger", "GET", f"/draws/{key}", draw_key=key,
+            deadline=request.state.deadline, idempotent=True,
+        )  # fmt: skip
+        if reply.kind != "answer" or reply.status >= 500:
+            return problem(504, cause="system", hop="ledger", reason="unknown")
+        return told(key, reply.status, dict(reply.body))
+
+    async def quota(request: Request) -> Response:
+        reply = await clients[0].call(
+            "ledger", "GET", f"/borrowers/{request.path_params['borrower']}/quota",
+            deadline=request.state.deadline, idempotent=True,
+        )  # fmt: skip
+        if reply.kind == "answer" and reply.status == 404:
+            return problem(
+                404, cause="system", hop="ledger", reason="unknown-borrower", certain=True
+            )
+        if not reply.ok:
+            return problem(503, cause="system", hop="ledger", reason="unreachable", certain=True)
+        return JSONResponse(dict(reply.body))
+
+    async def document(_: Request) -> Response:
+        return FileResponse(Path(__file__).with_name("openapi.json"))
+
+    routes = [
+        Route("/v1/draws", press, methods=["POST"]),
+        Route("/v1/draws/{key}", poll, methods=["GET"]),
+        Route("/v1/borrowers/{borrower:int}/quota", quota, methods=["GET"]),
+        Route("/openapi.json", document, methods=["GET"]),
+    ]
+    slots = ctx.config.capacity.gateway_slots
+    return build_app(ctx, routes, slots=slots, on_start=start, on_stop=stop)
+
+
+async def parse_draw(request: Request) -> Draw:
+    """A draw from its request, checked. Raises HTTPException with a 4xx."""
+    key = request.headers.get("idempotency-key", "")
+    if not KEY.fullmatch(key):
+        raise HTTPException(400, "Idempotency-Key: 8 to 64 letters, digits, - or _")
+    body = await read_json(request)
+    borrower, amount_fen, purpose = (body.get(k) for k in ("borrower", "amount_fen", "purpose"))
+    if set(body) != {"borrower", "amount_fen", "purpose"}:
+        raise HTTPException(422, "borrower, amount_fen and purpose, and nothing else")
+    if type(borrower) is not int or not 0 <= borrower < 2**31:
+        raise HTTPException(422, "borrower: a number")
+    if type(amount_fen) is not int or not 0 < amount_fen <= AMOUNT_FEN_MAX:
+        raise HTTPException(422, f"amount_fen: a whole number from 1 to {AMOUNT_FEN_MAX}")
+    if not isinstance(purpose, str) or not PURPOSE.fullmatch(purpose):
+        raise HTTPException(422, "purpose: 2 to 40 small letters or -")
+    attempt = request.headers.get("x-attempt", "0")
+    return Draw(
+        key=key,
+        borrower=borrower,
+        amount_fen=amount_fen,
+        purpose=purpose,
+        body_hash=hashlib.sha256(f"{borrower}/{amount_fen}/{purpose}".encode()).hexdigest()[:32],
+        attempt=int(attempt) if attempt.isdigit() and len(attempt) < 6 else 0,
+        deadline=request.state.deadline,
+        nonce=f"{time.monotonic_ns():x}-{id(request):x}",
+    )

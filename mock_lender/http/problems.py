@@ -1,0 +1,49 @@
+"""Refusals and failures as RFC 9457 problems that say who, why, and whether it is certain."""
+
+from starlette.responses import JSONResponse
+
+TEXTS: dict[str, tuple[str, str]] = {
+    "over-quota": ("金额超过您的可用额度。", "The amount is above your available quota."),
+    "barred": ("您的账户目前不能借款。", "Your account can't borrow at present."),
+    "purpose-barred": ("该用途不符合借款规定。", "Loans may not be used for this purpose."),
+    "delinquent": ("您有逾期未还的借款。", "You have an overdue repayment."),
+    "no-money": ("资金暂时不足，请稍后再试。", "Funds are short for the moment; try again later."),
+    "shed": ("系统繁忙，请稍后再试。", "We are busy; please try again in a moment."),
+    "in-progress": ("正在处理，请勿重复提交。", "This draw is being worked on."),
+    "unknown": ("结果待确认，请稍后查询。", "The result is not known yet; please ask again."),
+    "voided": ("本次未成功，未放款，可重试。", "Nothing was paid out; you may try again."),
+    "unreachable": ("服务暂时不可用，请重试。", "A part of the service could not be reached."),
+    "unknown-key": ("没有找到该笔申请。", "There is no draw with this key."),
+    "unknown-borrower": ("没有找到该借款人。", "There is no such borrower."),
+    "key-reused": ("该编号已用于另一笔申请。", "This key belongs to a different draw."),
+}
+
+
+def problem(
+    status: int,
+    *,
+    cause: str,
+    hop: str,
+    reason: str,
+    certain: bool = False,
+    final: bool = False,
+    more: str = "",
+) -> JSONResponse:
+    """An `application/problem+json` answer.
+
+    certain: nothing happened and nothing will. final: stored, and replayed for ever.
+    """
+    zh, en = TEXTS.get(reason, ("请求有误。", "The request is not right."))
+    body = {
+        "type": f"urn:problem:lender:{reason}",
+        "title": reason,
+        "status": status,
+        "detail": more or en,
+        "detail_zh": zh,
+        "cause": cause,
+        "hop": hop,
+        "reason": reason,
+        "certain": certain,
+        "final": final,
+    }
+    return JSONResponse(body, status_code=status, media_type="application/problem+json")

@@ -1,0 +1,33 @@
+"""How long a request still has, handed on from hop to hop as remaining milliseconds."""
+
+import time
+from dataclasses import dataclass
+
+HEADER = "x-deadline-ms"
+LONGEST_MS = 3_600_000
+
+
+@dataclass(frozen=True, slots=True)
+class Deadline:
+    """A moment of CLOCK_MONOTONIC, ns."""
+
+    at_ns: int
+
+    @classmethod
+    def from_header(cls, text: str | None) -> "Deadline | None":
+        """From `X-Deadline-Ms`; absent is None. Raises ValueError for anything but a number."""
+        if text is None:
+            return None
+        remaining_ms = int(text)
+        if not 0 <= remaining_ms <= LONGEST_MS:
+            raise ValueError(f"0 to {LONGEST_MS} ms")
+        return cls(time.monotonic_ns() + remaining_ms * 1_000_000)
+
+    @property
+    def remaining_s(self) -> float:
+        """Seconds left; negative once it has passed."""
+        return (self.at_ns - time.monotonic_ns()) / 1e9
+
+    def header(self) -> str:
+        """The remaining milliseconds, never negative."""
+        return str(max(0, (self.at_ns - time.monotonic_ns()) // 1_000_000))

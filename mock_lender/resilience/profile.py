@@ -1,0 +1,60 @@
+"""Profiles and what each protection sets: the one table of numbers of the lender's resilience.
+
+Money safety (idempotency, close, the sweeper) is not here: no profile switches it off.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+PROFILES: dict[str, tuple[str, ...]] = {
+    "none": (),
+    "naive": ("failover", "retries"),
+    "full": ("breaker", "deadlines", "failover", "retries", "tier_fallthrough"),
+}
+
+
+def protections_of(profile: str, switched: Mapping[str, bool]) -> tuple[str, ...]:
+    """The protections of a profile, after single ones were switched on or off; sorted."""
+    chosen = set(PROFILES[profile])
+    for name, on in switched.items():
+        (chosen.add if on else chosen.discard)(name)
+    return tuple(sorted(chosen))
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """Numbers that follow from the protections.
+
+    The breaker comes with short timeouts: a caller that waits ten seconds learns too slowly to
+    open one. The sweeper's first look is one second after the gateway's payout timeout, so that
+    it never closes a key whose payout the gateway may still be waiting for.
+    """
+
+    call_timeout_s: float
+    payout_timeout_s: float
+    tries: int
+    slow_call_s: float = 0.5
+    window_calls: int = 20
+    window_calls_min: int = 10
+    failure_rate: float = 0.5
+    open_s: float = 2.0
+    sweeper_tick_s: float = 0.25
+    # What a hop keeps back of its deadline to answer in time.
+    margin_s: float = 0.03
+    # A draw with less than this left is not begun.
+    least_s: float = 0.05
+
+    @property
+    def sweeper_first_look_s(self) -> float:
+        return self.payout_timeout_s + 1.0
+
+    @classmethod
+    def of(cls, protections: Iterable[str]) -> "Settings":
+        """The settings of a set of protections."""
+        chosen = set(protections)
+        timeout_s = 1.0 if "breaker" in chosen else 10.0
+        return cls(
+            call_timeout_s=timeout_s,
+            payout_timeout_s=timeout_s,
+            tries=3 if "retries" in chosen else 1,
+        )

@@ -1,0 +1,104 @@
+"""Mistakes and a hostile machine: a clear line, the right exit code, nothing left."""
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from tests.drills import ROOT, SMOKE, command, drill, short
+
+
+def test_every_mistake_of_a_scenario_at_once(tmp_path: Path) -> None:
+    bad = tmp_path / "bad.yaml"
+    bad.write_text("name: x\nload: 3\nnonsense: 1\n")
+    ran = command("run", str(bad), "--out", str(tmp_path / "runs"))
+    assert ran.exit == 2
+    for words in ("bad.yaml:2: load: ", "bad.yaml:3: nonsense: ", "allowed: "):
+        assert words in ran.err
+    assert not (tmp_path / "runs").exists()
+
+
+def test_validate_says_what_would_run() -> None:
+    ran = command("validate", str(SMOKE))
+    assert ran.exit == 0
+    assert "2 faults" in ran.out
+
+
+def test_an_unknown_override_is_a_scenario_error() -> None:
+    ran = command("validate", str(SMOKE), "--set", "load.shape.rat=80/s")
+    assert ran.exit == 2
+    assert "load.shape.rat" in ran.err
+
+
+def test_a_missing_scenario_is_a_scenario_error(tmp_path: Path) -> None:
+    ran = command("run", str(tmp_path / "none.yaml"))
+    assert ran.exit == 2
+    assert "none.yaml" in ran.err
+
+
+def test_a_folder_that_can_not_be_written(tmp_path: Path) -> None:
+    place = tmp_path / "file"
+    place.write_text("not a folder")
+    ran = command("run", str(SMOKE), "--out", str(place))
+    assert ran.exit == 5
+    assert str(place) in ran.err
+
+
+def test_recheck_of_nothing(tmp_path: Path) -> None:
+    ran = command("recheck", str(tmp_path / "none"))
+    assert ran.exit == 5
+    assert "none" in ran.err
+
+
+@pytest.mark.drill
+def test_a_missing_database_binary_is_a_target_error(tmp_path: Path) -> None:
+    environment = dict(os.environ, DRAWPROOF_POSTGRES_BIN=str(tmp_path / "nowhere"))
+    done = subprocess.run(
+        [sys.executable, "-m", "harness.cli", "run", str(SMOKE), "--out", str(tmp_path / "runs")],
+        cwd=ROOT,
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert done.returncode == 5, done.stdout + done.stderr
+    assert "postgres" in done.stdout + done.stderr
+
+
+@pytest.mark.drill
+@pytest.mark.slow
+def test_a_full_disk_ends_with_exit_5(tmp_path: Path) -> None:
+    """A tmpfs of 24 MB in a mount namespace of the test's own holds the run directory."""
+    unshare = shutil.which("unshare")
+    assert unshare is not None
+    small = tmp_path / "small"
+    small.mkdir()
+    script = (
+        f"mount -t tmpfs -o size=24m,mode=0755 none {small} && exec {sys.executable} "
+        f"-m harness.cli run {SMOKE} --out {small}/runs " + " ".join(f"'{w}'" for w in short())
+    )
+    may = subprocess.run([unshare, "-U", "-r", "-m", "true"], capture_output=True, check=False)
+    if may.returncode != 0:
+        pytest.skip("this machine allows no user namespaces, so no small disk can be made")
+    done = subprocess.run(
+        [unshare, "-U", "-r", "-m", "sh", "-c", script],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert done.returncode == 5, done.stdout + done.stderr
+    assert "No space left" in done.stdout + done.stderr
+
+
+@pytest.mark.drill
+def test_a_short_drill_from_another_folder(tmp_path: Path) -> None:
+    """Paths given are the caller's, not the checkout's."""
+    ran = drill(tmp_path / "deep" / "er", str(SMOKE), *short("phases.watch=6s"))
+    assert ran.run is not None
+    assert (ran.run / "report.html").exists()
+    assert (tmp_path / "deep" / "er" / "latest").resolve() == ran.run.resolve()
