@@ -82,7 +82,9 @@ def test_both_gateways_killed_is_system_gateway(tmp_path: Path) -> None:
 
 
 def test_two_drills_side_by_side(tmp_path: Path) -> None:
-    quiet = short("load.shape.rate=15/s", "load.shape.steps.0.rate=20/s", "expect.fault=[broken >= 0]")
+    quiet = short(
+        "load.shape.rate=15/s", "load.shape.steps.0.rate=20/s", "expect.fault=[broken >= 0]"
+    )
     first = Running(tmp_path / "a", str(SMOKE), *quiet)
     second = Running(tmp_path / "b", str(SMOKE), *quiet)
     ends = [first.finish(), second.finish()]

@@ -9,186 +9,194 @@ import pyarrow as pa
 
 SCHEMA_VERSION = 1
 
-_T, _M = pa.int64(), pa.int64()
-_S, _I, _B = pa.string(), pa.int64(), pa.bool_()
+Fields = list[tuple[str, pa.DataType]]
 
-TABLES: dict[str, pa.Schema] = {
+_T: pa.DataType = pa.int64()
+_M: pa.DataType = pa.int64()
+_I: pa.DataType = pa.int64()
+_S: pa.DataType = pa.string()
+_B: pa.DataType = pa.bool_()
+_F: pa.DataType = pa.float64()
+
+_FIELDS: dict[str, Fields] = {
     # What was planned: one row an intent, written before load starts. due_ns counts from t = 0
     # until the drill knows when t = 0 was; `run.json` carries t0_ns and `due_ns` here includes it.
-    "intents": pa.schema(
-        [
-            ("intent", _I),
-            ("draw_key", _S),
-            ("borrower", _I),
-            ("group", _S),
-            ("amount_fen", _M),
-            ("purpose", _S),
-            ("due_ns", _T),
-            ("phase", _S),
-            ("straddling", _B),
-        ]
-    ),  # fmt: skip
+    "intents": [
+        ("intent", _I),
+        ("draw_key", _S),
+        ("borrower", _I),
+        ("group", _S),
+        ("amount_fen", _M),
+        ("purpose", _S),
+        ("due_ns", _T),
+        ("phase", _S),
+        ("straddling", _B),
+    ],
     # What the generator saw: kind press | poll | look (look: a quota read; its intent is the draw
     # it goes with). n counts per intent and kind from 1. outcome granted|refused|failed|unknown.
     # cause/hop/reason as the lender named them. status 0: no HTTP answer.
     # scheduled_ns: when the attempt should have been sent (the due time for the first press).
-    "attempts": pa.schema(
-        [
-            ("intent", _I),
-            ("kind", _S),
-            ("n", _I),
-            ("scheduled_ns", _T),
-            ("sent_ns", _T),
-            ("first_byte_ns", _T),
-            ("done_ns", _T),
-            ("status", _I),
-            ("outcome", _S),
-            ("cause", _S),
-            ("hop", _S),
-            ("reason", _S),
-            ("replica", _S),
-            ("worker", _S),
-        ]
-    ),  # fmt: skip
+    "attempts": [
+        ("intent", _I),
+        ("kind", _S),
+        ("n", _I),
+        ("scheduled_ns", _T),
+        ("sent_ns", _T),
+        ("first_byte_ns", _T),
+        ("done_ns", _T),
+        ("status", _I),
+        ("outcome", _S),
+        ("cause", _S),
+        ("hop", _S),
+        ("reason", _S),
+        ("replica", _S),
+        ("worker", _S),
+    ],
     # What the lender's hops saw, both sides of each call. edge `gateway->ledger`, client and server
     # are replicas. sent: request bytes may have left. result ok|refused|not_sent|unknown|error.
     # A server-side row has done_ns null when its process died or the call never ended.
-    "calls": pa.schema(
-        [
-            ("draw_key", _S),
-            ("attempt", _I),
-            ("edge", _S),
-            ("client", _S),
-            ("server", _S),
-            ("side", _S),
-            ("start_ns", _T),
-            ("done_ns", _T),
-            ("sent", _B),
-            ("result", _S),
-            ("queue_ns", _T),
-        ]
-    ),  # fmt: skip
+    "calls": [
+        ("draw_key", _S),
+        ("attempt", _I),
+        ("edge", _S),
+        ("client", _S),
+        ("server", _S),
+        ("side", _S),
+        ("start_ns", _T),
+        ("done_ns", _T),
+        ("sent", _B),
+        ("result", _S),
+        ("queue_ns", _T),
+    ],
     # Dated states: kind breaker | replica | sweeper, subject what it is about.
-    "states": pa.schema(
-        [("replica", _S), ("kind", _S), ("subject", _S), ("state", _S), ("at_ns", _T)]
-    ),
+    "states": [("replica", _S), ("kind", _S), ("subject", _S), ("state", _S), ("at_ns", _T)],
     # One row a worker and second (second counts from t = 0; negative before).
-    "generator": pa.schema(
-        [
-            ("worker", _S),
-            ("second", _I),
-            ("sent", _I),
-            ("late_ns_max", _T),
-            ("late_ns_p99", _T),
-            ("lag_ns_max", _T),
-            ("dropped", _I),
-            ("gc_ns", _T),
-            ("cpu_share", pa.float64()),
-            ("psi_share", pa.float64()),
-            ("steal_share", pa.float64()),
-        ]
-    ),  # fmt: skip
+    "generator": [
+        ("worker", _S),
+        ("second", _I),
+        ("sent", _I),
+        ("late_ns_max", _T),
+        ("late_ns_p99", _T),
+        ("lag_ns_max", _T),
+        ("dropped", _I),
+        ("gc_ns", _T),
+        ("cpu_share", _F),
+        ("psi_share", _F),
+        ("steal_share", _F),
+    ],
     # The lender's books, exported after the drain.
-    "draws": pa.schema(
-        [
-            ("draw_key", _S),
-            ("borrower", _I),
-            ("amount_fen", _M),
-            ("purpose", _S),
-            ("state", _S),
-            ("try", _I),
-            ("tier", _S),
-            ("requested_ns", _T),
-            ("decided_ns", _T),
-            ("ended_ns", _T),
-            ("cause", _S),
-            ("hop", _S),
-            ("reason", _S),
-            ("risk_policy", _I),
-            ("risk_ns", _T),
-            ("compliance_rules", _I),
-            ("compliance_ns", _T),
-        ]
-    ),  # fmt: skip
+    "draws": [
+        ("draw_key", _S),
+        ("borrower", _I),
+        ("amount_fen", _M),
+        ("purpose", _S),
+        ("state", _S),
+        ("try", _I),
+        ("tier", _S),
+        ("requested_ns", _T),
+        ("decided_ns", _T),
+        ("ended_ns", _T),
+        ("cause", _S),
+        ("hop", _S),
+        ("reason", _S),
+        ("risk_policy", _I),
+        ("risk_ns", _T),
+        ("compliance_rules", _I),
+        ("compliance_ns", _T),
+    ],
     # One row a try; state paying | paid | voided | not_sent; ended_by gateway-N | sweeper ledger-N.
-    "tries": pa.schema(
-        [
-            ("draw_key", _S),
-            ("try", _I),
-            ("tier", _S),
-            ("payout_key", _S),
-            ("state", _S),
-            ("opened_ns", _T),
-            ("ended_ns", _T),
-            ("ended_by", _S),
-        ]
-    ),  # fmt: skip
+    "tries": [
+        ("draw_key", _S),
+        ("try", _I),
+        ("tier", _S),
+        ("payout_key", _S),
+        ("state", _S),
+        ("opened_ns", _T),
+        ("ended_ns", _T),
+        ("ended_by", _S),
+    ],
     # Every version of every account: account `borrower:17` (limit, outstanding, held) or
     # `tier:own` (balance = money not yet held or paid, held). event reserve | post | void.
-    "versions": pa.schema(
-        [
-            ("account", _S),
-            ("version", _I),
-            ("limit_fen", _M),
-            ("outstanding_fen", _M),
-            ("held_fen", _M),
-            ("balance_fen", _M),
-            ("locked_ns", _T),
-            ("draw_key", _S),
-            ("try", _I),
-            ("event", _S),
-        ]
-    ),  # fmt: skip
+    "versions": [
+        ("account", _S),
+        ("version", _I),
+        ("limit_fen", _M),
+        ("outstanding_fen", _M),
+        ("held_fen", _M),
+        ("balance_fen", _M),
+        ("locked_ns", _T),
+        ("draw_key", _S),
+        ("try", _I),
+        ("event", _S),
+    ],
     # Double entry; the rows of one (draw_key, try, event) sum to zero. Accounts are
     # `borrower:17:available|held|outstanding|drawn` and `tier:own:available|held`, see
     # docs/scenario-format.md for the pairs.
-    "postings": pa.schema(
-        [
-            ("draw_key", _S),
-            ("try", _I),
-            ("event", _S),
-            ("account", _S),
-            ("amount_fen", _M),
-            ("locked_ns", _T),
-        ]
-    ),  # fmt: skip
-    "payouts": pa.schema(
-        [("bank", _S), ("payout_key", _S), ("draw_key", _S), ("amount_fen", _M), ("paid_ns", _T)]
-    ),
-    "tombstones": pa.schema([("bank", _S), ("payout_key", _S), ("closed_ns", _T)]),
+    "postings": [
+        ("draw_key", _S),
+        ("try", _I),
+        ("event", _S),
+        ("account", _S),
+        ("amount_fen", _M),
+        ("locked_ns", _T),
+    ],
+    "payouts": [
+        ("bank", _S),
+        ("payout_key", _S),
+        ("draw_key", _S),
+        ("amount_fen", _M),
+        ("paid_ns", _T),
+    ],
+    "tombstones": [("bank", _S), ("payout_key", _S), ("closed_ns", _T)],
     # What borrowers had been told: borrower null = all. kind policy | notice.
-    "published": pa.schema([("borrower", _I), ("kind", _S), ("policy", _I), ("published_ns", _T)]),
+    "published": [("borrower", _I), ("kind", _S), ("policy", _I), ("published_ns", _T)],
     # kind risk: refuses delinquent borrowers. kind compliance: forbids `forbids` (a purpose).
-    "policies": pa.schema(
-        [
-            ("kind", _S),
-            ("policy", _I),
-            ("forbids", _S),
-            ("in_force_ns", _T),
-            ("adopted_ns", _T),
-            ("replica", _S),
-        ]
-    ),  # fmt: skip
-    "tiers": pa.schema(
-        [("tier", _S), ("bank", _S), ("share", pa.float64()), ("balance_fen", _M), ("from_ns", _T)]
-    ),
-    "population": pa.schema(
-        [("borrower", _I), ("group", _S), ("limit_fen", _M), ("barred", _B), ("delinquent", _B)]
-    ),
+    "policies": [
+        ("kind", _S),
+        ("policy", _I),
+        ("forbids", _S),
+        ("in_force_ns", _T),
+        ("adopted_ns", _T),
+        ("replica", _S),
+    ],
+    "tiers": [("tier", _S), ("bank", _S), ("share", _F), ("balance_fen", _M), ("from_ns", _T)],
+    "population": [
+        ("borrower", _I),
+        ("group", _S),
+        ("limit_fen", _M),
+        ("barred", _B),
+        ("delinquent", _B),
+    ],
 }
+
+TABLES: dict[str, pa.Schema] = {name: pa.schema(fields) for name, fields in _FIELDS.items()}
 
 # Tables without which nothing can be judged. Others may be empty but must be there too.
 LOAD_TABLES = ("intents", "attempts", "generator")
 LENDER_TABLES = (
-    "calls", "states", "draws", "tries", "versions", "postings", "payouts", "tombstones",
-    "published", "policies", "tiers", "population",
-)  # fmt: skip
+    "calls",
+    "states",
+    "draws",
+    "tries",
+    "versions",
+    "postings",
+    "payouts",
+    "tombstones",
+    "published",
+    "policies",
+    "tiers",
+    "population",
+)
 
 # Where a table lies in the run directory (without its suffix).
 PLACES: dict[str, str] = {
     name: {
-        "draws": "ledger/draws", "tries": "ledger/tries", "versions": "ledger/versions",
-        "postings": "ledger/postings", "payouts": "banks/payouts", "tombstones": "banks/tombstones",
+        "draws": "ledger/draws",
+        "tries": "ledger/tries",
+        "versions": "ledger/versions",
+        "postings": "ledger/postings",
+        "payouts": "banks/payouts",
+        "tombstones": "banks/tombstones",
     }.get(name, name)
     for name in TABLES
-}  # fmt: skip
+}

@@ -42,9 +42,7 @@ class Control:
                     return
                 parts = urlsplit(self.path)
                 try:
-                    found = answer(
-                        self.command, unquote(parts.path), dict(parse_qsl(parts.query))
-                    )
+                    found = answer(self.command, unquote(parts.path), dict(parse_qsl(parts.query)))
                 except Refused as exc:
                     self._reply(exc.status, {"why": str(exc)})
                 else:

@@ -60,9 +60,7 @@ class Supervisor:
         self._control = Control(config.token, self._answer)
         # Room for both ledgers' pools, the export, and what an administrator needs.
         connections = config.replicas["ledger"] * config.capacity.ledger_connections + 16
-        self._postgres = Postgres.start(
-            self._work, Path(config.cache_dir), self._log, connections
-        )
+        self._postgres = Postgres.start(self._work, Path(config.cache_dir), self._log, connections)
 
     def run(self) -> None:
         """Until SIGTERM."""

@@ -44,7 +44,9 @@ class Edge:
             await self._app(scope, receive, send)
             return
         start_ns = time.monotonic_ns()
-        headers = {key.decode("latin-1"): value.decode("latin-1") for key, value in scope["headers"]}
+        headers = {
+            key.decode("latin-1"): value.decode("latin-1") for key, value in scope["headers"]
+        }
         client = headers.get("x-client", "borrower")
         key = _plain(headers.get("x-draw-key") or headers.get("idempotency-key") or "")
         if not key and scope["path"].startswith("/v1/draws/"):

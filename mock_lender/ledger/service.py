@@ -78,9 +78,7 @@ def create_app(ctx: ServiceContext) -> ASGIApp:
 
     async def void(request: Request) -> Response:
         body = await read_json(request)
-        found = await ledger.books.void(
-            body["draw_key"], body["try"], body["why"], body["gateway"]
-        )
+        found = await ledger.books.void(body["draw_key"], body["try"], body["why"], body["gateway"])
         return JSONResponse(found, status_code=200 if found["state"] == "voided" else 409)
 
     async def draw(request: Request) -> Response:

@@ -1,0 +1,48 @@
+"""faults.jsonl, the nemesis' own record, read back into one line a fault."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+from harness.judge.view import FaultLine
+
+# The transition's state, and the field of FaultLine it dates. The first of each counts, but the
+# last sighting is the last one.
+FIELDS = {
+    "planned": "planned_ns",
+    "injected": "injected_ns",
+    "observed": "observed_ns",
+    "last_observed": "last_observed_ns",
+    "healed": "healed_ns",
+    "observed_healed": "heal_observed_ns",
+}
+
+
+def read_fault_lines(path: Path) -> tuple[FaultLine, ...]:
+    """The faults in the order they were planned. A cut last line is left out; no file, no faults."""
+    try:
+        lines = path.read_text().splitlines()
+    except FileNotFoundError:
+        return ()
+    found: dict[str, dict[str, Any]] = {}
+    for line in lines:
+        try:
+            row = json.loads(line)
+        except ValueError:
+            continue
+        life = found.setdefault(
+            row["fault"],
+            {
+                "name": row["fault"],
+                "edge_or_replica": row["edge_or_replica"],
+                "heals": row["heals"],
+                "failure": None,
+                **dict.fromkeys(FIELDS.values()),
+            },
+        )
+        field = FIELDS.get(row["state"])
+        if field is None:
+            life["failure"] = row["detail"]
+        elif life[field] is None or field == "last_observed_ns":
+            life[field] = row["at_ns"]
+    return tuple(FaultLine(**life) for life in found.values())

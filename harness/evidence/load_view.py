@@ -1,0 +1,72 @@
+"""From a run directory to the plain rows that judging reads."""
+
+import json
+from typing import Any
+
+from harness.errors import HarnessError, ScenarioError
+from harness.evidence import tables
+from harness.evidence.columns import LENDER_TABLES, LOAD_TABLES
+from harness.evidence.fault_lines import read_fault_lines
+from harness.evidence.store import RunDir
+from harness.judge.view import ROWS, RunView
+from harness.scenario.loader import load_scenario
+
+# Rows come in whatever order they were written; judging must not depend on it.
+ORDER = {
+    "intents": ("intent",),
+    "attempts": ("intent", "done_ns", "kind", "n"),
+    "calls": ("draw_key", "start_ns", "side", "edge", "server", "done_ns"),
+    "states": ("at_ns", "replica", "kind", "subject"),
+    "generator": ("worker", "second"),
+    "versions": ("account", "version"),
+}
+
+
+def load_view(run: RunDir) -> RunView:
+    """Everything a verdict depends on. Raises HarnessError when there is no scenario to judge by."""
+    try:
+        record: dict[str, Any] = json.loads((run.path / "run.json").read_text())
+        scenario = load_scenario(run.path / "scenario.yaml", (), None).scenario
+    except (OSError, ValueError, ScenarioError) as exc:
+        raise HarnessError(f"{run.path} can't be judged: {exc}") from exc
+    rows: dict[str, tuple[Any, ...]] = {}
+    missing: list[str] = []
+    cut: list[str] = []
+    for name in (*LOAD_TABLES, *LENDER_TABLES):
+        found, is_missing, is_cut = tables.read_rows(run.path, name)
+        if is_missing:
+            missing.append(name)
+        if is_cut:
+            cut.append(name)
+        rows[name] = _ordered(name, found)
+    t0_ns = int(record.get("t0_ns") or 0)
+    # Due times are planned from t = 0, before anybody knows when that will be.
+    rows["intents"] = tuple(i._replace(due_ns=i.due_ns + t0_ns) for i in rows["intents"])
+    return RunView(
+        scenario=scenario,
+        ended=str(record.get("ended", "cut")),
+        t0_ns=t0_ns,
+        load_end_ns=record.get("load_end_ns"),
+        drain_end_ns=record.get("drain_end_ns"),
+        missing=tuple(missing),
+        cut=tuple(cut),
+        faults=read_fault_lines(run.path / "faults.jsonl"),
+        harness_failures=tuple(record.get("failures", ())),
+        printed=dict(record.get("printed", {})),
+        **rows,
+    )
+
+
+def _ordered(name: str, found: tables.Rows) -> tuple[Any, ...]:
+    made = [ROWS[name](*row) for row in found]
+    fields = ORDER.get(name)
+    if fields is None:
+        return tuple(sorted(made, key=lambda row: tuple(map(_sortable, row))))
+    return tuple(
+        sorted(made, key=lambda row: tuple(_sortable(getattr(row, field)) for field in fields))
+    )
+
+
+def _sortable(value: object) -> tuple[bool, Any]:
+    """None sorts last, and is never compared with a value."""
+    return (True, 0) if value is None else (False, value)

@@ -1,0 +1,1 @@
+"""Owns every process of a drill, and cleans up when the controller is gone."""

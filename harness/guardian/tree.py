@@ -1,0 +1,96 @@
+"""Processes as /proc shows them: who descends from whom, and how to end a whole tree.
+
+PostgreSQL's backends call setsid, so a process group is not enough; the guardian is a subreaper,
+so whatever loses its parent becomes its child and stays in its tree.
+"""
+
+import ctypes
+import os
+import signal
+import time
+from collections.abc import Callable
+
+PR_SET_CHILD_SUBREAPER = 36
+
+
+def become_subreaper() -> None:
+    """Orphans among our descendants become our children. Raises OSError."""
+    libc = ctypes.CDLL(None, use_errno=True)
+    if libc.prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) != 0:
+        raise OSError(ctypes.get_errno(), "prctl(PR_SET_CHILD_SUBREAPER)")
+
+
+def start_ticks(pid: int) -> int | None:
+    """Field 22 of /proc/PID/stat; None when there is no such process or only its zombie."""
+    fields = _stat(pid)
+    return None if fields is None or fields[0] == b"Z" else int(fields[19])
+
+
+def _stat(pid: int) -> list[bytes] | None:
+    """Fields of /proc/PID/stat from the state (the third) on."""
+    try:
+        with open(f"/proc/{pid}/stat", "rb") as file:
+            stat = file.read()
+    except OSError:
+        return None
+    return stat[stat.rindex(b")") + 2 :].split()
+
+
+def descendants(root: int) -> list[int]:
+    """Every living descendant of `root`, parents before children, zombies left out."""
+    children: dict[int, list[int]] = {}
+    for entry in os.listdir("/proc"):
+        if entry.isdigit():
+            fields = _stat(int(entry))
+            if fields is not None:
+                if fields[0] == b"Z":
+                    continue
+                children.setdefault(int(fields[1]), []).append(int(entry))
+    found: list[int] = []
+    waiting = [root]
+    while waiting:
+        mine = children.get(waiting.pop(), [])
+        found += mine
+        waiting += mine
+    return found
+
+
+def kill_tree(root: int, spare: Callable[[int], bool] = lambda _: False) -> int:
+    """SIGKILL every descendant of `root` but the spared; how many there were.
+
+    Stopped processes die of SIGKILL too. A tree that forks while we look is looked at again.
+    """
+    ended: set[int] = set()
+    give_up_s = time.monotonic() + 4.0
+    while time.monotonic() < give_up_s:
+        living = [pid for pid in descendants(root) if not spare(pid)]
+        reap()
+        if not living:
+            break
+        for pid in living:
+            send(pid, signal.SIGKILL)
+        ended.update(living)
+        time.sleep(0.01)
+    return len(ended)
+
+
+def send(pid: int, number: int) -> bool:
+    """Signal a process; False when it is gone already, or not ours to signal."""
+    try:
+        os.kill(pid, number)
+    except (ProcessLookupError, PermissionError):
+        return False
+    return True
+
+
+def reap() -> list[tuple[int, int]]:
+    """(pid, status) of the children that have ended; status is negative for a signal."""
+    ended: list[tuple[int, int]] = []
+    while True:
+        try:
+            pid, status = os.waitpid(-1, os.WNOHANG)
+        except ChildProcessError:
+            return ended
+        if pid == 0:
+            return ended
+        ended.append((pid, os.waitstatus_to_exitcode(status)))

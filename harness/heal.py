@@ -1,0 +1,47 @@
+"""`drawproof heal RUN`: what the guardian of a dead run would have done, at any time later."""
+
+import json
+import shutil
+import signal
+from pathlib import Path
+
+from harness.errors import HarnessError
+from harness.guardian.tree import descendants, kill_tree, send, start_ticks
+from harness.nemesis.undo import undo_all
+
+
+def heal(run: Path) -> list[str]:
+    """Replay the journal, end what the run had started and still runs, remove its work folder.
+
+    Says what it did, a line each. Raises HarnessError when `run` is no run directory.
+    """
+    if not (run / "run.json").exists():
+        raise HarnessError(f"{run} is no run directory")
+    lines = undo_all(run)
+    for name, pid, ticks in started(run):
+        if start_ticks(pid) == ticks:
+            count = len(descendants(pid)) + 1
+            kill_tree(pid)
+            send(pid, signal.SIGKILL)
+            lines.append(f"{name}: ended, {count} processes")
+    if (run / "work").exists():
+        shutil.rmtree(run / "work", ignore_errors=True)
+        lines.append("work: removed")
+    (run / ".token").unlink(missing_ok=True)
+    return lines or ["nothing to heal"]
+
+
+def started(run: Path) -> list[tuple[str, int, int]]:
+    """(name, pid, start_ticks) of what the run's guardian had started, the last first."""
+    try:
+        rows = (run / "processes.jsonl").read_text().splitlines()
+    except FileNotFoundError:
+        return []
+    found = []
+    for row in rows:
+        try:
+            entry = json.loads(row)
+        except ValueError:
+            continue
+        found.append((entry["name"], entry["pid"], entry["start_ticks"]))
+    return list(reversed(found))

@@ -1,0 +1,77 @@
+"""Undoing faults from the journal alone, by whoever is left to do it.
+
+    nothing                          a kill: there is nothing to undo
+    continue  pid, start_ticks       SIGCONT a stopped process
+    http      method, url            loopback only; the run's token is added; refused is undone
+    remove    path                   a file or folder of the run's own making
+
+Standard library only.
+"""
+
+import http.client
+import os
+import shutil
+import signal
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from harness.guardian.tree import send, start_ticks
+from harness.nemesis.journal import NAME, Journal
+
+ANSWER_WITHIN_S = 1.0
+
+
+def undo_all(run: Path) -> list[str]:
+    """Undo what the journal of a run says is pending; one line for each, done or not."""
+    journal = Journal(run / NAME)
+    lines = []
+    for fault, undo in journal.pending():
+        trouble = perform(undo, run)
+        if trouble is None:
+            journal.done(fault)
+        lines.append(f"{fault}: {'undone' if trouble is None else trouble}")
+    return lines
+
+
+def perform(undo: Mapping[str, Any], run: Path) -> str | None:
+    """Do one undo; None when it worked or there was nothing left to undo, else why not."""
+    kind = undo.get("kind")
+    if kind == "nothing":
+        return None
+    if kind == "continue":
+        if start_ticks(undo["pid"]) == undo["start_ticks"]:
+            send(undo["pid"], signal.SIGCONT)
+        return None
+    if kind == "http":
+        return _request(str(undo["method"]), str(undo["url"]), run)
+    if kind == "remove":
+        path = Path(undo["path"])
+        if path.is_dir() and not path.is_symlink():
+            shutil.rmtree(path, ignore_errors=True)
+        else:
+            path.unlink(missing_ok=True)
+        return f"{path} is still there" if os.path.lexists(path) else None
+    return f"unknown undo {kind!r}"
+
+
+def _request(method: str, url: str, run: Path) -> str | None:
+    parts = urlsplit(url)
+    if parts.hostname != "127.0.0.1" or parts.port is None:
+        return f"{url} is not on loopback"
+    try:
+        token = (run / ".token").read_text()
+    except OSError:
+        token = ""
+    connection = http.client.HTTPConnection(parts.hostname, parts.port, timeout=ANSWER_WITHIN_S)
+    try:
+        connection.request(method, parts.path, headers={"X-Token": token})
+        status = connection.getresponse().status
+    except ConnectionRefusedError:
+        return None  # what was faulted is gone, and the fault with it
+    except (OSError, http.client.HTTPException) as exc:
+        return f"{method} {url}: {exc}"
+    finally:
+        connection.close()
+    return None if status < 300 or status == 404 else f"{method} {url}: {status}"
