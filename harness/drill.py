@@ -84,7 +84,8 @@ class Drill:
             self._plan.edges,
         )
         target.write_plan()
-        attack = Attack(guardian, self._run.path, self._plan.scenario, token)
+        late_s = self._give_up_s(target)
+        attack = Attack(guardian, self._run.path, self._plan.scenario, token, late_s)
         attack.start()
         target.start()
         self._wait_ready(guardian, target, attack)

@@ -1,0 +1,147 @@
+"""The controller's side of the load: starts Locust's processes, fires them, hears of progress."""
+
+import json
+import os
+import socket
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from harness.errors import HarnessError
+from harness.guardian.client import Guardian
+from harness.load.plan import COMMAND, LoadPlan
+from harness.scenario.model import Scenario
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """Counts of draw intents so far, as the workers last reported (twice a second).
+
+    matured: due more than one attempt_timeout ago. in_flight: offered and not ended.
+    """
+
+    due: int = 0
+    granted: int = 0
+    refused: int = 0
+    failed: int = 0
+    unknown: int = 0
+    done: int = 0
+    in_flight: int = 0
+    matured: int = 0
+    matured_granted: int = 0
+    matured_refused: int = 0
+    finished: bool = False
+    failure: str | None = None
+
+    @property
+    def estimate(self) -> float | None:
+        """granted ÷ due over matured draws that were not refused; None while there are none."""
+        asked = self.matured - self.matured_refused
+        return self.matured_granted / asked if asked > 0 else None
+
+
+class Attack:
+    """One attack. `start` and `fire` return at once; `progress` never blocks."""
+
+    def __init__(
+        self, guardian: Guardian, run: Path, scenario: Scenario, token: str, late_s: float
+    ) -> None:
+        self._guardian = guardian
+        self._run = run
+        self._workers = scenario.load.workers
+        self._plan = LoadPlan(
+            run=str(run),
+            seed=scenario.seed,
+            workers=scenario.load.workers,
+            patience=scenario.load.patience,
+            quota_per_draw=scenario.load.journey.quota_per_draw,
+            load_s=scenario.phases.load_s,
+            late_s=late_s,
+            token=token,
+            master_port=_free_port(),
+        )
+        self._said = run / "load" / "master.jsonl"
+        self._read_to = 0
+        self._orders: dict[str, Any] = {}
+        self._ready = False
+        self._last = Progress()
+
+    def start(self) -> None:
+        """Start master and workers. Raises HarnessError."""
+        work = self._run / "work"
+        work.mkdir(mode=0o700, exist_ok=True)
+        self._said.parent.mkdir(exist_ok=True)
+        plan_json = work / "load-plan.json"
+        self._plan.write(plan_json)
+        names = ["master", *(f"worker-{n + 1}" for n in range(self._workers))]
+        for name in names:
+            log = self._said if name == "master" else self._said.with_name(f"{name}.log")
+            self._guardian.spawn(
+                f"load-{name}",
+                [sys.executable, "-m", "harness.load.locustfile", str(plan_json), name],
+                stdout=log,
+            )
+
+    def poll_ready(self) -> bool:
+        """True once every worker waits for t = 0."""
+        self._hear()
+        return self._ready
+
+    def fire(self, t0_ns: int, urls: Mapping[str, str]) -> None:
+        """t = 0 is at `t0_ns`; gateways by name."""
+        self._order(fire={"t0_ns": t0_ns, "urls": dict(urls)})
+
+    def stop_early(self) -> None:
+        """Offer nothing more; what is under way ends by itself."""
+        self._order(stop=True)
+
+    def _order(self, **order: Any) -> None:
+        self._orders |= order
+        path = self._run / "work" / COMMAND
+        partial = path.with_suffix(".partial")
+        try:
+            partial.write_text(json.dumps(self._orders))
+            os.replace(partial, path)
+        except OSError as exc:
+            raise HarnessError(f"{path} can't be written: {exc}") from exc
+
+    def progress(self) -> Progress:
+        """As last reported."""
+        self._hear()
+        return self._last
+
+    def _hear(self) -> None:
+        """Read what the master has said since; its log lines are passed over."""
+        try:
+            with self._said.open("rb") as file:
+                file.seek(self._read_to)
+                data = file.read()
+        except FileNotFoundError:
+            return
+        whole = data[: data.rfind(b"\n") + 1]
+        self._read_to += len(whole)
+        for line in whole.splitlines():
+            if not line.startswith(b"{"):
+                continue
+            said = json.loads(line)
+            self._ready = self._ready or bool(said.get("ready"))
+            if "progress" in said:
+                known = {k: v for k, v in said["progress"].items() if k in Progress.__slots__}
+                self._last = Progress(**known)
+            if "finished" in said:
+                self._last = Progress(
+                    **{
+                        **{name: getattr(self._last, name) for name in Progress.__slots__},
+                        "finished": said["finished"],
+                        "failure": said["failure"],
+                    }
+                )
+
+
+def _free_port() -> int:
+    """For Locust's master, which binds it itself; on loopback."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])

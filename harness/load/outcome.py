@@ -1,0 +1,55 @@
+"""What an answer means: the table of answers, and nothing else. Pure.
+
+granted, refused (a business answer), failed (certain: nothing happened), unknown (what was sent
+may have worked). When in doubt it is unknown.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+Outcome = Literal["granted", "refused", "failed", "unknown"]
+MISTAKE = "harness-mistake:"
+MISTAKES = (400, 405, 411, 413, 414, 415, 422, 431)
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """One attempt's outcome. `over`: the intent has ended with it. `working`: the lender says it
+    is being worked on, so that pressing again is of no use."""
+
+    outcome: Outcome
+    cause: str | None = None
+    hop: str | None = None
+    reason: str | None = None
+    over: bool = False
+    working: bool = False
+
+
+def of_answer(status: int, body: Mapping[str, Any]) -> Answer:
+    """The outcome of a whole HTTP answer."""
+    cause, hop, reason = (_text(body.get(key)) for key in ("cause", "hop", "reason"))
+    final, certain = body.get("final") is True, body.get("certain") is True
+    if status in (200, 201) and body.get("outcome") == "granted":
+        return Answer("granted", over=True)
+    if status in (403, 422) and final:
+        return Answer("refused", cause, hop, reason, over=True)
+    if status in MISTAKES:
+        return Answer("failed", cause, hop, f"{MISTAKE} {status} {reason or ''}", over=True)
+    if status == 409 and reason == "no-money" and certain:
+        return Answer("refused", "liquidity", hop, reason)
+    if status >= 500 and certain:
+        return Answer("failed", cause or "system", hop, reason)
+    working = status in (202, 409) and (
+        reason == "in-progress" or body.get("outcome") == "in-progress"
+    )
+    return Answer("unknown", cause or "system", hop, reason or str(status), working=working)
+
+
+def of_trouble(*, connected: bool, what: str) -> Answer:
+    """The outcome when no whole answer came: without a connection nothing can have happened."""
+    return Answer("unknown" if connected else "failed", "system", None, what)
+
+
+def _text(value: object) -> str | None:
+    return value[:80] if isinstance(value, str) else None

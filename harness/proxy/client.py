@@ -1,0 +1,84 @@
+"""Talks to the proxy's API: Toxiproxy's, plus the run's token."""
+
+import http.client
+import json
+import sys
+import time
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote, urlsplit
+
+from harness.errors import HarnessError
+from harness.guardian.client import Guardian
+
+NAME = "proxy"
+ANSWER_WITHIN_S = 3.0
+UP_WITHIN_S = 10.0
+
+
+class ProxyClient:
+    """Raises HarnessError for whatever the API refuses: the proxy is ours."""
+
+    def __init__(self, base_url: str, token: str) -> None:
+        self.base_url = base_url
+        self._token = token
+
+    def add(self, name: str) -> tuple[str, int]:
+        """A proxy without an upstream yet; where it listens."""
+        host, _, port = self._ask("POST", "/proxies", {"name": name})["listen"].rpartition(":")
+        return host, int(port)
+
+    def set_upstream(self, name: str, host: str, port: int) -> None:
+        """From now on new connections lead there."""
+        self._ask("POST", f"/proxies/{quote(name, safe='')}", {"upstream": f"{host}:{port}"})
+
+    def add_toxic(self, name: str, toxic: dict[str, object]) -> None:
+        """A toxic in Toxiproxy's JSON."""
+        self._ask("POST", f"/proxies/{quote(name, safe='')}/toxics", toxic)
+
+    def remove_toxic(self, name: str, toxic: str) -> None:
+        """One that is gone already is no error."""
+        self._ask("DELETE", urlsplit(self.toxic_url(name, toxic)).path, None, gone_is_fine=True)
+
+    def toxic_url(self, name: str, toxic: str) -> str:
+        """Where to DELETE a toxic."""
+        return f"{self.base_url}/proxies/{quote(name, safe='')}/toxics/{quote(toxic, safe='')}"
+
+    def _ask(
+        self, method: str, path: str, body: object, *, gone_is_fine: bool = False
+    ) -> dict[str, Any]:
+        parts = urlsplit(self.base_url)
+        connection = http.client.HTTPConnection(
+            parts.hostname or "", parts.port, timeout=ANSWER_WITHIN_S
+        )
+        try:
+            data = b"" if body is None else json.dumps(body).encode()
+            connection.request(method, path, data, {"X-Token": self._token})
+            response = connection.getresponse()
+            answer = response.read(1_000_000)
+        except (OSError, http.client.HTTPException) as exc:
+            raise HarnessError(f"the proxy did not answer {method} {path}: {exc}") from exc
+        finally:
+            connection.close()
+        if response.status >= 300 and not (gone_is_fine and response.status == 404):
+            raise HarnessError(f"the proxy refused {method} {path}: {answer[:200]!r}")
+        found: dict[str, Any] = json.loads(answer) if answer else {}
+        return found
+
+
+def start_proxy(guardian: Guardian, run: Path, token: str, seed: int) -> ProxyClient:
+    """Start the proxy process and wait until its API answers. Raises HarnessError."""
+    ready = run / "work" / "proxy.json"
+    ready.parent.mkdir(mode=0o700, exist_ok=True)
+    guardian.spawn(
+        NAME,
+        [sys.executable, "-m", "harness.proxy.server", str(run), str(seed)],
+        stdout=run / "proxy.log",
+    )
+    give_up_s = time.monotonic() + UP_WITHIN_S
+    while not ready.exists():
+        guardian.check()
+        if time.monotonic() > give_up_s:
+            raise HarnessError(f"the proxy was not up within {UP_WITHIN_S:.0f} s: {run}/proxy.log")
+        time.sleep(0.01)
+    return ProxyClient(json.loads(ready.read_text())["url"], token)

@@ -1,0 +1,53 @@
+"""What can only be checked of a scenario as a whole."""
+
+from harness.load.intents import TooFewBorrowers, plan_intents
+from harness.load.population import plan_population
+from harness.load.shapes import stretches
+from harness.scenario.model import PHASES, Scenario
+from harness.scenario.nodes import Book, Node
+
+
+def check(book: Book, root: Node, scenario: Scenario) -> None:
+    """Add problems that no single key shows."""
+    if not any(expectation.phase == "baseline" for expectation in scenario.expect):
+        book.add(
+            root, "expect.baseline", "nothing",
+            "at least one expectation: without a steady state nothing is proven",
+        )  # fmt: skip
+    patience = scenario.load.patience
+    if patience.attempt_timeout_s > patience.deadline_s:
+        book.add(
+            root, "load.patience.attempt_timeout", f"{patience.attempt_timeout_s:g} s",
+            "at most the deadline",
+        )  # fmt: skip
+    try:
+        plan_intents(scenario, plan_population(scenario))
+    except TooFewBorrowers as exc:
+        book.add(root, "load.borrowers", str(scenario.load.borrowers), str(exc))
+
+
+def warnings_of(scenario: Scenario) -> tuple[str, ...]:
+    """What will run but may not be able to prove what is expected."""
+    found = []
+    planned = {phase: planned_draws(scenario, phase) for phase in PHASES}
+    planned["drill"] = sum(planned.values())
+    for expectation in scenario.expect:
+        draws = planned.get(expectation.phase, 0.0)
+        if expectation.measure.startswith("p") and expectation.measure[1:2].isdigit():
+            beyond = draws * (1 - float(expectation.measure[1:]) / 100)
+            if beyond < 10:
+                found.append(
+                    f"expect.{expectation.phase}: {expectation.text}: about {draws:.0f} draws are "
+                    f"planned, {beyond:.1f} beyond the quantile; it will be inconclusive below 10"
+                )
+    return tuple(found)
+
+
+def planned_draws(scenario: Scenario, phase: str) -> float:
+    """How many draws are expected to fall due in a phase."""
+    start_s = scenario.phases.start_s(phase)
+    end_s = scenario.phases.start_s((*PHASES, "drain")[PHASES.index(phase) + 1])
+    return sum(
+        max(0.0, min(end_s, part.end_s) - max(start_s, part.start_s)) * part.rate_per_s
+        for part in stretches(scenario.load.shape, scenario.phases.load_s)
+    )

@@ -1,0 +1,80 @@
+"""The grammar of expectations and abort rules. Pure.
+
+expectation := measure op number unit? | measure op number "x baseline"
+             | "recovered within" duration | "audit clean"
+abort       := "estimate" op share "for" duration
+op          := < | <= | = | >= | >
+"""
+
+import re
+from difflib import get_close_matches
+from typing import Literal, cast
+
+from harness.scenario.measures import DRILL_ONLY, MEASURES
+from harness.scenario.model import AbortRule, Expectation
+from harness.units import parse_duration_s, parse_share
+
+Op = Literal["<", "<=", "=", ">=", ">"]
+_SENTENCE = re.compile(r"\s*([a-z][a-z0-9_.]*)\s*(<=|>=|<|>|=)\s*(\d+(?:\.\d+)?)\s*(.*?)\s*")
+_RECOVERED = re.compile(r"\s*recovered\s+within\s+(.+?)\s*")
+_ABORT = re.compile(r"\s*estimate\s*(<=|>=|<|>|=)\s*(.+?)\s+for\s+(.+?)\s*")
+
+
+def parse_expectation(text: str, phase: str) -> Expectation:
+    """One expectation of a phase (`baseline`, `fault`, `watch`) or of the `drill`.
+
+    Raises ValueError whose text says what is allowed.
+    """
+    if text.strip() == "audit clean":
+        return Expectation(_drill_only(phase, text), "audit_breaches", "=", 0.0, False, text)
+    if match := _RECOVERED.fullmatch(text):
+        within_s = parse_duration_s(match[1])
+        return Expectation(_drill_only(phase, text), "recover_s", "<=", within_s, False, text)
+    found = _SENTENCE.fullmatch(text)
+    if found is None:
+        raise ValueError(
+            "`measure op number unit`, `measure op number x baseline`, `recovered within 6 s`"
+            " or `audit clean`"
+        )
+    measure, op, number, unit = found.groups()
+    if measure not in MEASURES:
+        near = get_close_matches(measure, MEASURES, 1)
+        hint = f"did you mean {near[0]}? " if near else ""
+        raise ValueError(f"{hint}measures: {', '.join(sorted(MEASURES))}")
+    if measure in DRILL_ONLY:
+        _drill_only(phase, text)
+    relative = re.fullmatch(r"x\s+baseline", unit) is not None
+    if relative and phase in ("baseline", "drill"):
+        raise ValueError("`x baseline` in the phases fault and watch")
+    bound = float(number) if relative else _bound(float(number), unit, MEASURES[measure])
+    return Expectation(phase, measure, cast(Op, op), bound, relative, text)
+
+
+def _drill_only(phase: str, text: str) -> str:
+    if phase != "drill":
+        raise ValueError(f"`{text.strip()}` under expect.drill: it is known for the whole drill")
+    return phase
+
+
+def _bound(number: float, unit: str, kind: str) -> float:
+    if kind == "share":
+        if unit == "%":
+            return parse_share(f"{number} %")
+        if not unit:
+            return parse_share(number)
+        raise ValueError("a share from 0 to 1, or from 0 % to 100 %")
+    if kind in ("ms", "s"):
+        seconds = parse_duration_s(f"{number}{unit}")
+        return seconds * 1000 if kind == "ms" else seconds
+    if unit:
+        raise ValueError(f"a bare number of {kind}")
+    return number
+
+
+def parse_abort(text: str) -> AbortRule:
+    """One abort rule. Raises ValueError whose text says what is allowed."""
+    found = _ABORT.fullmatch(text)
+    if found is None:
+        raise ValueError("`estimate op share for duration`, such as `estimate < 20 % for 10 s`")
+    share = found[2] if "%" in found[2] else float(found[2])
+    return AbortRule(cast(Op, found[1]), parse_share(share), parse_duration_s(found[3]), text)

@@ -1,0 +1,86 @@
+"""The `lender` section of a scenario."""
+
+from harness.scenario.model import PROFILES, PROTECTIONS, Capacity, LenderSpec
+from harness.scenario.nodes import Book, Node, fields, items, value
+from harness.scenario.numbers import one_of, truth, whole
+from harness.units import parse_duration_s, parse_share
+
+ROLES = ("gateway", "risk", "compliance", "ledger")
+DEFECTS = ("acknowledge-before-commit",)
+CAPACITY = ("gateway_slots", "ledger_connections", "bank_slots", "bank_latency")
+TIERS = ("own", "partner-a")
+
+
+def lender(book: Book, node: Node | None) -> LenderSpec:
+    """profile, replicas, capacity, tiers; protections and defects are optional."""
+    keys = ("profile", "replicas", "capacity", "tiers")
+    found = fields(book, node, "lender", keys, ("protections", "defects")) if node else {}
+    return LenderSpec(
+        profile=value(book, found.get("profile"), "lender.profile", one_of(*PROFILES), "full", ""),
+        protections=_protections(book, found.get("protections")),
+        replicas=_replicas(book, found.get("replicas")),
+        capacity=_capacity(book, found.get("capacity")),
+        tier_shares=_tiers(book, found.get("tiers")),
+        defects=tuple(
+            value(book, item, path, one_of(*DEFECTS), DEFECTS[0], "")
+            for path, item in items(book, found.get("defects"), "lender.defects", "defects")
+        ),
+    )
+
+
+def banks_of(spec: LenderSpec) -> list[str]:
+    """Each tier is paid out by a bank of its own name."""
+    return [f"bank.{tier}" for tier, _ in spec.tier_shares]
+
+
+def _protections(book: Book, node: Node | None) -> tuple[tuple[str, bool], ...]:
+    if node is None:
+        return ()
+    path = "lender.protections"
+    found = fields(book, node, path, (), PROTECTIONS)
+    return tuple(
+        (name, value(book, child, f"{path}.{name}", truth, True, ""))
+        for name, child in sorted(found.items())
+    )
+
+
+def _replicas(book: Book, node: Node | None) -> tuple[tuple[str, int], ...]:
+    found = fields(book, node, "lender.replicas", ROLES) if node else {}
+    return tuple(
+        (role, value(book, found.get(role), f"lender.replicas.{role}", whole(1, 8), 2, ""))
+        for role in ROLES
+    )
+
+
+def _capacity(book: Book, node: Node | None) -> Capacity:
+    path = "lender.capacity"
+    found = fields(book, node, path, CAPACITY) if node else {}
+
+    def latency(text: object) -> float:
+        seconds = parse_duration_s(text)
+        if seconds > 60:
+            raise ValueError("a duration up to 1min")
+        return seconds
+
+    slots = [
+        value(book, found.get(key), f"{path}.{key}", whole(1, most), 16, "")
+        for key, most in (("gateway_slots", 4096), ("ledger_connections", 64), ("bank_slots", 4096))
+    ]
+    return Capacity(
+        *slots, value(book, found.get("bank_latency"), f"{path}.bank_latency", latency, 0.08, "")
+    )
+
+
+def _tiers(book: Book, node: Node | None) -> tuple[tuple[str, float], ...]:
+    path = "lender.tiers"
+    if node is None:
+        return ()
+    found = fields(book, node, path, ("own",), TIERS[1:])
+    shares = tuple(
+        (tier, value(book, child, f"{path}.{tier}", parse_share, 0.0, ""))
+        for tier, child in found.items()
+    )
+    total = sum(share for _, share in shares)
+    if found and abs(total - 1) > 1e-6:
+        book.add(node, path, f"{total:.0%} together", "shares that are 100 % together")
+    return shares

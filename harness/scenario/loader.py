@@ -1,0 +1,49 @@
+"""A scenario file to a Scenario: every problem at once, each with its file, line and key path."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from harness.scenario import sections
+from harness.scenario.checks import check, warnings_of
+from harness.scenario.model import Scenario
+from harness.scenario.nodes import Book, dump, fields, override, read_file
+
+KEYS = ("name", "cause", "seed", "lender", "load", "phases", "faults", "expect")
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """text: the scenario as YAML with the overrides in it; loading it gives the same Scenario."""
+
+    scenario: Scenario
+    warnings: tuple[str, ...]
+    text: str
+
+
+def load_scenario(path: Path, overrides: Sequence[str], profile: str | None) -> Loaded:
+    """Read, override, check. `overrides`: `a.b=value`. Raises ScenarioError with every problem."""
+    root = read_file(path)
+    for text in overrides:
+        override(root, text)
+    if profile is not None:
+        override(root, f"lender.profile={profile}")
+    book = Book()
+    found = fields(book, root, "", KEYS, ("abort",))
+    phases = sections.phases(book, found.get("phases"))
+    lender = sections.lender(book, found.get("lender"))
+    scenario = Scenario(
+        name=sections.name(book, found.get("name")),
+        cause=sections.cause(book, found.get("cause")),
+        seed=sections.seed(book, found.get("seed")),
+        lender=lender,
+        load=sections.load(book, found.get("load"), phases),
+        phases=phases,
+        faults=sections.faults(book, found.get("faults"), phases, lender),
+        expect=sections.expect(book, found.get("expect")),
+        abort=sections.abort(book, found.get("abort")),
+    )
+    book.close()
+    check(book, root, scenario)
+    book.close()
+    return Loaded(scenario, warnings_of(scenario), dump(root))

@@ -1,0 +1,198 @@
+"""YAML as data with places: nodes that know their file and line, and a book of problems.
+
+Composed, never constructed: no tag makes an object. Anchors, aliases and merges are refused, as is
+what is too large to be a scenario.
+"""
+
+from collections.abc import Callable, Iterable
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Any, TypeVar
+
+import yaml
+
+from harness.errors import Problem, ScenarioError
+
+T = TypeVar("T")
+BYTES_MAX = 256 * 1024
+Node = yaml.Node
+
+
+class Book:
+    """Problems as they are found; all of them are told at once."""
+
+    def __init__(self) -> None:
+        self.problems: list[Problem] = []
+
+    def add(self, node: Node, path: str, found: str, allowed: str) -> None:
+        """What was found at a node, and what would be right."""
+        mark = node.start_mark
+        line = 0 if mark.name.startswith("--") else mark.line + 1
+        self.problems.append(Problem(mark.name, line, path, found, allowed))
+
+    def close(self) -> None:
+        """Raises ScenarioError when there is any."""
+        if self.problems:
+            raise ScenarioError(tuple(sorted(self.problems, key=lambda p: (p.file, p.line))))
+
+
+def read_file(path: Path) -> Node:
+    """The root of a scenario file. Raises ScenarioError."""
+    try:
+        data = path.read_bytes()
+    except OSError as exc:
+        raise _one(path, "nothing readable", f"a scenario file ({exc.strerror})") from exc
+    if len(data) > BYTES_MAX:
+        raise _one(path, f"{len(data)} bytes", f"at most {BYTES_MAX} bytes")
+    try:
+        text = data.decode("utf-8")
+    except UnicodeDecodeError as exc:
+        raise _one(path, "bytes that are not UTF-8", "UTF-8 text") from exc
+    return parse(text, str(path))
+
+
+def parse(text: str, name: str) -> Node:
+    """The root of a YAML text; `name` is what its problems are reported under."""
+    try:
+        loader = yaml.SafeLoader(text)
+        loader.name = name
+        while not isinstance(event := loader.get_event(), yaml.StreamEndEvent):
+            if isinstance(event, yaml.AliasEvent) or getattr(event, "anchor", None):
+                line = event.start_mark.line + 1
+                raise ScenarioError((Problem(name, line, "", "an anchor or alias", "plain YAML"),))
+        loader = yaml.SafeLoader(text)
+        loader.name = name
+        node = loader.get_single_node()
+    except yaml.MarkedYAMLError as exc:
+        line = exc.problem_mark.line + 1 if exc.problem_mark else 1
+        problem = Problem(name, line, "", exc.problem or "a syntax error", "YAML")
+        raise ScenarioError((problem,)) from exc
+    except (yaml.YAMLError, RecursionError) as exc:
+        raise ScenarioError((Problem(name, 1, "", f"{exc}"[:200], "YAML"),)) from exc
+    if not isinstance(node, yaml.MappingNode):
+        raise ScenarioError((Problem(name, 1, "", "no mapping", "keys and values"),))
+    return node
+
+
+def _one(path: Path, found: str, allowed: str) -> ScenarioError:
+    return ScenarioError((Problem(str(path), 0, "", found, allowed),))
+
+
+def fields(
+    book: Book, node: Node, path: str, required: Iterable[str], optional: Iterable[str] = ()
+) -> dict[str, Node]:
+    """The values of a mapping by key; unknown, repeated and missing keys become problems."""
+    required, known = tuple(required), (*required, *optional)
+    found: dict[str, Node] = {}
+    if not isinstance(node, yaml.MappingNode):
+        book.add(node, path, shown(node), f"a mapping with {', '.join(known)}")
+        return found
+    for key_node, value in node.value:
+        key = str(key_node.value)
+        here = f"{path}.{key}" if path else key
+        if key in found:
+            book.add(key_node, here, "the same key again", "each key once")
+        elif known and key not in known:
+            near = get_close_matches(key, known, 1)
+            hint = f"{near[0]}? " if near else ""
+            book.add(key_node, here, "an unknown key", f"{hint}one of {', '.join(known)}")
+        else:
+            found[key] = value
+    for key in required:
+        if key not in found:
+            book.add(node, f"{path}.{key}" if path else key, "nothing", f"{key}: is needed")
+    return found
+
+
+def items(book: Book, node: Node | None, path: str, allowed: str) -> list[tuple[str, Node]]:
+    """(path, node) of each item of a list; no node, no items."""
+    if node is None:
+        return []
+    if not isinstance(node, yaml.SequenceNode):
+        book.add(node, path, shown(node), f"a list of {allowed}")
+        return []
+    return [(f"{path}.{number}", item) for number, item in enumerate(node.value)]
+
+
+def value(
+    book: Book, node: Node | None, path: str, parse_it: Callable[[Any], T], default: T, allowed: str
+) -> T:
+    """A scalar, read by `parse_it`; a ValueError becomes a problem and gives the default.
+
+    An empty `allowed` means that the ValueError's own text says it.
+    """
+    if node is None:
+        return default
+    if not isinstance(node, yaml.ScalarNode):
+        book.add(node, path, shown(node), allowed or "one value")
+        return default
+    try:
+        return parse_it(plain(node))
+    except (ValueError, TypeError) as exc:
+        book.add(node, path, shown(node), allowed or str(exc))
+        return default
+
+
+def plain(node: Node) -> Any:
+    """A scalar as Python has it: text, number, truth or nothing; an unknown tag is text."""
+    try:
+        return yaml.constructor.SafeConstructor().construct_object(node)
+    except (yaml.YAMLError, ValueError):
+        return str(node.value)
+
+
+def shown(node: Node) -> str:
+    """What was found, for people."""
+    if isinstance(node, yaml.MappingNode):
+        return "a mapping"
+    if isinstance(node, yaml.SequenceNode):
+        return "a list"
+    return repr(str(node.value))[:80]
+
+
+def override(root: Node, text: str) -> None:
+    """`a.b.0=value` into the tree; the value is YAML. Raises ScenarioError."""
+    path, sign, raw = text.partition("=")
+    name = f"--set {path}"
+    if not sign or not path:
+        raise ScenarioError((Problem(f"--set {text}", 0, "", repr(text), "key=value"),))
+    holder = parse(f"value: {raw}", name)
+    new = holder.value[0][1]
+    *parents, last = path.split(".")
+    node = root
+    for part in parents:
+        node = _child(node, part, name, make=True)
+    _put(node, last, new, name, path)
+
+
+def _child(node: Node, part: str, name: str, *, make: bool) -> Node:
+    if isinstance(node, yaml.SequenceNode) and part.isdigit() and int(part) < len(node.value):
+        return node.value[int(part)]
+    if isinstance(node, yaml.MappingNode):
+        for key, child in node.value:
+            if key.value == part:
+                return child
+        if make:
+            made = parse(f"{part}: {{}}", name).value[0]
+            node.value.append(made)
+            return made[1]
+    raise ScenarioError((Problem(name, 0, part, "no such place", "a path of keys in the file"),))
+
+
+def _put(node: Node, last: str, new: Node, name: str, path: str) -> None:
+    if isinstance(node, yaml.SequenceNode) and last.isdigit() and int(last) < len(node.value):
+        node.value[int(last)] = new
+        return
+    if not isinstance(node, yaml.MappingNode):
+        problem = Problem(name, 0, path, "no such place", "a path of keys in the file")
+        raise ScenarioError((problem,))
+    key = yaml.ScalarNode("tag:yaml.org,2002:str", last, new.start_mark, new.end_mark)
+    kept = [(k, v) for k, v in node.value if k.value != last]
+    place = next((n for n, (k, _) in enumerate(node.value) if k.value == last), len(kept))
+    kept.insert(place, (key, new))
+    node.value = kept
+
+
+def dump(root: Node) -> str:
+    """The tree as YAML again, overrides in place."""
+    return yaml.serialize(root, allow_unicode=True, width=100)
