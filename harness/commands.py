@@ -5,10 +5,10 @@ from pathlib import Path
 
 from harness.drill import Drill, prepare
 from harness.errors import HarnessError
-from harness.evidence.load_view import load_view
 from harness.evidence.store import RunDir
 from harness.heal import heal
 from harness.judge.judge import judge
+from harness.judge.load_view import load_view
 from harness.judge.verdict import Verdict, verdict_bytes
 from harness.plan import make_plan
 from harness.report.live import LiveView

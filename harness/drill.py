@@ -22,8 +22,8 @@ from harness.errors import DrawproofError, HarnessError, SafetyError, TargetErro
 from harness.evidence.recorder import StreamWriter
 from harness.evidence.store import RunDir
 from harness.guardian.client import Guardian
+from harness.guardian.journal import Journal
 from harness.load.attack import Attack
-from harness.nemesis.journal import Journal
 from harness.nemesis.nemesis import Nemesis
 from harness.plan import Plan
 from harness.proxy.client import start_proxy
@@ -119,6 +119,10 @@ class Drill:
         while not (lender_up and load_up):
             self._stop.check()
             guardian.check()
+            for gone in guardian.exits():
+                if gone.name == "lender":
+                    raise TargetError(target.died(gone.status))
+                raise HarnessError(f"{gone.name} ended at once (status {gone.status})")
             lender_up = lender_up or target.poll_ready()
             load_up = load_up or attack.poll_ready()
             if time.monotonic_ns() > give_up_ns:
@@ -135,6 +139,7 @@ class Drill:
         t0_ns = time.monotonic_ns() + LEAD_NS
         self._record["t0_ns"] = t0_ns
         self._printed["start_to_first_load_s"] = round((t0_ns - self._began_ns) / NS_PER_S, 3)
+        self._printed["lender_asked_ns"] = target.asked_ns
         self._printed["lender_up_s"] = round(target.up_s, 3)
         self._write_record()
         attack.fire(t0_ns, target.base_urls())

@@ -6,8 +6,8 @@ import signal
 from pathlib import Path
 
 from harness.errors import HarnessError
-from harness.guardian.tree import descendants, kill_tree, send, start_ticks
-from harness.nemesis.undo import undo_all
+from harness.guardian.undo import undo_all
+from harness.processes import descendants, kill_tree, send, start_ticks
 
 
 def heal(run: Path) -> list[str]:

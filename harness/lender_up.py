@@ -7,9 +7,9 @@ import time
 from pathlib import Path
 
 from harness.errors import TargetError
+from harness.evidence.rows import Borrower
 from harness.evidence.store import RunDir
 from harness.guardian.client import Guardian
-from harness.judge.view import Borrower
 from harness.scenario.model import Capacity, LenderSpec
 from harness.stopping import Interrupted, StopFlag
 from harness.target.mock import UP_WITHIN_S, MockTarget
@@ -73,6 +73,8 @@ def _wait(target: MockTarget, guardian: Guardian, stop: StopFlag) -> None:
     while not target.poll_ready():
         stop.check()
         guardian.check()
+        for gone in guardian.exits():
+            raise TargetError(target.died(gone.status))
         if time.monotonic() > give_up_s:
             raise TargetError(f"the lender was not up within {UP_WITHIN_S:.0f} s")
         time.sleep(0.02)

@@ -3,10 +3,11 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from harness.errors import Problem, ScenarioError
+from harness.evidence.rows import Borrower, Intent
 from harness.faults.catalogue import build_fault
 from harness.faults.fault import Fault
-from harness.judge.view import Borrower, Intent
-from harness.load.intents import plan_intents, tier_balances_fen
+from harness.load.intents import TooFewBorrowers, plan_intents, tier_balances_fen
 from harness.load.population import plan_population
 from harness.scenario.model import Scenario
 
@@ -24,9 +25,14 @@ class Plan:
 
 
 def make_plan(scenario: Scenario) -> Plan:
-    """Everything that follows from the scenario and its seed."""
+    """Everything that follows from the scenario and its seed. Raises ScenarioError."""
     population = plan_population(scenario)
-    intents = plan_intents(scenario, population)
+    try:
+        intents = plan_intents(scenario, population)
+    except TooFewBorrowers as exc:
+        found = str(scenario.load.borrowers)
+        problem = Problem(scenario.name, 0, "load.borrowers", found, str(exc))
+        raise ScenarioError((problem,)) from exc
     return Plan(
         scenario=scenario,
         population=population,

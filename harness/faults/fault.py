@@ -58,7 +58,7 @@ class Fault(Protocol):
         """False: there is no heal (a kill without `for`); the bite counts as the heal."""
 
     def undo(self, around: Surroundings) -> Mapping[str, Any]:
-        """The journal's undo, an action of harness.nemesis.undo; known before injecting."""
+        """The journal's undo, an action of harness.guardian.undo; known before injecting."""
 
     def inject(self, around: Surroundings) -> None: ...
 

@@ -11,7 +11,7 @@ from typing import Any
 from harness.errors import TargetError
 from harness.faults.fault import Sighting, Surroundings
 from harness.faults.network import answers
-from harness.guardian.tree import start_ticks
+from harness.processes import start_ticks
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,8 +16,8 @@ from types import TracebackType
 from typing import Any
 
 from harness.errors import HarnessError
-from harness.guardian.tree import become_subreaper, kill_tree, send, start_ticks
-from harness.nemesis.undo import undo_all
+from harness.guardian.undo import undo_all
+from harness.processes import become_subreaper, kill_tree, send, start_ticks
 
 ANSWER_WITHIN_S = 5.0
 CLOSE_WITHIN_S = 10.0

@@ -18,8 +18,8 @@ import time
 from pathlib import Path
 from typing import Any
 
-from harness.guardian.tree import become_subreaper, kill_tree, reap, send, start_ticks
-from harness.nemesis.undo import undo_all
+from harness.guardian.undo import undo_all
+from harness.processes import become_subreaper, kill_tree, reap, send, start_ticks
 
 LINE_BYTES_MAX = 1_000_000
 

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Literal
 
-from harness.judge.view import Intent
+from harness.evidence.rows import Intent
 
 End = Literal[
     "kept", "broken_late", "broken", "rightly_refused", "wrongly_approved", "withheld",

@@ -4,7 +4,7 @@ import random
 from collections.abc import Iterator, Sequence
 
 from harness.clock import NS_PER_S
-from harness.load.shapes import Stretch
+from harness.scenario.shapes import Stretch
 
 
 def due_times_ns(plan: Sequence[Stretch], dice: random.Random) -> Iterator[int]:

@@ -8,11 +8,11 @@ import random
 from collections.abc import Mapping, Sequence
 
 from harness.clock import NS_PER_S
-from harness.judge.view import Borrower, Intent
+from harness.evidence.rows import Borrower, Intent
 from harness.load.arrivals import due_times_ns
 from harness.load.population import AMOUNT_YUAN
-from harness.load.shapes import stretches
 from harness.scenario.model import Scenario
+from harness.scenario.shapes import stretches
 from harness.seeds import draw_key, stream
 
 PURPOSES = ("consumption", "education", "medical", "renovation")

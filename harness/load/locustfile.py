@@ -24,8 +24,8 @@ import gevent  # noqa: E402
 from locust import User, task  # noqa: E402
 from locust.env import Environment  # noqa: E402
 
+from harness.evidence.rows import Intent  # noqa: E402
 from harness.evidence.tables import read_rows  # noqa: E402
-from harness.judge.view import Intent  # noqa: E402
 from harness.load.plan import COMMAND, LoadPlan  # noqa: E402
 from harness.load.worker import Worker  # noqa: E402
 

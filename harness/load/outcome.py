@@ -8,8 +8,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from harness.evidence.rows import MISTAKE
+
 Outcome = Literal["granted", "refused", "failed", "unknown"]
-MISTAKE = "harness-mistake:"
 MISTAKES = (400, 405, 411, 413, 414, 415, 422, 431)
 
 

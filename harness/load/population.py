@@ -1,6 +1,6 @@
 """Who the borrowers are: groups, limits, and the few who may not borrow. Pure."""
 
-from harness.judge.view import Borrower
+from harness.evidence.rows import Borrower
 from harness.scenario.model import Scenario
 from harness.seeds import stream
 

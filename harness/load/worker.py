@@ -15,7 +15,7 @@ from gevent.queue import SimpleQueue
 
 from harness.clock import NS_PER_S
 from harness.evidence.recorder import StreamWriter
-from harness.judge.view import Intent
+from harness.evidence.rows import Intent
 from harness.load.borrower import Act, Came, patience
 from harness.load.health import Health
 from harness.load.outcome import Answer

@@ -15,7 +15,7 @@ from pathlib import Path
 from harness.clock import NS_PER_S
 from harness.errors import DrawproofError
 from harness.faults.fault import Fault, Surroundings
-from harness.nemesis.journal import Journal
+from harness.guardian.journal import Journal
 from harness.nemesis.schedule import Planned, schedule
 
 TICK_S = 0.05

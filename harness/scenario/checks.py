@@ -1,10 +1,8 @@
 """What can only be checked of a scenario as a whole."""
 
-from harness.load.intents import TooFewBorrowers, plan_intents
-from harness.load.population import plan_population
-from harness.load.shapes import stretches
 from harness.scenario.model import PHASES, Scenario
 from harness.scenario.nodes import Book, Node
+from harness.scenario.shapes import stretches
 
 
 def check(book: Book, root: Node, scenario: Scenario) -> None:
@@ -20,10 +18,6 @@ def check(book: Book, root: Node, scenario: Scenario) -> None:
             root, "load.patience.attempt_timeout", f"{patience.attempt_timeout_s:g} s",
             "at most the deadline",
         )  # fmt: skip
-    try:
-        plan_intents(scenario, plan_population(scenario))
-    except TooFewBorrowers as exc:
-        book.add(root, "load.borrowers", str(scenario.load.borrowers), str(exc))
 
 
 def warnings_of(scenario: Scenario) -> tuple[str, ...]:

@@ -17,8 +17,8 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from harness.guardian.tree import send, start_ticks
-from harness.nemesis.journal import NAME, Journal
+from harness.guardian.journal import NAME, Journal
+from harness.processes import send, start_ticks
 
 ANSWER_WITHIN_S = 1.0
 

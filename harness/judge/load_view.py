@@ -6,9 +6,10 @@ from typing import Any
 from harness.errors import HarnessError, ScenarioError
 from harness.evidence import tables
 from harness.evidence.columns import LENDER_TABLES, LOAD_TABLES
-from harness.evidence.fault_lines import read_fault_lines
+from harness.evidence.rows import ROWS
 from harness.evidence.store import RunDir
-from harness.judge.view import ROWS, RunView
+from harness.judge.fault_lines import read_fault_lines
+from harness.judge.view import RunView
 from harness.scenario.loader import load_scenario
 
 # Rows come in whatever order they were written; judging must not depend on it.

@@ -1,0 +1,184 @@
+"""The rows of each table, as plain values: fields in the order of columns.py, with its units.
+
+Apart from columns.py so that whoever plans or judges needs no pyarrow.
+"""
+
+from collections.abc import Mapping
+from typing import NamedTuple
+
+# A request that was refused as malformed says so in its `reason`: ours is the mistake then.
+MISTAKE = "harness-mistake:"
+
+
+class Intent(NamedTuple):
+    intent: int
+    draw_key: str
+    borrower: int
+    group: str
+    amount_fen: int
+    purpose: str
+    due_ns: int
+    phase: str
+    straddling: bool
+
+
+class Attempt(NamedTuple):
+    intent: int
+    kind: str
+    n: int
+    scheduled_ns: int
+    sent_ns: int | None
+    first_byte_ns: int | None
+    done_ns: int | None
+    status: int
+    outcome: str
+    cause: str | None
+    hop: str | None
+    reason: str | None
+    replica: str
+    worker: str
+
+
+class Call(NamedTuple):
+    draw_key: str
+    attempt: int
+    edge: str
+    client: str
+    server: str
+    side: str
+    start_ns: int
+    done_ns: int | None
+    sent: bool
+    result: str
+    queue_ns: int
+
+
+class State(NamedTuple):
+    replica: str
+    kind: str
+    subject: str
+    state: str
+    at_ns: int
+
+
+class Second(NamedTuple):
+    """A row of `generator`."""
+
+    worker: str
+    second: int
+    sent: int
+    late_ns_max: int
+    late_ns_p99: int
+    lag_ns_max: int
+    dropped: int
+    gc_ns: int
+    cpu_share: float
+    psi_share: float | None
+    steal_share: float | None
+
+
+class Draw(NamedTuple):
+    draw_key: str
+    borrower: int
+    amount_fen: int
+    purpose: str
+    state: str
+    try_: int | None
+    tier: str | None
+    requested_ns: int
+    decided_ns: int | None
+    ended_ns: int | None
+    cause: str | None
+    hop: str | None
+    reason: str | None
+    risk_policy: int | None
+    risk_ns: int | None
+    compliance_rules: int | None
+    compliance_ns: int | None
+
+
+class Try(NamedTuple):
+    draw_key: str
+    try_: int
+    tier: str
+    payout_key: str
+    state: str
+    opened_ns: int
+    ended_ns: int | None
+    ended_by: str | None
+
+
+class Version(NamedTuple):
+    account: str
+    version: int
+    limit_fen: int | None
+    outstanding_fen: int | None
+    held_fen: int
+    balance_fen: int | None
+    locked_ns: int
+    draw_key: str
+    try_: int
+    event: str
+
+
+class Posting(NamedTuple):
+    draw_key: str
+    try_: int
+    event: str
+    account: str
+    amount_fen: int
+    locked_ns: int
+
+
+class Payout(NamedTuple):
+    bank: str
+    payout_key: str
+    draw_key: str
+    amount_fen: int
+    paid_ns: int
+
+
+class Tombstone(NamedTuple):
+    bank: str
+    payout_key: str
+    closed_ns: int
+
+
+class Published(NamedTuple):
+    borrower: int | None
+    kind: str
+    policy: int
+    published_ns: int
+
+
+class Policy(NamedTuple):
+    kind: str
+    policy: int
+    forbids: str | None
+    in_force_ns: int
+    adopted_ns: int | None
+    replica: str | None
+
+
+class Tier(NamedTuple):
+    tier: str
+    bank: str
+    share: float
+    balance_fen: int
+    from_ns: int
+
+
+class Borrower(NamedTuple):
+    borrower: int
+    group: str
+    limit_fen: int
+    barred: bool
+    delinquent: bool
+
+
+ROWS: Mapping[str, type] = {
+    "intents": Intent, "attempts": Attempt, "calls": Call, "states": State, "generator": Second,
+    "draws": Draw, "tries": Try, "versions": Version, "postings": Posting, "payouts": Payout,
+    "tombstones": Tombstone, "published": Published, "policies": Policy, "tiers": Tier,
+    "population": Borrower,
+}  # fmt: skip

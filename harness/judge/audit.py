@@ -1,0 +1,66 @@
+"""The audit: is the money right? One table of rules; each says how many rows it examined.
+
+A rule that examined nothing is inconclusive, and so is one that failed itself.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from harness.judge import audit_answers, audit_books
+from harness.judge.ends import Finding, IntentEnd
+from harness.judge.offences import Offences
+from harness.judge.view import RunView
+
+Rule = Callable[[RunView, Sequence[IntentEnd]], Offences]
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A rule's number in the design, its name, its tables, and what looks."""
+
+    number: int
+    name: str
+    tables: tuple[str, ...]
+    look: Rule
+
+
+RULES = (
+    Entry(1, "acknowledged-once", ("attempts", "draws"), audit_answers.acknowledged_once),
+    Entry(2, "nothing-unasked", ("draws", "payouts"), audit_answers.nothing_unasked),
+    Entry(3, "one-payout", ("intents", "payouts"), audit_answers.one_payout),
+    Entry(4, "quota-never-exceeded", ("versions", "population"), audit_books.quota),
+    Entry(5, "tiers-conserved", ("versions", "tiers"), audit_books.tiers),
+    Entry(6, "postings-balance", ("postings", "versions"), audit_books.postings),
+    Entry(7, "books-agree", ("tries", "payouts", "tombstones"), audit_books.books_agree),
+    Entry(8, "no-hold-left", ("versions", "tries"), audit_books.no_hold_left),
+    Entry(9, "answers-true", ("attempts", "draws"), audit_answers.answers_true),
+    Entry(12, "unknowns-resolved", ("attempts", "draws", "tries"), audit_answers.resolved),
+    Entry(13, "nothing-wrongly-approved", ("intents", "draws"), audit_answers.approved_rightly),
+)
+
+
+def audit(view: RunView, ends: Sequence[IntentEnd]) -> tuple[Finding, ...]:
+    """Every rule, in order."""
+    return tuple(_finding(entry, view, ends) for entry in RULES)
+
+
+def _finding(entry: Entry, view: RunView, ends: Sequence[IntentEnd]) -> Finding:
+    gone = sorted({*view.missing, *view.cut} & set(entry.tables))
+    if gone:
+        first = f"not there or cut short: {', '.join(gone)}"
+        return Finding(entry.number, entry.name, "inconclusive", 0, 0, first)
+    try:
+        found = entry.look(view, ends)
+    except Exception as exc:  # noqa: BLE001  a check that crashed must not pass, whatever crashed it
+        first = f"the check itself failed: {type(exc).__name__}: {exc}"
+        return Finding(entry.number, entry.name, "inconclusive", 0, 0, first)
+    if found.rows:
+        worst = max(found.rows, key=lambda row: row[0])[1]
+        return Finding(
+            entry.number, entry.name, "breached", found.examined, len(found.rows),
+            found.rows[0][1], worst, found.rows[-1][1],
+        )  # fmt: skip
+    if not found.examined:
+        first = "nothing was there to be examined"
+        return Finding(entry.number, entry.name, "inconclusive", 0, 0, first)
+    return Finding(entry.number, entry.name, "held", found.examined, 0)

@@ -1,0 +1,46 @@
+"""What makes a run inconclusive whatever it measured: no data is not zero."""
+
+from harness.judge.exposure import window_ns
+from harness.judge.parts import Parts
+from harness.judge.view import RunView
+
+
+def doubts(view: RunView, parts: Parts) -> list[str]:
+    """Reasons, the weightiest first; none means that the run may be believed."""
+    found = []
+    if view.ended == "cut":
+        found.append("the run was cut short: its controller died before it could end it")
+    elif view.ended != "complete":
+        found.append(f"the run did not complete: {view.ended}")
+    if view.missing:
+        found.append(f"evidence is missing: {', '.join(view.missing)}")
+    if view.cut:
+        found.append(f"evidence was cut short: {', '.join(view.cut)}")
+    found += [f"the recorder failed: {text}" for text in view.harness_failures]
+    found += _about_faults(view, parts)
+    if parts.health.verdict != "held":
+        found.append(parts.health.reason)
+    for phase in ("baseline", "fault"):
+        if parts.guarantee.by_phase[phase].promised == 0:
+            found.append(f"nothing was promised in {phase}")
+    planned = view.scenario.load.journey.must_refuse * len(view.intents)
+    if planned >= 10 and parts.guarantee.total.rightly_refused == 0:
+        found.append("nothing was rightly refused although some draws had to be")
+    return found
+
+
+def _about_faults(view: RunView, parts: Parts) -> list[str]:
+    """Each planned fault must have been seen, must have touched something, must be gone."""
+    found = []
+    if len(view.faults) < len(view.scenario.faults):
+        found.append(
+            f"{len(view.scenario.faults) - len(view.faults)} planned faults have no record"
+        )
+    for fault in view.faults:
+        if window_ns(view, fault) is None:
+            found.append(f"{fault.name}: {fault.failure or 'never observed'}")
+        elif parts.exposure[fault.name].calls == 0:
+            found.append(f"{fault.name}: touched no call")
+        elif fault.heals and fault.heal_observed_ns is None:
+            found.append(f"{fault.name}: {fault.failure or 'not seen healed'}")
+    return found

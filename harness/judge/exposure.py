@@ -1,0 +1,66 @@
+"""What each fault touched: calls in flight on, or refused by, the faulted edge or replica between
+its first and its last sighting; and the intents they belonged to.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from harness.judge.view import FaultLine, RunView
+
+
+@dataclass(frozen=True, slots=True)
+class Exposure:
+    """calls: how many; intents: which."""
+
+    calls: int
+    intents: frozenset[int]
+
+
+def exposure(view: RunView) -> Mapping[str, Exposure]:
+    """By the fault's name; a fault never seen has touched nothing."""
+    by_key = {intent.draw_key: intent.intent for intent in view.intents}
+    return {fault.name: _of_fault(view, fault, by_key) for fault in view.faults}
+
+
+def window_ns(view: RunView, fault: FaultLine) -> tuple[int, int] | None:
+    """First to last sighting; a fault that is never healed lasts to the end of the run."""
+    if fault.observed_ns is None:
+        return None
+    if not fault.heals:
+        ends = [view.drain_end_ns, view.load_end_ns, fault.last_observed_ns, fault.observed_ns]
+        return fault.observed_ns, next(at_ns for at_ns in ends if at_ns is not None)
+    return fault.observed_ns, fault.last_observed_ns or fault.observed_ns
+
+
+def _of_fault(view: RunView, fault: FaultLine, by_key: Mapping[str, int]) -> Exposure:
+    window = window_ns(view, fault)
+    if window is None:
+        return Exposure(0, frozenset())
+    calls, intents = 0, set()
+    # The caller's side alone: the other side of the same call must not count twice.
+    for call in view.calls:
+        if (
+            call.side == "client"
+            and _on(fault.edge_or_replica, call.edge, call.server)
+            and (_overlaps(call.start_ns, call.done_ns, window))
+        ):
+            calls += 1
+            if call.draw_key in by_key:
+                intents.add(by_key[call.draw_key])
+    for attempt in view.attempts:
+        if (
+            attempt.replica == fault.edge_or_replica
+            and attempt.sent_ns is not None
+            and (_overlaps(attempt.sent_ns, attempt.done_ns, window))
+        ):
+            calls += 1
+            intents.add(attempt.intent)
+    return Exposure(calls, frozenset(intents))
+
+
+def _on(faulted: str, edge: str, server: str) -> bool:
+    return faulted in (edge, server)
+
+
+def _overlaps(start_ns: int, done_ns: int | None, window: tuple[int, int]) -> bool:
+    return start_ns <= window[1] and (done_ns is None or done_ns >= window[0])

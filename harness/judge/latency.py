@@ -1,0 +1,80 @@
+"""Latency: from the due time to the known grant, over promised intents.
+
+One never granted counts as infinite. A quantile that falls on an infinite one is infinite too, and
+shown as `> deadline`; one with fewer than ten intents beyond it is null.
+"""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from harness.clock import NS_PER_MS
+from harness.judge.ends import IntentEnd
+from harness.judge.guarantee import of_phase
+from harness.judge.view import RunView
+
+QUANTILES = {"p50": 0.5, "p90": 0.9, "p95": 0.95, "p99": 0.99, "p99.9": 0.999}
+BEYOND_MIN = 10
+
+
+@dataclass(frozen=True, slots=True)
+class LatencySummary:
+    """ms; `math.inf` for a quantile beyond the deadline, None where there is too little data.
+
+    intervals: the 95 % interval of each quantile by rank. granted_p95: over granted intents only,
+    for comparison; never gated.
+    """
+
+    quantiles: Mapping[str, float | None]
+    intervals: Mapping[str, tuple[float, float] | None]
+    count: int
+    censored: int
+    granted_p95: float | None
+
+
+def latency(view: RunView, ends: Sequence[IntentEnd]) -> dict[str, LatencySummary]:
+    """By phase."""
+    return {
+        phase: summary(latencies_ms(of_phase(ends, phase)))
+        for phase in ("baseline", "fault", "watch")
+    }
+
+
+def latencies_ms(ends: Sequence[IntentEnd]) -> list[float]:
+    """One value a promised intent, infinite for those never known to be granted."""
+    return [
+        math.inf if end.granted_ns is None else (end.granted_ns - end.intent.due_ns) / NS_PER_MS
+        for end in ends
+        if end.promised
+    ]
+
+
+def summary(values_ms: Sequence[float]) -> LatencySummary:
+    """Quantiles of one set of latencies."""
+    ordered = sorted(values_ms)
+    granted = [value for value in ordered if math.isfinite(value)]
+    return LatencySummary(
+        quantiles={name: quantile(ordered, share) for name, share in QUANTILES.items()},
+        intervals={name: rank_interval(ordered, share) for name, share in QUANTILES.items()},
+        count=len(ordered),
+        censored=len(ordered) - len(granted),
+        granted_p95=quantile(granted, 0.95),
+    )
+
+
+def quantile(ordered: Sequence[float], share: float) -> float | None:
+    """The smallest value that at least `share` of the values do not exceed."""
+    if len(ordered) * (1 - share) < BEYOND_MIN - 1e-9:
+        return None
+    return ordered[max(0, math.ceil(share * len(ordered) - 1e-9) - 1)]
+
+
+def rank_interval(ordered: Sequence[float], share: float) -> tuple[float, float] | None:
+    """Where the quantile may lie, by the normal approximation of its rank."""
+    if quantile(ordered, share) is None:
+        return None
+    count = len(ordered)
+    spread = 1.96 * math.sqrt(count * share * (1 - share))
+    low = max(0, math.floor(count * share - spread) - 1)
+    high = min(count - 1, math.ceil(count * share + spread) - 1)
+    return ordered[low], ordered[high]

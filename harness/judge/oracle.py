@@ -1,0 +1,110 @@
+"""What a borrower had been promised, replayed from the ledger's versions alone.
+
+Shares no code with the lender: it knows the rules from the design, and the facts from evidence.
+"""
+
+from bisect import bisect_right
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+
+from harness.clock import NS_PER_S
+from harness.evidence.rows import Borrower, Draw, Intent, Policy, Version
+from harness.judge.view import RunView
+
+
+class Oracle:
+    """Answers for one run. Borrowers nobody knows are promised nothing."""
+
+    def __init__(self, view: RunView) -> None:
+        self._view = view
+        self._people: Mapping[int, Borrower] = {b.borrower: b for b in view.population}
+        self._draws: Mapping[str, Draw] = {d.draw_key: d for d in view.draws}
+        self._versions: dict[int, list[Version]] = defaultdict(list)
+        for version in view.versions:
+            kind, _, number = version.account.partition(":")
+            if kind == "borrower" and number.isdigit():
+                self._versions[int(number)].append(version)
+        for versions in self._versions.values():
+            versions.sort(key=lambda version: version.version)
+        self._intents: dict[int, list[Intent]] = defaultdict(list)
+        for intent in sorted(view.intents, key=lambda intent: (intent.due_ns, intent.intent)):
+            self._intents[intent.borrower].append(intent)
+        self._baseline_ns = view.t0_ns + int(view.scenario.phases.start_s("baseline") * NS_PER_S)
+
+    def draw(self, draw_key: str) -> Draw | None:
+        """The ledger's row of a draw."""
+        return self._draws.get(draw_key)
+
+    def paid_ns(self, draw_key: str) -> int | None:
+        """When the ledger posted it; None when it did not."""
+        draw = self._draws.get(draw_key)
+        return draw.ended_ns if draw is not None and draw.state == "paid" else None
+
+    def available_fen(self, intent: Intent) -> int:
+        """Truly available to the intent's borrower at its due time.
+
+        The last version locked by then; money held by draws that ended otherwise than paid does
+        not count against the borrower; an earlier intent that ended paid counts from its due time.
+        """
+        borrower = self._people.get(intent.borrower)
+        if borrower is None:
+            return 0
+        versions = self._versions.get(intent.borrower, [])
+        known = bisect_right([v.locked_ns for v in versions], intent.due_ns)
+        used_fen = 0
+        seen: set[str] = set()
+        for version in versions[:known]:
+            if version.event == "reserve" and self._paid(version.draw_key):
+                seen.add(version.draw_key)
+        used_fen += sum(self._draws[key].amount_fen for key in seen)
+        for other in self._intents[intent.borrower]:
+            if (other.due_ns, other.intent) >= (intent.due_ns, intent.intent):
+                break
+            if other.draw_key not in seen and self._paid(other.draw_key):
+                used_fen += other.amount_fen
+        return borrower.limit_fen - used_fen
+
+    def _paid(self, draw_key: str) -> bool:
+        return self.paid_ns(draw_key) is not None
+
+    def promised(self, intent: Intent) -> bool:
+        """By what the borrower had been told when the intent fell due, could it be drawn?"""
+        return self._told_yes(intent, intent.due_ns)
+
+    def withheld(self, intent: Intent) -> bool:
+        """Promised by what was published at the start of baseline, and no longer when due."""
+        return not self.promised(intent) and self._told_yes(intent, self._baseline_ns)
+
+    def _told_yes(self, intent: Intent, told_by_ns: int) -> bool:
+        borrower = self._people.get(intent.borrower)
+        if borrower is None or borrower.barred or borrower.delinquent:
+            return False
+        if intent.purpose in self._forbidden_publicly(intent.borrower, told_by_ns):
+            return False
+        return intent.amount_fen <= self.available_fen(intent)
+
+    def _forbidden_publicly(self, borrower: int, by_ns: int) -> set[str]:
+        """Purposes that the borrower had been told are forbidden."""
+        known = {
+            row.policy
+            for row in self._view.published
+            if row.published_ns <= by_ns and row.borrower in (None, borrower)
+        }
+        return {p.forbids for p in self._view.policies if p.forbids and p.policy in known}
+
+    def lawful(self, intent: Intent) -> bool:
+        """No rule in force at the decision forbids it, adopted by the lender or not."""
+        draw = self._draws.get(intent.draw_key)
+        decided_ns = intent.due_ns
+        if draw is not None and draw.compliance_ns is not None:
+            decided_ns = draw.compliance_ns
+        return intent.purpose not in in_force(self._view.policies, decided_ns)
+
+
+def in_force(policies: Sequence[Policy], at_ns: int) -> set[str]:
+    """Purposes that a compliance rule forbids at a moment."""
+    return {
+        policy.forbids
+        for policy in policies
+        if policy.kind == "compliance" and policy.forbids and policy.in_force_ns <= at_ns
+    }

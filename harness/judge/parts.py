@@ -1,0 +1,26 @@
+"""Everything that is measured of one run: what expectations, verdict and report are made from."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from harness.judge.amplification import Amplification
+from harness.judge.ends import Finding, IntentEnd
+from harness.judge.exposure import Exposure
+from harness.judge.guarantee import Guarantee
+from harness.judge.health import GeneratorHealth
+from harness.judge.latency import LatencySummary
+from harness.judge.recovery import Recovery
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """The measured parts of one run."""
+
+    ends: tuple[IntentEnd, ...]
+    guarantee: Guarantee
+    latency: Mapping[str, LatencySummary]
+    recovery: Recovery
+    exposure: Mapping[str, Exposure]
+    amplification: Amplification
+    audit: tuple[Finding, ...]
+    health: GeneratorHealth

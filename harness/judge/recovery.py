@@ -1,0 +1,101 @@
+"""Recovered: the first moment after the last heal from which the promise is kept as before.
+
+On a grid of 0.25 s: of the promised intents due in [t, t + 5 s) a share within 2 points of the
+baseline's is kept, their p90 is at most the larger of twice the baseline's and a tenth of
+attempt_timeout, and it stays so to the end of the watch.
+"""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from harness.clock import NS_PER_S
+from harness.judge.ends import IntentEnd
+from harness.judge.guarantee import of_phase, share_of
+from harness.judge.latency import latencies_ms
+from harness.judge.view import FaultLine, RunView
+
+GRID_NS = NS_PER_S // 4
+WINDOW_NS = 5 * NS_PER_S
+POINTS = 0.02
+
+
+@dataclass(frozen=True, slots=True)
+class Recovery:
+    """Seconds. recover_s from the last observed heal, rto_s from the first observed bite (one
+    fault only); None with `stuck`: not reached; None without: no data to tell by."""
+
+    recover_s: float | None
+    rto_s: float | None
+    stuck: bool
+    detect_s: float | None = None
+    rpo_draws: int = 0
+
+
+def recovery(view: RunView, ends: Sequence[IntentEnd]) -> Recovery:
+    """By the rule above. `rpo_draws`: acknowledged draws that the ledger does not have."""
+    lost = sum(end.granted_ns is not None and end.paid_ns is None for end in ends)
+    healed = [healed_ns(fault) for fault in view.faults]
+    bites = [fault.observed_ns for fault in view.faults if fault.observed_ns is not None]
+    known = [at_ns for at_ns in healed if at_ns is not None]
+    if not known or len(known) < len(healed) or len(bites) < len(healed):
+        return Recovery(None, None, stuck=False, rpo_draws=lost)
+    from_heal = _first_good_ns(view, ends, max(known))
+    if from_heal is None:
+        enough = _last_start_ns(view) >= max(known)
+        return Recovery(None, None, stuck=enough, rpo_draws=lost)
+    recover_s = (from_heal - max(known)) / NS_PER_S
+    rto_s = None
+    if len(view.faults) == 1:
+        from_bite = _first_good_ns(view, ends, min(bites))
+        rto_s = None if from_bite is None else (from_bite - min(bites)) / NS_PER_S
+    return Recovery(recover_s, rto_s, stuck=False, rpo_draws=lost)
+
+
+def healed_ns(fault: FaultLine) -> int | None:
+    """When a fault was seen healed; for one without a heal its bite counts."""
+    return fault.heal_observed_ns if fault.heals else fault.observed_ns
+
+
+def _last_start_ns(view: RunView) -> int:
+    """The last start of a window that still fits before load ends."""
+    return view.t0_ns + int(view.scenario.phases.load_s * NS_PER_S) - WINDOW_NS
+
+
+def _first_good_ns(view: RunView, ends: Sequence[IntentEnd], from_ns: int) -> int | None:
+    """The first grid point from which every window to the end of the watch is good."""
+    baseline = of_phase(ends, "baseline")
+    share = share_of(baseline).count
+    usual_ms = p90(latencies_ms(baseline))
+    if share is None or usual_ms is None:
+        return None
+    timeout_ms = view.scenario.load.patience.attempt_timeout_s * 1000
+    limit_ms = max(2 * usual_ms, timeout_ms / 10)
+    promised = sorted((e for e in ends if e.promised), key=lambda end: end.intent.due_ns)
+    first: int | None = None
+    at_ns = from_ns
+    while at_ns <= _last_start_ns(view):
+        window = [e for e in promised if at_ns <= e.intent.due_ns < at_ns + WINDOW_NS]
+        if good(window, share, limit_ms):
+            first = at_ns if first is None else first
+        else:
+            first = None
+        at_ns += GRID_NS
+    return first
+
+
+def good(window: Sequence[IntentEnd], share: float, limit_ms: float) -> bool:
+    """Is one window as good as the baseline? An empty one proves nothing."""
+    kept = share_of(window).count
+    slow_ms = p90(latencies_ms(window))
+    return (
+        kept is not None
+        and slow_ms is not None
+        and (kept >= share - POINTS and slow_ms <= limit_ms)
+    )
+
+
+def p90(values_ms: Sequence[float]) -> float | None:
+    """The nearest-rank p90 of whatever there is; None of nothing."""
+    ordered = sorted(values_ms)
+    return ordered[math.ceil(0.9 * len(ordered)) - 1] if ordered else None

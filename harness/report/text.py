@@ -1,0 +1,67 @@
+"""The summary a person understands in ten lines."""
+
+from harness.judge.expectations import shown
+from harness.judge.verdict import Verdict
+from harness.judge.view import RunView
+from harness.units import format_yuan
+
+MARK = {"held": "✓", "inconclusive": "?", "breached": "✗"}
+
+
+def summary(view: RunView, verdict: Verdict) -> str:
+    """Verdict first, then what it rests on."""
+    parts = verdict.parts
+    total = parts.guarantee.total
+    lines = [
+        f"{verdict.verdict.upper()} (exit {verdict.exit_code}): {verdict.reason}",
+        "",
+        f"guarantee   {shown('guarantee', total.count)} of draws, "
+        f"{shown('guarantee', total.money)} of money; access {shown('access', total.access)}",
+        f"            {total.kept:,} kept, {total.broken:,} broken "
+        f"({format_yuan(total.broken_fen)}), {total.rightly_refused:,} rightly refused, "
+        f"{total.wrongly_approved:,} wrongly approved",
+    ]
+    lines += [
+        f"broken by   {b.cause} at {b.hop}: {b.draws:,} draws, {format_yuan(b.amount_fen)}"
+        for b in parts.guarantee.broken_by[:5]
+    ]
+    for one in verdict.met:
+        text = f"{one.expectation.phase}: {one.expectation.text}"
+        why = f" ({one.why})" if one.why else ""
+        actual = shown(one.expectation.measure, one.actual)
+        lines.append(f"  {MARK[one.verdict]} {text:42} was {actual}{why}")
+    for fault in verdict.value["faults"]:
+        seen = "never seen" if not fault["observed"] else f"seen at {fault['observed_s']:.1f} s"
+        healed = f", healed at {fault['heal_observed_s']:.1f} s" if fault["heal_observed"] else ""
+        lines.append(
+            f"fault       {fault['name']}: {seen}{healed}; touched {fault['exposed_calls']:,} "
+            f"calls of {fault['exposed_intents']:,} draws"
+        )
+    clean = sum(finding.verdict == "held" for finding in parts.audit)
+    lines.append(f"audit       {clean} of {len(parts.audit)} rules held")
+    lines += [
+        f"  {MARK[f.verdict]} rule {f.rule} {f.name}: {f.count} of {f.examined}; first: {f.first}"
+        for f in parts.audit
+        if f.verdict != "held"
+    ]
+    lines += [f"in doubt    {doubt}" for doubt in verdict.doubts]
+    lines.append(_printed(verdict))
+    return "\n".join(lines)
+
+
+def _printed(verdict: Verdict) -> str:
+    printed = verdict.value["printed"]
+    cpu = {
+        name.partition(".")[2]: value
+        for name, value in printed.items()
+        if name.startswith("cpu_ms_per_draw.")
+    }
+    words = [
+        f"{name.removesuffix('_s').replace('_', ' ')} {value:.2f} s"
+        for name, value in printed.items()
+        if name.endswith("_s")
+    ]
+    if cpu:
+        each = ", ".join(f"{hop} {value:.2f}" for hop, value in cpu.items())
+        words.append(f"CPU {sum(cpu.values()):.2f} ms a draw ({each})")
+    return "printed     " + "; ".join(words)
