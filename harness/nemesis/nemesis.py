@@ -22,6 +22,7 @@ TICK_S = 0.05
 BITE_LOOK_S = 0.1
 KEEP_LOOK_S = 0.5
 HEAL_WITHIN_S = 8.0
+LOOK_NS_MAX = NS_PER_S
 
 
 @dataclass
@@ -86,8 +87,11 @@ class Nemesis:
                     step = steps.pop(0)
                     life = self._lives[step.number]
                     (self._inject if step.action == "inject" else self._heal)(life)
-                self._look_around()
-                self._stopping.wait(self._pause_s(steps[0].at_ns if steps else None))
+                next_ns = steps[0].at_ns if steps else None
+                # A look may take most of a second: none is begun that would delay a step.
+                if next_ns is None or next_ns - time.monotonic_ns() > LOOK_NS_MAX:
+                    self._look_around()
+                self._stopping.wait(self._pause_s(next_ns))
         except (DrawproofError, OSError) as exc:
             self._failure = f"a fault could not be handled: {exc}"
         finally:
@@ -108,8 +112,6 @@ class Nemesis:
     def _heal(self, life: Life) -> None:
         if life.injected_ns is None or life.healed_ns is not None:
             return
-        if life.bites:
-            self._look(life)
         before_ns = time.monotonic_ns()
         life.fault.heal(self._around)
         life.healed_ns = time.monotonic_ns()

@@ -7,6 +7,7 @@ held back passes at once, in order.
 import asyncio
 import random
 from collections import deque
+from typing import cast
 
 from harness.proxy.toxics import NoToxic, Toxic
 
@@ -95,10 +96,11 @@ class Side(asyncio.Protocol):
         self.link: Link | None = None
         self.peer: Side | None = None
         self._early: list[bytes] = []
+        self._paused = False
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        if isinstance(transport, asyncio.Transport):
-            self.transport = transport
+        # uvloop's transports are no subclasses of asyncio's, but do what those do.
+        self.transport = cast(asyncio.Transport, transport)
 
     def data_received(self, data: bytes) -> None:
         if self.link is None:
@@ -148,11 +150,14 @@ class Side(asyncio.Protocol):
             self.transport.write_eof()
 
     def pause(self) -> None:
-        if self.transport is not None:
+        # A transport may be paused and resumed only in turn.
+        if self.transport is not None and not self._paused:
+            self._paused = True
             self.transport.pause_reading()
 
     def resume(self) -> None:
-        if self.transport is not None and not self.transport.is_closing():
+        if self.transport is not None and self._paused and not self.transport.is_closing():
+            self._paused = False
             self.transport.resume_reading()
 
     def abort(self) -> None:

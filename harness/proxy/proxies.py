@@ -2,6 +2,7 @@
 
 import asyncio
 import random
+import traceback
 
 from harness.proxy.link import CONNECT_S, Link, Side
 from harness.proxy.toxics import NoToxic, Toxic, make_toxic
@@ -47,8 +48,14 @@ class Proxy:
         client = Side()
         task = asyncio.get_running_loop().create_task(self._join(client))
         self._joining.add(task)
-        task.add_done_callback(self._joining.discard)
+        task.add_done_callback(self._joined)
         return client
+
+    def _joined(self, task: "asyncio.Task[None]") -> None:
+        """A connection that could not be joined is our defect: say so, in the proxy's log."""
+        self._joining.discard(task)
+        if not task.cancelled() and task.exception() is not None:
+            traceback.print_exception(task.exception())
 
     async def _join(self, client: Side) -> None:
         """Connect to the upstream; a client of one that refuses is reset at once."""
