@@ -92,9 +92,8 @@ def table(runs: list[dict[str, Any]]) -> str:
         shares = [run["fault_guarantee"] for run in mine if run.get("fault_guarantee") is not None]
         recover = [run["recover_s"] for run in mine if run.get("recover_s") is not None]
         audit = sorted({word for run in mine for word in run.get("audit", ["none"])})
-        lines.append(
-            f"{label:26} {exits[:60]:24} {spread(shares):>24} {spread(recover):>14} {','.join(audit)}"
-        )
+        figures = f"{spread(shares):>24} {spread(recover):>14}"
+        lines.append(f"{label:26} {exits[:60]:24} {figures} {','.join(audit)}")
     return "\n".join(lines)
 
 

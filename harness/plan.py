@@ -1,4 +1,4 @@
-"""From a scenario to what will be done, before anything runs: pure, and the same for every profile."""
+"""From a scenario to what will be done: pure, and the same for every profile."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass

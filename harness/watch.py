@@ -77,7 +77,7 @@ class Watch:
         self._stop = stop
         self._show = show
         self._rules = AbortRules(scenario.abort)
-        self._seen: list[tuple[float, Progress]] = []
+        self._seen: list[Progress] = []
         self._last_done = (0.0, 0)
 
     def until(self, t0_ns: int, at_s: float) -> None:
@@ -126,10 +126,10 @@ class Watch:
             raise SafetyError(f"abort rule: {rule.text}")
 
     def _glance(self, now_s: float, progress: Progress) -> Glance:
-        self._seen = [(at_s, seen) for at_s, seen in self._seen if now_s - at_s < 1.5]
-        self._seen.append((now_s, progress))
-        first_s, first = self._seen[0]
-        span_s = max(now_s - first_s, TICK_S)
+        if not self._seen or progress.at_ns > self._seen[-1].at_ns:
+            self._seen = [*self._seen[-2:], progress]
+        first = self._seen[0]
+        span_s = max((progress.at_ns - first.at_ns) / NS_PER_S, TICK_S)
         return Glance(
             at_s=now_s,
             phase=self._scenario.phases.phase_at(now_s),

@@ -21,7 +21,11 @@ def create_app(ctx: ServiceContext) -> ASGIApp:
         decided_ns = time.monotonic_ns()
         body = await read_json(request)
         forbidden = body.get("purpose") in barred
-        answer = {"approved": not forbidden, "rules": RULES, "decided_ns": decided_ns}
+        answer: dict[str, object] = {
+            "approved": not forbidden,
+            "rules": RULES,
+            "decided_ns": decided_ns,
+        }
         if forbidden:
             answer["reason"] = "purpose-barred"
         return JSONResponse(answer, status_code=403 if forbidden else 200)

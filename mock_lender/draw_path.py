@@ -58,21 +58,21 @@ class DrawPath:
         if isinstance(asked, Response):
             return asked
         avoid: set[str] = set()
+        bank = "gateway"
         for number in range(len(self._ctx.config.tiers) + 1):
             if self._out_of_time(draw):
                 return problem(503, cause="system", hop="gateway", reason="shed", certain=True)
             reserved = await self._reserve(draw, asked, avoid, f"{draw.nonce}-{number}")
             if isinstance(reserved, Response):
                 return reserved
+            bank = str(reserved["bank"])
             paid = await self._pay(draw, reserved)
             if isinstance(paid, Response):
                 return paid
             avoid.add(str(reserved["tier"]))
             if not self._ctx.on("tier_fallthrough"):
                 break
-        return problem(
-            503, cause="system", hop=str(reserved["bank"]), reason="unreachable", certain=True
-        )
+        return problem(503, cause="system", hop=bank, reason="unreachable", certain=True)
 
     def _out_of_time(self, draw: Draw) -> bool:
         return draw.deadline is not None and draw.deadline.remaining_s < self._settings.least_s

@@ -23,7 +23,11 @@ def create_app(ctx: ServiceContext) -> ASGIApp:
         decided_ns = time.monotonic_ns()
         body = await read_json(request)
         refused = body.get("borrower") in delinquent
-        answer = {"approved": not refused, "policy": POLICY, "decided_ns": decided_ns}
+        answer: dict[str, object] = {
+            "approved": not refused,
+            "policy": POLICY,
+            "decided_ns": decided_ns,
+        }
         if refused:
             answer["reason"] = "delinquent"
         return JSONResponse(answer, status_code=403 if refused else 200)

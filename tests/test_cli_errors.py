@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
+
 from tests.drills import ROOT, SMOKE, command, drill, short
 
 

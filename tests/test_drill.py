@@ -5,6 +5,7 @@ import shutil
 from pathlib import Path
 
 import pytest
+
 from tests.drills import SMOKE, Ran, command, drill
 
 pytestmark = [pytest.mark.drill, pytest.mark.timeout(240)]

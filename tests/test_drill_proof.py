@@ -6,6 +6,7 @@ import threading
 from pathlib import Path
 
 import pytest
+
 from tests.drills import NAIVE, SMOKE, Running, alive, command, drill, short
 
 pytestmark = [pytest.mark.drill, pytest.mark.slow, pytest.mark.timeout(300)]

@@ -1,6 +1,9 @@
 """Quantities read and written; named random streams; the manual clock."""
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
 from harness.clock import ManualClock, MonotonicClock
 from harness.errors import Problem, ScenarioError
 from harness.scenario.model import PHASES, PhasePlan
@@ -12,8 +15,6 @@ from harness.units import (
     parse_rate_per_s,
     parse_share,
 )
-from hypothesis import given
-from hypothesis import strategies as st
 
 
 @pytest.mark.parametrize(
@@ -39,12 +40,12 @@ def test_ranges_and_rates_and_shares() -> None:
     assert parse_share(0.03) == 0.03
     with pytest.raises(ValueError, match="smaller first"):
         parse_range_s("1s..0.3s")
-    for wrong in ("60", 60, "60/fortnight"):
+    for no_rate in ("60", 60, "60/fortnight"):
         with pytest.raises(ValueError, match="rate"):
-            parse_rate_per_s(wrong)
-    for wrong in ("101 %", 1.01, -0.1, True, "half"):
+            parse_rate_per_s(no_rate)
+    for no_share in ("101 %", 1.01, -0.1, True, "half"):
         with pytest.raises(ValueError, match="share"):
-            parse_share(wrong)
+            parse_share(no_share)
 
 
 @given(st.integers(min_value=-(10**15), max_value=10**15))

@@ -54,6 +54,10 @@ class Fault(Protocol):
         """An injected fault not seen for this long has not worked."""
 
     @property
+    def look_s_max(self) -> float:
+        """The longest that one `observe` takes, seconds."""
+
+    @property
     def heals(self) -> bool:
         """False: there is no heal (a kill without `for`); the bite counts as the heal."""
 
@@ -75,6 +79,7 @@ class Noop:
     name: str = "noop"
     edge_or_replica: str = ""
     bites_within_s: float = 1.0
+    look_s_max: float = 0.01
     heals: bool = True
 
     def undo(self, around: Surroundings) -> Mapping[str, Any]:

@@ -23,6 +23,7 @@ class NetworkLatency:
     name: str
     heals: bool = True
     bites_within_s: float = 2.0
+    look_s_max: float = 2 * LOOK_S_MAX
 
     @property
     def edge_or_replica(self) -> str:

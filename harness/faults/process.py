@@ -22,6 +22,7 @@ class ProcessKill:
     heals: bool
     name: str
     bites_within_s: float = 1.0
+    look_s_max: float = 0.2  # refused at once; longer only when the fault does not bite
 
     @property
     def edge_or_replica(self) -> str:

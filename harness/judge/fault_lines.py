@@ -19,7 +19,7 @@ FIELDS = {
 
 
 def read_fault_lines(path: Path) -> tuple[FaultLine, ...]:
-    """The faults in the order they were planned. A cut last line is left out; no file, no faults."""
+    """The faults as they were planned. A cut last line is left out; no file, no faults."""
     try:
         lines = path.read_text().splitlines()
     except FileNotFoundError:

@@ -24,7 +24,7 @@ ORDER = {
 
 
 def load_view(run: RunDir) -> RunView:
-    """Everything a verdict depends on. Raises HarnessError when there is no scenario to judge by."""
+    """Everything a verdict depends on. Raises HarnessError without a scenario to judge by."""
     try:
         record: dict[str, Any] = json.loads((run.path / "run.json").read_text())
         scenario = load_scenario(run.path / "scenario.yaml", (), None).scenario

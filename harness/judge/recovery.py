@@ -76,10 +76,10 @@ def _first_good_ns(view: RunView, ends: Sequence[IntentEnd], from_ns: int) -> in
     at_ns = from_ns
     while at_ns <= _last_start_ns(view):
         window = [e for e in promised if at_ns <= e.intent.due_ns < at_ns + WINDOW_NS]
-        if good(window, share, limit_ms):
-            first = at_ns if first is None else first
-        else:
+        if not good(window, share, limit_ms):
             first = None
+        elif first is None:
+            first = at_ns
         at_ns += GRID_NS
     return first
 

@@ -81,8 +81,9 @@ def _reason(verdict: str, met: tuple[Met, ...], parts: Parts) -> str:
         return text
     worst = parts.guarantee.broken_by[0]
     return (
-        f"{text}; {total.broken:,} promised draws broken ({format_yuan(total.broken_fen)}), most by "
-        f"{worst.cause} at {worst.hop}: {worst.draws:,} draws, {format_yuan(worst.amount_fen)}"
+        f"{text}; {total.broken:,} promised draws broken ({format_yuan(total.broken_fen)}), "
+        f"most by {worst.cause} at {worst.hop}: {worst.draws:,} draws, "
+        f"{format_yuan(worst.amount_fen)}"
     )
 
 

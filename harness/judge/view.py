@@ -1,4 +1,4 @@
-"""What judging reads: one run's evidence as plain, frozen values. No files, no clock, no pyarrow."""
+"""What judging reads: one run's evidence as frozen values. No files, no clock, no pyarrow."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field

@@ -19,7 +19,7 @@ from harness.scenario.model import Scenario
 class Progress:
     """Counts of draw intents so far, as the workers last reported (twice a second).
 
-    matured: due more than one attempt_timeout ago. in_flight: offered and not ended.
+    matured: due more than one attempt_timeout ago. in_flight: offered and not ended. at_ns: when.
     """
 
     due: int = 0
@@ -32,6 +32,7 @@ class Progress:
     matured: int = 0
     matured_granted: int = 0
     matured_refused: int = 0
+    at_ns: int = 0
     finished: bool = False
     failure: str | None = None
 
@@ -129,7 +130,7 @@ class Attack:
             self._ready = self._ready or bool(said.get("ready"))
             if "progress" in said:
                 known = {k: v for k, v in said["progress"].items() if k in Progress.__slots__}
-                self._last = Progress(**known)
+                self._last = Progress(**known, at_ns=said["at_ns"])
             if "finished" in said:
                 self._last = Progress(
                     **{

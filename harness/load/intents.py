@@ -100,6 +100,6 @@ class _Queues:
 
 
 def tier_balances_fen(scenario: Scenario, intents: Sequence[Intent]) -> Mapping[str, int]:
-    """Ten times the whole planned demand for each tier: money is not what these drills are about."""
+    """Ten times the whole planned demand for each tier: these drills are not about money."""
     demand_fen = sum(intent.amount_fen for intent in intents)
     return {tier: 10 * max(demand_fen, 1) for tier, _ in scenario.lender.tier_shares}

@@ -58,7 +58,7 @@ def master(plan: LoadPlan) -> int:
     troubles: list[str] = []
 
     def on_ready(environment: Any, msg: Any, **_: Any) -> None:
-        ready.add(msg.data)
+        ready.add(msg.data["worker"])
 
     def on_progress(environment: Any, msg: Any, **_: Any) -> None:
         counts[msg.data["worker"]] = msg.data["counts"]
@@ -106,7 +106,8 @@ def worker(plan: LoadPlan, name: str) -> int:
     environment = Environment(user_classes=[Borrowers])
 
     def note(kind: str, took_ms: float, trouble: Exception | None) -> None:
-        environment.events.request.fire(
+        environment.events.request.fire(  # type: ignore[no-untyped-call]  # as locust has it
+
             request_type=kind, name=kind, response_time=took_ms, response_length=0,
             exception=trouble, context={},
         )  # fmt: skip
@@ -128,7 +129,7 @@ def worker(plan: LoadPlan, name: str) -> int:
 
     for order, listener in (("fire", on_fire), ("stop", on_stop), ("thanks", on_thanks)):
         runner.register_message(order, listener)
-    runner.send_message("ready", name)
+    runner.send_message("ready", {"worker": name})
     while "fire" not in orders:
         gevent.sleep(LOOK_S)
 

@@ -13,8 +13,8 @@ from urllib.parse import urlsplit
 
 import gevent
 from geventhttpclient import HTTPClient
-from geventhttpclient.client import HTTPConnectionClosed, HTTPParseError
 from geventhttpclient.connectionpool import ConnectionPool
+from geventhttpclient.response import HTTPConnectionClosed, HTTPParseError
 
 from harness.load.outcome import Answer, of_answer, of_trouble
 
@@ -33,7 +33,7 @@ class Sent:
     answer: Answer
 
 
-class _Pool(ConnectionPool):  # type: ignore[misc]  # geventhttpclient's own types are Any here
+class _Pool(ConnectionPool):
     """Notes on the greenlet whether it is still connecting when something goes wrong."""
 
     def get_socket(self) -> Any:

@@ -32,7 +32,7 @@ Note = Callable[[str, float, Exception | None], None]
 
 
 class Worker:
-    """One worker process's load. `progress` may be asked at any time; `run` returns when all ended."""
+    """One worker's load. `progress` may be asked at any time; `run` returns when all ended."""
 
     def __init__(self, plan: LoadPlan, name: str, intents: Sequence[Intent], note: Note) -> None:
         self._plan = plan

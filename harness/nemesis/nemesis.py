@@ -22,7 +22,6 @@ TICK_S = 0.05
 BITE_LOOK_S = 0.1
 KEEP_LOOK_S = 0.5
 HEAL_WITHIN_S = 8.0
-LOOK_NS_MAX = NS_PER_S
 
 
 @dataclass
@@ -88,9 +87,7 @@ class Nemesis:
                     life = self._lives[step.number]
                     (self._inject if step.action == "inject" else self._heal)(life)
                 next_ns = steps[0].at_ns if steps else None
-                # A look may take most of a second: none is begun that would delay a step.
-                if next_ns is None or next_ns - time.monotonic_ns() > LOOK_NS_MAX:
-                    self._look_around()
+                self._look_around(next_ns)
                 self._stopping.wait(self._pause_s(next_ns))
         except (DrawproofError, OSError) as exc:
             self._failure = f"a fault could not be handled: {exc}"
@@ -117,12 +114,14 @@ class Nemesis:
         life.healed_ns = time.monotonic_ns()
         self._note(life, "healed", life.healed_ns, "", before_ns)
 
-    def _look_around(self) -> None:
-        now_ns = time.monotonic_ns()
+    def _look_around(self, next_ns: int | None = None) -> None:
+        """Look at what is due to be looked at; none is begun that would delay the next step."""
         for life in self._lives:
+            now_ns = time.monotonic_ns()
             if life.injected_ns is None or life.over or now_ns < life.next_look_ns:
                 continue
-            self._look(life)
+            if next_ns is None or now_ns + life.fault.look_s_max * NS_PER_S < next_ns:
+                self._look(life)
 
     def _look(self, life: Life) -> None:
         """One look from outside, and what follows from it."""

@@ -92,6 +92,7 @@ async def serve_api(
     api: Api, token: str, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
 ) -> None:
     """One request, one answer, then the connection is closed."""
+    answer: object
     try:
         async with asyncio.timeout(REQUEST_S):
             head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1")

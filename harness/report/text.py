@@ -27,9 +27,9 @@ def summary(view: RunView, verdict: Verdict) -> str:
     ]
     for one in verdict.met:
         text = f"{one.expectation.phase}: {one.expectation.text}"
-        why = f" ({one.why})" if one.why else ""
         actual = shown(one.expectation.measure, one.actual)
-        lines.append(f"  {MARK[one.verdict]} {text:42} was {actual}{why}")
+        was = f"was {actual}" if one.actual is not None or not one.why else one.why
+        lines.append(f"  {MARK[one.verdict]} {text:42} {was}")
     for fault in verdict.value["faults"]:
         seen = "never seen" if not fault["observed"] else f"seen at {fault['observed_s']:.1f} s"
         healed = f", healed at {fault['heal_observed_s']:.1f} s" if fault["heal_observed"] else ""

@@ -62,12 +62,16 @@ def _capacity(book: Book, node: Node | None) -> Capacity:
             raise ValueError("a duration up to 1min")
         return seconds
 
-    slots = [
-        value(book, found.get(key), f"{path}.{key}", whole(1, most), 16, "")
-        for key, most in (("gateway_slots", 4096), ("ledger_connections", 64), ("bank_slots", 4096))
-    ]
+    def count(key: str, most: int) -> int:
+        return value(book, found.get(key), f"{path}.{key}", whole(1, most), 16, "")
+
     return Capacity(
-        *slots, value(book, found.get("bank_latency"), f"{path}.bank_latency", latency, 0.08, "")
+        gateway_slots=count("gateway_slots", 4096),
+        ledger_connections=count("ledger_connections", 64),
+        bank_slots=count("bank_slots", 4096),
+        bank_latency_s=value(
+            book, found.get("bank_latency"), f"{path}.bank_latency", latency, 0.08, ""
+        ),
     )
 
 

@@ -54,11 +54,9 @@ def read_file(path: Path) -> Node:
 def parse(text: str, name: str) -> Node:
     """The root of a YAML text; `name` is what its problems are reported under."""
     try:
-        loader = yaml.SafeLoader(text)
-        loader.name = name
-        while not isinstance(event := loader.get_event(), yaml.StreamEndEvent):
+        for event in yaml.parse(text, Loader=yaml.SafeLoader):
             if isinstance(event, yaml.AliasEvent) or getattr(event, "anchor", None):
-                line = event.start_mark.line + 1
+                line = event.start_mark.line + 1 if event.start_mark else 1
                 raise ScenarioError((Problem(name, line, "", "an anchor or alias", "plain YAML"),))
         loader = yaml.SafeLoader(text)
         loader.name = name
@@ -167,15 +165,18 @@ def override(root: Node, text: str) -> None:
 
 def _child(node: Node, part: str, name: str, *, make: bool) -> Node:
     if isinstance(node, yaml.SequenceNode) and part.isdigit() and int(part) < len(node.value):
-        return node.value[int(part)]
+        item: Node = node.value[int(part)]
+        return item
     if isinstance(node, yaml.MappingNode):
         for key, child in node.value:
             if key.value == part:
-                return child
+                found: Node = child
+                return found
         if make:
             made = parse(f"{part}: {{}}", name).value[0]
             node.value.append(made)
-            return made[1]
+            new: Node = made[1]
+            return new
     raise ScenarioError((Problem(name, 0, part, "no such place", "a path of keys in the file"),))
 
 

@@ -1,4 +1,4 @@
-"""Parsers of single values that several sections use. Each raises ValueError saying what is right."""
+"""Parsers of single values, used by several sections. Each raises ValueError with what is right."""
 
 from collections.abc import Callable
 

@@ -1,6 +1,7 @@
 """How many draws are due when: a rate over time, constant between its changes. Pure."""
 
 from dataclasses import dataclass
+from itertools import pairwise
 
 from harness.scenario.model import Shape
 
@@ -25,8 +26,7 @@ def stretches(shape: Shape, load_s: float) -> tuple[Stretch, ...]:
         changes |= {spike.at_s, spike.at_s + spike.for_s}
     edges = sorted(at_s for at_s in changes if 0 <= at_s <= load_s)
     return tuple(
-        Stretch(start_s, end_s, rate_at(shape, start_s))
-        for start_s, end_s in zip(edges, edges[1:], strict=False)
+        Stretch(start_s, end_s, rate_at(shape, start_s)) for start_s, end_s in pairwise(edges)
     )
 
 

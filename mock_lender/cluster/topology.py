@@ -9,7 +9,7 @@ from typing import Any
 
 @dataclass(frozen=True, slots=True)
 class Service:
-    """One process. start_ticks: field 22 of /proc/PID/stat, so that a reused pid is not mistaken."""
+    """One process. start_ticks: field 22 of /proc/PID/stat, which tells a reused pid."""
 
     name: str
     role: str

@@ -131,7 +131,7 @@ def build_app(
     on_start: Hook | None = None,
     on_stop: Hook | None = None,
 ) -> ASGIApp:
-    """A service: its own routes plus health and metrics. `slots` bounds what is worked on at once."""
+    """A service: its routes, health and metrics. `slots` bounds what is worked on at once."""
 
     async def health(_: Request) -> Response:
         return PlainTextResponse("ok")

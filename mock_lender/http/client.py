@@ -56,7 +56,7 @@ class HopClient:
         self._settings = Settings.of(ctx.config.protections)
         self._number = int(ctx.name.rpartition("-")[2])
         self._http = httpx.AsyncClient(
-            transport=AiohttpTransport(verify=False, client=_session), timeout=None, trust_env=False
+            transport=AiohttpTransport(verify=False, client=_session), trust_env=False
         )
         self._replicas: dict[str, Replicas] = {}
         self._breakers: dict[str, Breaker] = {}

@@ -10,8 +10,6 @@ import time
 from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
-from datetime import UTC, datetime
-from typing import Any
 
 import pybreaker
 
@@ -22,7 +20,7 @@ class CallFailed(Exception):
     """What a guarded call raises inside the breaker when it failed or was too slow."""
 
 
-class Window(pybreaker.CircuitMemoryStorage):  # type: ignore[misc]  # pybreaker has no stubs
+class Window(pybreaker.CircuitMemoryStorage):
     """The last outcomes of a target. `counter` is 1 when the failure rate says open, else 0.
 
     pybreaker asks for the counter after it has incremented it for a failure and resets it after
@@ -142,9 +140,3 @@ class Breaker:
             self._opened_ns = time.monotonic_ns()
         self._told = self.state
         self._changed(self.target, self.state)
-
-
-def opened_at_of(storage: Any) -> datetime | None:
-    """pybreaker's own note of when it opened (wall clock, UTC); for tests that pin its ways."""
-    found = storage.opened_at
-    return found.replace(tzinfo=UTC) if found is not None and found.tzinfo is None else found
