@@ -78,7 +78,7 @@ class Watch:
         self._show = show
         self._rules = AbortRules(scenario.abort)
         self._seen: list[Progress] = []
-        self._last_done = (0.0, 0)
+        self._last_outcome = (0.0, 0)
 
     def until(self, t0_ns: int, at_s: float) -> None:
         """Watch until `at_s` after t = 0, or until the load has ended."""
@@ -116,11 +116,11 @@ class Watch:
         return progress
 
     def _judge(self, now_s: float, progress: Progress) -> None:
-        """Abort rules, and blindness: draws fall due and nothing comes of any."""
-        if progress.done > self._last_done[1] or progress.due == 0:
-            self._last_done = (now_s, progress.done)
-        elif now_s - self._last_done[0] > BLIND_AFTER_S and now_s < self._scenario.phases.load_s:
-            raise SafetyError(f"blind: no outcome of any draw for {BLIND_AFTER_S:.0f} s")
+        """Abort rules, and blindness: draws fall due and no attempt has any outcome."""
+        if progress.attempted > self._last_outcome[1] or progress.due == 0:
+            self._last_outcome = (now_s, progress.attempted)
+        elif now_s - self._last_outcome[0] > BLIND_AFTER_S and now_s < self._scenario.phases.load_s:
+            raise SafetyError(f"blind: no outcome of any attempt for {BLIND_AFTER_S:.0f} s")
         rule = self._rules.broken(now_s, progress.estimate)
         if rule is not None:
             raise SafetyError(f"abort rule: {rule.text}")

@@ -15,7 +15,7 @@ COMMIT_AFTER_S = 0.2
 
 
 class Books(Protocol):
-    """The four transactions of the ledger, as its service calls them."""
+    """The ledger's transactions and reads, as its service calls them."""
 
     async def reserve(self, body: dict[str, Any]) -> dict[str, Any]: ...
 
@@ -25,12 +25,16 @@ class Books(Protocol):
 
     async def void(self, draw_key: str, try_: int, why: str, by: str) -> dict[str, Any]: ...
 
+    async def draw(self, draw_key: str) -> dict[str, Any] | None: ...
+
+    async def quota(self, borrower: int) -> dict[str, Any] | None: ...
+
 
 class AcknowledgeBeforeCommit:
     """Answers at once and commits 200 ms later: a killed replica loses what it has promised.
 
-    It reserves from memory, always in the first tier that is not avoided, as a ledger with a
-    write-behind cache would.
+    It reserves from memory what the last committed quota covers, as a ledger with a write-behind
+    cache would; keys it has seen before go the right way.
     """
 
     def __init__(self, books: Books, tiers: Sequence[TierConfig]) -> None:
@@ -39,8 +43,12 @@ class AcknowledgeBeforeCommit:
         self._later: set[asyncio.Task[None]] = set()
 
     async def reserve(self, body: dict[str, Any]) -> dict[str, Any]:
-        avoid = body["avoid"]
-        tier = next((t for t in self._tiers if t.tier not in avoid), self._tiers[0])
+        quota = await self._books.quota(body["borrower"])
+        covered = quota is not None and body["amount_fen"] <= quota["available_fen"]
+        if not covered or await self._books.draw(body["draw_key"]) is not None:
+            return await self._books.reserve(body)
+        wanted = [tier for tier in self._tiers if tier.tier not in body["avoid"]] or self._tiers
+        tier = wanted[int(body["draw_key"][:4], 16) % len(wanted)]
         others = [t.tier for t in self._tiers if t is not tier]
         self._commit(self._reserve_and_wait(dict(body, avoid=others)))
         return {
@@ -69,6 +77,12 @@ class AcknowledgeBeforeCommit:
 
     async def void(self, draw_key: str, try_: int, why: str, by: str) -> dict[str, Any]:
         return await self._books.void(draw_key, try_, why, by)
+
+    async def draw(self, draw_key: str) -> dict[str, Any] | None:
+        return await self._books.draw(draw_key)
+
+    async def quota(self, borrower: int) -> dict[str, Any] | None:
+        return await self._books.quota(borrower)
 
     def _commit(self, work: Any) -> None:
         task = asyncio.get_running_loop().create_task(work)

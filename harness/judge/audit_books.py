@@ -132,7 +132,7 @@ def books_agree(view: RunView, _: Sequence[IntentEnd]) -> Offences:
                 found.add(amount_fen, f"{one.payout_key}: paid in the ledger, not by the bank")
             elif (payout.bank, payout.amount_fen) != (banks.get(one.tier), amount_fen):
                 found.add(amount_fen, f"{one.payout_key}: another bank or amount")
-        elif payout is not None:
+        elif payout is not None and one.state != "paying":  # still paying: rules 8 and 12
             found.add(payout.amount_fen, f"{one.payout_key}: {one.state}, paid by the bank")
     known = {one.payout_key for one in view.tries}
     for payout in view.payouts:

@@ -19,7 +19,8 @@ from harness.scenario.model import Scenario
 class Progress:
     """Counts of draw intents so far, as the workers last reported (twice a second).
 
-    matured: due more than one attempt_timeout ago. in_flight: offered and not ended. at_ns: when.
+    matured: due more than one attempt_timeout ago. in_flight: offered and not ended.
+    attempted: attempts that have come to some outcome. at_ns: when.
     """
 
     due: int = 0
@@ -28,6 +29,7 @@ class Progress:
     failed: int = 0
     unknown: int = 0
     done: int = 0
+    attempted: int = 0
     in_flight: int = 0
     matured: int = 0
     matured_granted: int = 0

@@ -51,6 +51,7 @@ class Worker:
         self._senders: list[tuple[str, Sender]] = []
         self._stopped = False
         self._offered = 0
+        self._attempted = 0
         self._ended: dict[int, str] = {}
         self.failure: str | None = None
 
@@ -179,6 +180,7 @@ class Worker:
         self, intent: Intent, kind: str, n: int, scheduled_ns: int, sent: Sent, replica: str
     ) -> None:
         answer = sent.answer
+        self._attempted += 1
         self._health.sent(scheduled_ns, sent.sent_ns)
         self._attempts.append(
             (
@@ -228,6 +230,7 @@ class Worker:
             "matured_granted": ripe.count("granted"),
             "matured_refused": ripe.count("refused"),
             "done": len(self._ended),
+            "attempted": self._attempted,
             "in_flight": self._offered - len(self._ended),
             **counts,
         }

@@ -57,6 +57,7 @@ class Supervisor:
         self._settings: dict[str, str] = {}
         self._ready_ns = 0
         self._stopping = False
+        self._closing = False
         self._control = Control(config.token, self._answer)
         # Room for both ledgers' pools, the export, and what an administrator needs.
         connections = config.replicas["ledger"] * config.capacity.ledger_connections + 16
@@ -144,9 +145,9 @@ class Supervisor:
             ended, status = os.waitpid(pid, os.WNOHANG)
             if ended:
                 del self._pids[name]
-                if not self._stopping:
+                if not self._closing:
                     print(f"{name} ended: status {status}", file=sys.stderr, flush=True)
-        if self._postgres.process.poll() is not None and not self._stopping:
+        if self._postgres.process.poll() is not None and not self._closing:
             raise PostgresError("postgres ended by itself")
 
     def _write_topology(self) -> None:
@@ -195,8 +196,10 @@ class Supervisor:
         return {"pid": self._pids[name]}
 
     def _export(self, directory: Path) -> dict[str, object]:
+        """The books at rest: services are stopped first, or two books could not agree."""
         if not directory.is_dir():
             raise Refused(400, "dir: a folder")
+        self._stop_services()
         asyncio.run(setup.export(self._postgres.dsn, directory))
         try:
             for tier in self._config.tiers:
@@ -208,7 +211,11 @@ class Supervisor:
 
     def _end(self) -> None:
         """Stop services, then the database; bounded."""
-        self._stopping = True
+        self._stop_services()
+        self._postgres.stop()
+
+    def _stop_services(self) -> None:
+        self._closing = True
         for pid in self._pids.values():
             os.kill(pid, signal.SIGCONT)
             os.kill(pid, signal.SIGTERM)
@@ -218,7 +225,8 @@ class Supervisor:
             time.sleep(0.01)
         for pid in self._pids.values():
             os.kill(pid, signal.SIGKILL)
-        self._postgres.stop()
+            os.waitpid(pid, 0)
+        self._pids.clear()
 
 
 def _answers(port: int) -> bool:

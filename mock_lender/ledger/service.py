@@ -48,12 +48,6 @@ class Ledger:
             self._store.close()
 
     @property
-    def store(self) -> Store:
-        if self._store is None:
-            raise HTTPException(503, "starting")
-        return self._store
-
-    @property
     def books(self) -> Books:
         if self._books is None:
             raise HTTPException(503, "starting")
@@ -82,14 +76,14 @@ def create_app(ctx: ServiceContext) -> ASGIApp:
         return JSONResponse(found, status_code=200 if found["state"] == "voided" else 409)
 
     async def draw(request: Request) -> Response:
-        found = await ledger.store.draw(request.path_params["key"])
+        found = await ledger.books.draw(request.path_params["key"])
         if found is None:
             return JSONResponse({"state": "unknown"}, status_code=404)
         return JSONResponse(found)
 
     async def quota(request: Request) -> Response:
         borrower = request.path_params["borrower"]
-        found = await ledger.store.quota(borrower) if borrower < 2**31 else None
+        found = await ledger.books.quota(borrower) if borrower < 2**31 else None
         if found is None:
             return JSONResponse({"state": "unknown"}, status_code=404)
         return JSONResponse(found)

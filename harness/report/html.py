@@ -1,0 +1,37 @@
+"""report.html: one self-contained file; every text of the run is escaped."""
+
+from pathlib import Path
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+from harness.judge.expectations import shown
+from harness.judge.verdict import Verdict
+from harness.judge.view import RunView
+from harness.report import charts
+from harness.units import format_yuan
+
+TEMPLATE = "report.html.j2"
+
+
+def html(view: RunView, verdict: Verdict) -> str:
+    """The same run gives the same bytes."""
+    environment = Environment(
+        loader=FileSystemLoader(Path(__file__).parent),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters["yuan"] = format_yuan
+    return environment.get_template(TEMPLATE).render(
+        view=view,
+        scenario=view.scenario,
+        verdict=verdict,
+        value=verdict.value,
+        parts=verdict.parts,
+        total=verdict.parts.guarantee.total,
+        shown=shown,
+        promise=charts.promise_chart(view, verdict.parts),
+        latency=charts.latency_chart(view, verdict.parts),
+        geometry=charts,
+    )
