@@ -34,6 +34,7 @@ from harness.watch import Glance, Watch
 LEAD_NS = NS_PER_S // 2
 READY_WITHIN_S = 40.0
 SETTLE_LEAD_S = 1.0
+WORKERS_END_S = 5.0
 
 
 class Drill:
@@ -156,7 +157,9 @@ class Drill:
         self._note_cpu(target, cpu_before, attack.progress().granted - granted_before)
         watch.until(t0_ns, phases.load_s)
         self._record["load_end_ns"] = t0_ns + int(phases.load_s * NS_PER_S)
-        give_up_s = phases.load_s + self._give_up_s(target)
+        # The workers give up first: their last polls must end and their streams be closed.
+        patience_s = self._plan.scenario.load.patience.attempt_timeout_s
+        give_up_s = phases.load_s + self._give_up_s(target) + patience_s + WORKERS_END_S
         drained = watch.drained(t0_ns, give_up_s)
         self._record["drain_end_ns"] = time.monotonic_ns()
         self._record["drained"] = drained

@@ -1,4 +1,4 @@
-"""Charts as geometry: what goes where, in the units of the drawing. The template draws them. Pure."""
+"""Charts as geometry: what goes where, in the units of the drawing; the template draws. Pure."""
 
 import math
 from collections import defaultdict
