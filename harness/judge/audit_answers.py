@@ -100,7 +100,7 @@ def _final(attempt: Attempt) -> str | None:
 
 def resolved(view: RunView, ends: Sequence[IntentEnd]) -> Offences:
     """12: every unknown is resolved by the end of the drain."""
-    found = Offences(examined=len(ends))
+    found = Offences(examined=len(ends) if view.attempts else 0)
     for end in ends:
         if end.unresolved:
             found.add(end.intent.amount_fen, f"{end.intent.draw_key}: still not known")

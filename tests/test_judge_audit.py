@@ -1,0 +1,161 @@
+"""The audit: a clean run passes every rule; one planted defect is found by the rule that is meant."""
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import pytest
+from harness.judge.audit import RULES, audit
+from harness.judge.audit import Entry as Rule
+from harness.judge.ends import Finding
+from harness.judge.intents import judge_intents
+from harness.judge.oracle import Oracle
+from harness.judge.view import RunView
+from tests.run_views import clean
+
+
+def findings(view: RunView) -> dict[int, Finding]:
+    return {f.rule: f for f in audit(view, judge_intents(view, Oracle(view)))}
+
+
+def test_a_clean_run_is_not_accused() -> None:
+    for finding in findings(clean()).values():
+        assert finding.verdict == "held", finding
+        assert finding.examined > 0
+
+
+def test_the_rules_of_the_design_are_all_there() -> None:
+    assert [rule.number for rule in RULES] == [1, 2, 3, 4, 5, 6, 7, 8, 9, 12, 13]
+
+
+def _drop_draw(view: RunView) -> RunView:
+    return replace(view, draws=view.draws[1:])
+
+
+def _other_amount(view: RunView) -> RunView:
+    return replace(view, draws=(view.draws[0]._replace(amount_fen=1), *view.draws[1:]))
+
+
+def _unasked(view: RunView) -> RunView:
+    return replace(view, draws=(*view.draws, view.draws[0]._replace(draw_key="nobody")))
+
+
+def _paid_twice(view: RunView) -> RunView:
+    again = view.payouts[0]._replace(payout_key="key-000000.partner-a.2", bank="bank.partner-a")
+    return replace(view, payouts=(*view.payouts, again))
+
+
+def _over_quota(view: RunView) -> RunView:
+    spoilt = tuple(
+        v._replace(held_fen=2_000_000) if v.account == "borrower:1" and v.version == 1 else v
+        for v in view.versions
+    )
+    return replace(view, versions=spoilt)
+
+
+def _version_gap(view: RunView) -> RunView:
+    gone = next(v for v in view.versions if v.account == "borrower:1" and v.version == 1)
+    return replace(view, versions=tuple(v for v in view.versions if v is not gone))
+
+
+def _tier_loses_money(view: RunView) -> RunView:
+    spoilt = tuple(
+        v._replace(balance_fen=(v.balance_fen or 0) - 1)
+        if v.account == "tier:own" and v.version == 3
+        else v
+        for v in view.versions
+    )
+    return replace(view, versions=spoilt)
+
+
+def _unbalanced(view: RunView) -> RunView:
+    first = view.postings[0]._replace(amount_fen=view.postings[0].amount_fen + 1)
+    return replace(view, postings=(first, *view.postings[1:]))
+
+
+def _bank_forgot(view: RunView) -> RunView:
+    return replace(view, payouts=view.payouts[1:])
+
+
+def _bank_paid_a_voided_try(view: RunView) -> RunView:
+    return replace(view, tries=(view.tries[0]._replace(state="voided"), *view.tries[1:]))
+
+
+def _held_for_ever(view: RunView) -> RunView:
+    left = tuple(v for v in view.versions if not (v.account == "borrower:1" and v.version == 2))
+    return replace(view, versions=left)
+
+
+def _granted_then_refused(view: RunView) -> RunView:
+    first = view.attempts[0]
+    later = first._replace(
+        kind="poll", outcome="refused", cause="risk", done_ns=(first.done_ns or 0) + 1
+    )
+    return replace(view, attempts=(*view.attempts, later))
+
+
+def _refused_and_paid(view: RunView) -> RunView:
+    spoilt = tuple(
+        d._replace(state="paid") if d.draw_key == "key-000007" else d for d in view.draws
+    )
+    return replace(view, draws=spoilt)
+
+
+def _failed_and_paid(view: RunView) -> RunView:
+    first = view.attempts[0]._replace(outcome="failed", status=503)
+    return replace(view, attempts=(first, *view.attempts[1:]))
+
+
+def _still_paying(view: RunView) -> RunView:
+    return replace(
+        view,
+        draws=(view.draws[0]._replace(state="paying"), *view.draws[1:]),
+        tries=(view.tries[0]._replace(state="paying"), *view.tries[1:]),
+    )
+
+
+def _barred_and_granted(view: RunView) -> RunView:
+    seventh = view.attempts[7]._replace(outcome="granted", cause=None, hop=None, reason=None)
+    return replace(view, attempts=(*view.attempts[:7], seventh, *view.attempts[8:]))
+
+
+@pytest.mark.parametrize(
+    ("plant", "rule"),
+    [
+        (_drop_draw, 1), (_other_amount, 1), (_unasked, 2), (_paid_twice, 3), (_over_quota, 4),
+        (_version_gap, 4), (_tier_loses_money, 5), (_unbalanced, 6), (_bank_forgot, 7),
+        (_bank_paid_a_voided_try, 7), (_held_for_ever, 8), (_granted_then_refused, 9),
+        (_refused_and_paid, 9), (_failed_and_paid, 9), (_still_paying, 12),
+        (_barred_and_granted, 13),
+    ],
+)  # fmt: skip
+def test_a_planted_defect_is_found(plant: Callable[[RunView], RunView], rule: int) -> None:
+    finding = findings(plant(clean()))[rule]
+    assert finding.verdict == "breached", finding
+    assert finding.count > 0
+    assert finding.first is not None
+
+
+@pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.name)
+def test_nothing_examined_is_inconclusive(rule: Rule) -> None:
+    empty = replace(clean(), **dict.fromkeys(rule.tables, ()))
+    assert findings(empty)[rule.number].verdict != "held"
+
+
+@pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.name)
+def test_a_missing_or_cut_table_is_inconclusive(rule: Rule) -> None:
+    for spoilt in (
+        replace(clean(), missing=(rule.tables[0],)),
+        replace(clean(), cut=(rule.tables[-1],)),
+    ):
+        assert findings(spoilt)[rule.number].verdict == "inconclusive"
+
+
+def test_a_check_that_crashes_does_not_pass(monkeypatch: pytest.MonkeyPatch) -> None:
+    def crash(*_: object) -> object:
+        raise RuntimeError("boom")
+
+    broken_rule = replace(RULES[0], look=crash)
+    monkeypatch.setattr("harness.judge.audit.RULES", (broken_rule,))
+    finding = findings(clean())[1]
+    assert finding.verdict == "inconclusive"
+    assert "boom" in str(finding.first)

@@ -1,0 +1,205 @@
+"""The plan of the load: arrivals, intents, outcomes, a borrower's patience. All pure."""
+
+import random
+from collections import Counter
+
+import pytest
+from harness.clock import NS_PER_S
+from harness.load.arrivals import due_times_ns
+from harness.load.borrower import Act, Came, patience
+from harness.load.intents import plan_intents, tier_balances_fen
+from harness.load.outcome import Answer, of_answer, of_trouble
+from harness.load.population import plan_population
+from harness.scenario.loader import load_scenario
+from harness.scenario.model import Patience, RateStep, Shape, Spike
+from harness.scenario.shapes import Stretch, rate_at, stretches
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from tests.drills import SMOKE
+
+SCENARIO = load_scenario(SMOKE, (), None).scenario
+POPULATION = plan_population(SCENARIO)
+INTENTS = plan_intents(SCENARIO, POPULATION)
+RULES = Patience(5.0, 1.5, 2, 0.3, 1.0, 0.5)
+
+
+def test_steps_hold_and_spikes_pass() -> None:
+    shape = Shape("spike", 10, (RateStep(5, 20),), (Spike(7, 2, 100),))
+    assert [(s.start_s, s.end_s, s.rate_per_s) for s in stretches(shape, 12)] == [
+        (0, 5, 10), (5, 7, 20), (7, 9, 100), (9, 12, 20),
+    ]  # fmt: skip
+
+
+@given(st.lists(st.tuples(st.floats(0, 50), st.floats(0.1, 200)), max_size=5), st.floats(1, 60))
+def test_stretches_cover_the_load_without_a_gap(
+    steps: list[tuple[float, float]], load_s: float
+) -> None:
+    shape = Shape("steady", 10, tuple(RateStep(*step) for step in steps), ())
+    found = stretches(shape, load_s)
+    assert found[0].start_s == 0
+    assert found[-1].end_s == load_s
+    for one, after in zip(found, found[1:], strict=False):
+        assert one.end_s == after.start_s
+    for one in found:
+        assert one.rate_per_s == rate_at(shape, one.start_s)
+
+
+@settings(max_examples=20)
+@given(st.integers(0, 2**32), st.floats(20, 300))
+def test_arrivals_are_poisson_enough(seed: int, rate_per_s: float) -> None:
+    found = list(due_times_ns([Stretch(0, 20, rate_per_s)], random.Random(seed)))
+    assert found == sorted(found)
+    assert all(0 <= due_ns < 20 * NS_PER_S for due_ns in found)
+    mean = 20 * rate_per_s
+    assert abs(len(found) - mean) < 6 * mean**0.5
+
+
+def test_the_same_seed_gives_the_same_intents_and_another_others() -> None:
+    assert plan_intents(SCENARIO, POPULATION) == INTENTS
+    other = load_scenario(SMOKE, ("seed=2",), None).scenario
+    assert plan_intents(other, plan_population(other)) != INTENTS
+    workers = load_scenario(SMOKE, ("load.workers=4",), None).scenario
+    assert plan_intents(workers, POPULATION) == INTENTS
+
+
+def test_about_three_percent_must_be_refused_in_three_ways() -> None:
+    people = {b.borrower: b for b in POPULATION}
+    kinds: Counter[str] = Counter()
+    for intent in INTENTS:
+        borrower = people[intent.borrower]
+        kinds["over"] += intent.amount_fen > borrower.limit_fen
+        kinds["barred"] += intent.purpose == "securities"
+        kinds["late"] += borrower.delinquent
+    assert all(count > 20 for count in kinds.values()), kinds
+    assert 0.02 < sum(kinds.values()) / len(INTENTS) < 0.04
+
+
+def test_nobody_is_short_of_quota_or_money_who_need_not_be() -> None:
+    people = {b.borrower: b for b in POPULATION}
+    demand_fen: Counter[int] = Counter()
+    for intent in INTENTS:
+        if intent.amount_fen <= people[intent.borrower].limit_fen:
+            demand_fen[intent.borrower] += intent.amount_fen
+    for number, wanted_fen in demand_fen.items():
+        assert wanted_fen * 10 <= people[number].limit_fen
+    balances = tier_balances_fen(SCENARIO, INTENTS)
+    assert min(balances.values()) >= 10 * sum(demand_fen.values())
+
+
+def test_no_borrower_comes_again_too_soon() -> None:
+    last: dict[int, int] = {}
+    for intent in INTENTS:
+        if intent.borrower in last:
+            assert intent.due_ns - last[intent.borrower] >= 20 * NS_PER_S
+        last[intent.borrower] = intent.due_ns
+
+
+def test_straddling_is_one_attempt_before_the_first_bite() -> None:
+    due_s = [i.due_ns / NS_PER_S for i in INTENTS if i.straddling]
+    assert due_s
+    assert min(due_s) >= 14.5
+    assert max(due_s) < 16
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "outcome", "over", "working"),
+    [
+        (201, {"outcome": "granted"}, "granted", True, False),
+        (200, {"outcome": "granted"}, "granted", True, False),
+        (200, {}, "unknown", False, False),
+        (403, {"final": True, "cause": "risk"}, "refused", True, False),
+        (422, {"final": True}, "refused", True, False),
+        (409, {"reason": "no-money", "certain": True}, "refused", False, False),
+        (503, {"reason": "shed", "certain": True}, "failed", False, False),
+        (500, {"certain": True}, "failed", False, False),
+        (400, {}, "failed", True, False),
+        (413, {}, "failed", True, False),
+        (415, {}, "failed", True, False),
+        (422, {}, "failed", True, False),
+        (409, {"reason": "in-progress"}, "unknown", False, True),
+        (202, {"outcome": "in-progress"}, "unknown", False, True),
+        (504, {}, "unknown", False, False),
+        (503, {}, "unknown", False, False),
+        (502, {}, "unknown", False, False),
+        (404, {"reason": "unknown-key"}, "unknown", False, False),
+        (302, {}, "unknown", False, False),
+    ],
+)
+def test_the_table_of_answers(
+    status: int, body: dict[str, object], outcome: str, over: bool, working: bool
+) -> None:
+    answer = of_answer(status, body)
+    assert (answer.outcome, answer.over, answer.working) == (outcome, over, working)
+
+
+def test_without_an_answer_only_a_connection_that_was_never_made_is_certain() -> None:
+    assert of_trouble(connected=False, what="refused").outcome == "failed"
+    assert of_trouble(connected=True, what="reset").outcome == "unknown"
+
+
+def walk(answers: list[Answer], took_s: float = 0.1) -> tuple[list[Act], Answer]:
+    """Let a borrower meet these answers in turn; the last one for ever."""
+    acts = patience(0, RULES, random.Random(1), 30 * NS_PER_S)
+    act, made = next(acts), []
+    while True:
+        made.append(act)
+        answer = answers[min(len(made), len(answers)) - 1]
+        done_ns = act.at_ns + int(min(took_s, act.timeout_s) * NS_PER_S)
+        try:
+            act = acts.send(Came(answer, done_ns))
+        except StopIteration as over:
+            return made, over.value
+
+
+GRANTED = Answer("granted", over=True)
+FAILED = Answer("failed", reason="shed")
+UNKNOWN = Answer("unknown", reason="timeout")
+GONE = Answer("unknown", reason="unknown-key")
+WORKING = Answer("unknown", reason="in-progress", working=True)
+
+
+@pytest.mark.parametrize(
+    ("answers", "kinds"),
+    [
+        ([GRANTED], ["press"]),
+        ([FAILED, GRANTED], ["press", "press"]),
+        ([UNKNOWN, GRANTED], ["press", "poll"]),
+        ([UNKNOWN, WORKING, Answer("failed", reason="voided"), GRANTED],
+         ["press", "poll", "poll", "press"]),
+        ([UNKNOWN, GONE, GRANTED], ["press", "poll", "press"]),
+        ([UNKNOWN, Answer("failed", reason="connect-refused"), GRANTED],
+         ["press", "poll", "poll"]),
+        ([FAILED, FAILED, FAILED], ["press", "press", "press"]),
+    ],
+)  # fmt: skip
+def test_what_a_borrower_does_next(answers: list[Answer], kinds: list[str]) -> None:
+    made, _ = walk(answers)
+    assert [act.kind for act in made] == kinds
+
+
+def test_a_lost_press_is_asked_for_in_the_end() -> None:
+    """Pressed again because nobody had heard of it: the first may still wait in some queue."""
+    made, last = walk([UNKNOWN, GONE, UNKNOWN, GONE, UNKNOWN, GONE])
+    assert made[-1].kind == "poll"
+    assert made[-1].at_ns > 28 * NS_PER_S
+    assert last.outcome == "unknown"
+
+
+@settings(max_examples=300)
+@given(
+    st.lists(st.sampled_from([GRANTED, FAILED, UNKNOWN, GONE, WORKING]), min_size=1, max_size=60),
+    st.floats(0, 3),
+)
+def test_patience_is_bounded(answers: list[Answer], took_s: float) -> None:
+    made, last = walk(answers, took_s)
+    presses = [act for act in made if act.kind == "press"]
+    assert 1 <= len(presses) <= 1 + RULES.retries
+    assert [act.n for act in presses] == list(range(1, len(presses) + 1))
+    assert all(act.at_ns < 5 * NS_PER_S for act in presses)
+    assert all(0 < act.timeout_s <= RULES.attempt_timeout_s for act in made)
+    assert made[-1].at_ns <= 32 * NS_PER_S
+    for act, after, answer in zip(made, made[1:], answers, strict=False):
+        if answer.working:
+            assert after.kind == "poll", (act, after)
+    if GRANTED in answers[: len(made)]:
+        assert last.outcome == "granted"

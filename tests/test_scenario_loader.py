@@ -1,0 +1,179 @@
+"""Scenario files: all problems at once, each in its place; what is loaded can be dumped."""
+
+from pathlib import Path
+
+import pytest
+from harness.errors import ScenarioError
+from harness.judge import expectations
+from harness.judge.judge import measure as measure_parts
+from harness.plan import make_plan
+from harness.scenario.grammar import parse_abort, parse_expectation
+from harness.scenario.loader import load_scenario
+from harness.scenario.measures import DRILL_ONLY, MEASURES
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from tests.drills import NAIVE, ROOT, SMOKE
+from tests.run_views import clean
+
+DOCS = (ROOT / "docs" / "scenario-format.md").read_text()
+
+
+def problems(tmp_path: Path, text: str) -> str:
+    path = tmp_path / "s.yaml"
+    path.write_text(text)
+    with pytest.raises(ScenarioError) as caught:
+        load_scenario(path, (), None)
+    return str(caught.value)
+
+
+def test_the_two_smoke_scenarios_differ_in_the_profile_line_alone() -> None:
+    pairs = zip(SMOKE.read_text().splitlines(), NAIVE.read_text().splitlines(), strict=True)
+    assert [(a.strip(), b.strip()) for a, b in pairs if a != b] == [
+        ("profile: full", "profile: naive")
+    ]
+
+
+def test_smoke_is_the_designs_example() -> None:
+    scenario = load_scenario(SMOKE, (), None).scenario
+    assert scenario.phases.load_s == 41
+    assert [fault.at_s for fault in scenario.faults] == [16, 17]
+    assert scenario.faults[1].for_s == 10
+    assert dict(scenario.faults[1].params)["latency_s"] == 3
+    assert scenario.load.shape.rate_per_s == 60
+    assert scenario.load.shape.steps[0].rate_per_s == 110
+    assert len(scenario.expect) == 6
+    assert scenario.abort[0].for_s == 10
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    rate=st.integers(1, 500),
+    borrowers=st.integers(1, 10**6),
+    off=st.sets(st.sampled_from(["breaker", "deadlines", "retries"])),
+    profile=st.sampled_from(["none", "naive", "full"]),
+)
+def test_what_is_dumped_loads_as_the_same(
+    tmp_path_factory: pytest.TempPathFactory,
+    rate: int,
+    borrowers: int,
+    off: set[str],
+    profile: str,
+) -> None:
+    overrides = [f"load.shape.rate={rate}/s", f"load.borrowers={borrowers}"]
+    overrides += [f"lender.protections.{name}=off" for name in sorted(off)]
+    loaded = load_scenario(SMOKE, overrides, profile)
+    again = tmp_path_factory.mktemp("dump") / "scenario.yaml"
+    again.write_text(loaded.text)
+    assert load_scenario(again, (), None).scenario == loaded.scenario
+    assert dict(loaded.scenario.lender.protections) == dict.fromkeys(sorted(off), False)
+
+
+def test_every_problem_is_told_at_once(tmp_path: Path) -> None:
+    text = SMOKE.read_text()
+    text = text.replace("profile: full", "profile: fool").replace("deadline: 5s", "deadline: 5")
+    text = text.replace("target: ledger-1", "target: ledger-9").replace("own: 50 %", "own: 60 %")
+    told = problems(tmp_path, text + "colour: red\n")
+    for words in (
+        "lender.profile: found 'fool'; allowed: one of none, naive, full",
+        "load.patience.deadline: found '5'; allowed: a duration",
+        "faults.0.target: found 'ledger-9'",
+        "lender.tiers: found 110% together",
+        "colour: found an unknown key",
+    ):
+        assert words in told
+    assert all(line.partition(":")[0].endswith("s.yaml") for line in told.splitlines())
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (("name: partner", "name: partner\nname: x"), "the same key again"),
+        (("gateway: 2,", ""), "gateway: is needed"),
+        (('edge: "gateway->bank.partner-a"', 'edge: "gateway->bank.moon"'), "one of gateway->bank"),
+        (("at: fault+2s, for: 10s", "at: fault+2s, for: 100s"), "over before the load ends"),
+        (("at: fault+2s, for: 10s", "at: fault+2s"), "for: is needed"),
+        (("network: latency", "network: fog"), "one of latency"),
+        (("process: kill", "proces: kill"), "one family"),
+        (('baseline: ["guarantee >= 99 %", "p95 < 400 ms"]', "watch: []"), "steady state"),
+        (("attempt_timeout: 1500ms", "attempt_timeout: 9s"), "at most the deadline"),
+        (("kind: steady", "kind: spike"), "at least one spike"),
+        (("guarantee >= 97 %", "guarantie >= 97 %"), "did you mean guarantee?"),
+        (("guarantee >= 97 %", "recover_s <= 6 s"), "under expect.drill"),
+        (("estimate < 20 %", "estimat < 20 %"), "estimate op share"),
+        (("seed: 20260211", "seed: -1"), "a whole number from 0"),
+        (("retries: 2", "retries: yes"), "a whole number"),
+        (("seed: 20260211", "seed: &a 1"), "plain YAML"),
+        (("seed: 20260211", "seed: !!python/object:os.system 1"), "seed"),
+    ],
+)  # fmt: skip
+def test_mistakes(tmp_path: Path, change: tuple[str, str], words: str) -> None:
+    text = SMOKE.read_text()
+    assert change[0] in text
+    assert words in problems(tmp_path, text.replace(*change, 1))
+
+
+@pytest.mark.parametrize("text", ["", "- 1", "a: [", "a: \x00", "\t", "a: *b", "!!x", "{" * 5000])
+def test_what_is_no_scenario(tmp_path: Path, text: str) -> None:
+    assert "s.yaml" in problems(tmp_path, text)
+
+
+def test_bytes_that_are_no_text_and_files_that_are_none(tmp_path: Path) -> None:
+    path = tmp_path / "s.yaml"
+    path.write_bytes(b"\xff\xfe\x00")
+    for bad in (path, tmp_path / "none.yaml", tmp_path):
+        with pytest.raises(ScenarioError):
+            load_scenario(bad, (), None)
+
+
+@pytest.mark.parametrize("text", ["a", "=1", "faults.9.at=fault+1s", "name.x=1", "seed=["])
+def test_overrides_that_lead_nowhere(text: str) -> None:
+    with pytest.raises(ScenarioError) as caught:
+        load_scenario(SMOKE, (text,), None)
+    assert "--set" in str(caught.value)
+
+
+def test_too_few_borrowers_says_how_many() -> None:
+    scenario = load_scenario(SMOKE, ("load.borrowers=100",), None).scenario
+    with pytest.raises(ScenarioError, match="at least"):
+        make_plan(scenario)
+
+
+def test_every_measure_has_an_extractor_and_is_in_the_docs() -> None:
+    parts = measure_parts(clean())
+    for measure in MEASURES:
+        expectations.measured(measure, "drill" if measure in DRILL_ONLY else "fault", parts)
+        assert f"`{measure}`" in DOCS, measure
+
+
+def test_every_key_is_in_the_docs() -> None:
+    for key in (
+        "name", "cause", "seed", "lender.profile", "lender.protections", "lender.defects",
+        "lender.replicas", "lender.tiers", "load.shape.kind", "load.shape.rate",
+        "load.shape.steps", "load.shape.spikes", "load.borrowers", "load.journey.quota",
+        "load.journey.must_refuse", "load.patience.deadline", "load.patience.attempt_timeout",
+        "load.patience.retries", "load.patience.pause", "load.patience.poll", "load.workers",
+        "phases", "faults", "expect", "abort", "lender.capacity.gateway_slots",
+        "lender.capacity.ledger_connections", "lender.capacity.bank_slots",
+        "lender.capacity.bank_latency",
+    ):  # fmt: skip
+        assert f"`{key}`" in DOCS, key
+
+
+def test_grammar() -> None:
+    assert parse_expectation("p95 < 0.4 s", "baseline").bound == pytest.approx(400)
+    assert parse_expectation("guarantee >= 97 %", "fault").bound == pytest.approx(0.97)
+    relative = parse_expectation("p50 <= 2 x baseline", "fault")
+    assert (relative.relative, relative.bound) == (True, 2)
+    clean_audit = parse_expectation("audit clean", "drill")
+    assert (clean_audit.measure, clean_audit.op, clean_audit.bound) == ("audit_breaches", "=", 0)
+    assert parse_expectation("recovered within 6 s", "drill").bound == 6
+    assert parse_abort("estimate < 20 % for 10 s").bound == pytest.approx(0.2)
+    for wrong in ("p95 < 400", "guarantee >= 200 %", "broken = 3 s", "p95 << 3 s", ""):
+        with pytest.raises(ValueError, match=r"."):
+            parse_expectation(wrong, "fault")
+
+
+def test_a_quantile_that_can_not_be_proven_is_warned_of() -> None:
+    loaded = load_scenario(SMOKE, ("expect.baseline=[p99.9 < 400 ms]",), None)
+    assert any("p99.9" in warning for warning in loaded.warnings)
+    assert not load_scenario(SMOKE, (), None).warnings
