@@ -28,10 +28,14 @@ class StreamWriter:
         path.parent.mkdir(parents=True, exist_ok=True)
         try:
             self._file = path.open("wb", buffering=0)
+        except OSError as exc:
+            raise HarnessError(f"{path} can't be written: {exc}") from exc
+        try:
             self._writer = pa.ipc.new_stream(
                 self._file, self._schema, options=pa.ipc.IpcWriteOptions(compression="zstd")
             )
         except OSError as exc:
+            self.abandon()
             raise HarnessError(f"{path} can't be written: {exc}") from exc
 
     def append(self, row: Sequence[object]) -> None:
@@ -53,7 +57,12 @@ class StreamWriter:
         try:
             self._writer.write_batch(pa.RecordBatch.from_arrays(arrays, schema=self._schema))
         except OSError as exc:
+            self.abandon()
             raise HarnessError(f"{self._path} can't be written: {exc}") from exc
+
+    def abandon(self) -> None:
+        """Close the file without marking the stream as whole: it will be read as cut."""
+        self._file.close()
 
     def close(self) -> None:
         """Flush, and mark the stream as whole."""
@@ -62,4 +71,5 @@ class StreamWriter:
             self._writer.close()
             self._file.close()
         except OSError as exc:
+            self.abandon()
             raise HarnessError(f"{self._path} can't be written: {exc}") from exc

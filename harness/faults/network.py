@@ -9,7 +9,7 @@ from typing import Any
 from harness.faults.fault import Sighting, Surroundings
 from harness.proxy.client import ProxyClient
 
-LOOK_S_MAX = 0.8
+LOOK_S_MAX = 0.5
 QUICK_S = 0.1
 
 
@@ -23,7 +23,7 @@ class NetworkLatency:
     name: str
     heals: bool = True
     bites_within_s: float = 2.0
-    look_s_max: float = 2 * LOOK_S_MAX
+    look_s_max: float = LOOK_S_MAX + 0.1  # beside is answered in milliseconds
 
     @property
     def edge_or_replica(self) -> str:

@@ -1,0 +1,136 @@
+"""The run directory: streams that may be cut, Parquet, CSV, and what a bad disk says."""
+
+import os
+import tempfile
+from pathlib import Path
+
+import pytest
+from harness.errors import HarnessError
+from harness.evidence import tables
+from harness.evidence.columns import LENDER_TABLES, LOAD_TABLES, PLACES, TABLES
+from harness.evidence.recorder import StreamWriter
+from harness.evidence.rows import ROWS
+from harness.evidence.store import RunDir
+from harness.judge.fault_lines import read_fault_lines
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+
+def stream(path: Path, count: int, *, close: bool = True) -> None:
+    writer = StreamWriter(path, "states")
+    for number in range(count):
+        writer.append(("ledger-1", "breaker", "bank.own", "open", number))
+        if number % 10 == 9:
+            writer.flush()
+    if close:
+        writer.close()
+    else:
+        writer.flush()
+        writer.abandon()
+
+
+def test_columns_and_rows_agree() -> None:
+    assert set(ROWS) == set(TABLES) == set(LOAD_TABLES) | set(LENDER_TABLES) == set(PLACES)
+    for name, schema in TABLES.items():
+        fields: tuple[str, ...] = ROWS[name]._fields  # type: ignore[attr-defined]  # NamedTuple
+        assert tuple(field.rstrip("_") for field in fields) == tuple(schema.names)
+
+
+def test_a_whole_stream_and_one_without_its_end(tmp_path: Path) -> None:
+    run = RunDir.create(tmp_path, "x", 1)
+    stream(run.stream_path("states", "a"), 25)
+    rows, missing, cut = tables.read_rows(run.path, "states")
+    assert (len(rows), missing, cut) == (25, False, False)
+    stream(run.stream_path("states", "b"), 20, close=False)
+    rows, missing, cut = tables.read_rows(run.path, "states")
+    assert (len(rows), missing, cut) == (45, False, True)
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.floats(0, 1))
+def test_a_stream_cut_anywhere_gives_its_whole_batches(share: float) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "states.0.arrows"
+        stream(path, 40)
+        data = path.read_bytes()
+        kept = int(share * (len(data) - 1))
+        path.write_bytes(data[:kept])
+        rows, _, cut = tables.read_rows(Path(folder), "states")
+        assert cut
+        assert len(rows) % 10 == 0
+        assert [row[4] for row in rows] == list(range(len(rows)))
+
+
+def test_compacting_keeps_the_rows_and_leaves_cut_streams_alone(tmp_path: Path) -> None:
+    run = RunDir.create(tmp_path, "x", 1)
+    stream(run.stream_path("states"), 25)
+    before = tables.read_rows(run.path, "states")
+    run.compact()
+    assert tables.read_rows(run.path, "states") == before
+    assert (run.path / "states.parquet").exists()
+    assert not run.stream_path("states").exists()
+    other = RunDir.create(tmp_path, "x", 1)
+    stream(other.stream_path("states"), 20, close=False)
+    other.compact()
+    assert not (other.path / "states.parquet").exists()
+    assert tables.read_rows(other.path, "states")[2]
+
+
+def test_a_missing_table_is_said_to_be_missing(tmp_path: Path) -> None:
+    assert tables.read_rows(tmp_path, "states") == ([], True, False)
+    (tmp_path / "states.parquet").write_bytes(b"PAR1 and no more")
+    assert tables.read_rows(tmp_path, "states") == ([], False, True)
+
+
+def test_csv_with_nulls_and_a_cut_last_line(tmp_path: Path) -> None:
+    run = RunDir.create(tmp_path, "x", 1)
+    header = "draw_key,attempt,edge,client,server,side,start_ns,done_ns,sent,result,queue_ns\n"
+    good = "k,1,a->b,a-1,b-1,client,5,,1,ok,0\n"
+    file = tmp_path / "calls.csv"
+    file.write_text(header + good + good[:12])
+    empty = tmp_path / "empty.csv"
+    empty.write_text(header)
+    run.import_csv("calls", [file, empty])
+    rows, missing, cut = tables.read_rows(run.path, "calls")
+    assert rows == [("k", 1, "a->b", "a-1", "b-1", "client", 5, None, True, "ok", 0)]
+    assert (missing, cut) == (False, False)
+
+
+def test_run_directories_are_private_unique_and_latest_points_to_the_last(tmp_path: Path) -> None:
+    first, second = (RunDir.create(tmp_path / "runs", "x", 1) for _ in range(2))
+    assert first.path != second.path
+    assert first.path.stat().st_mode & 0o777 == 0o700
+    assert (tmp_path / "runs" / "latest").resolve() == second.path
+
+
+def test_what_is_no_folder_is_a_harness_error(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(HarnessError, match="file"):
+        RunDir.create(tmp_path / "file", "x", 1)
+    with pytest.raises(HarnessError, match="no run directory"):
+        RunDir.open(tmp_path)
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="this system has no /dev/full")
+def test_a_full_disk_is_a_harness_error(tmp_path: Path) -> None:
+    (tmp_path / "states.0.arrows").symlink_to("/dev/full")
+    with pytest.raises(HarnessError, match="can't be written"):
+        stream(tmp_path / "states.0.arrows", 25)
+
+
+def test_the_token_is_ours_alone(tmp_path: Path) -> None:
+    run = RunDir.create(tmp_path, "x", 1)
+    run.write_token("secret")
+    assert os.stat(run.path / ".token").st_mode & 0o777 == 0o600
+
+
+def test_faults_are_read_back_whatever_the_last_line_is(tmp_path: Path) -> None:
+    path = tmp_path / "faults.jsonl"
+    line = '{{"fault": "f", "edge_or_replica": "e", "heals": true, "state": "{}", "at_ns": {}, "detail": ""}}'
+    states = ("planned", "injected", "observed", "last_observed", "last_observed", "healed")
+    lines = [line.format(state, number) for number, state in enumerate(states)]
+    path.write_text("\n".join([*lines, lines[0][:20]]))
+    (fault,) = read_fault_lines(path)
+    assert (fault.injected_ns, fault.observed_ns, fault.last_observed_ns) == (1, 2, 4)
+    assert (fault.healed_ns, fault.heal_observed_ns) == (5, None)
+    assert read_fault_lines(tmp_path / "none") == ()
