@@ -1,0 +1,329 @@
+"""Protections, one at a time; and the habits of the libraries under them, pinned."""
+
+import asyncio
+import socket
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pybreaker
+import pytest
+from harness.clock import NS_PER_S
+from mock_lender.cluster.config import CapacityConfig, LenderConfig, TierConfig
+from mock_lender.context import ServiceContext
+from mock_lender.http.client import HopClient, Reply
+from mock_lender.resilience import breaker as breaker_module
+from mock_lender.resilience.breaker import Breaker
+from mock_lender.resilience.deadline import Deadline
+from mock_lender.resilience.profile import PROFILES, Settings, protections_of
+from mock_lender.resilience.replicas import Replicas
+from mock_lender.resilience.retry import again
+from mock_lender.telemetry import Telemetry
+
+FULL = Settings.of(PROFILES["full"])
+
+
+class Hand:
+    """A clock turned by hand, in place of the module's `time`."""
+
+    def __init__(self) -> None:
+        self.at_ns = 0
+
+    def monotonic_ns(self) -> int:
+        return self.at_ns
+
+
+@pytest.fixture
+def hand(monkeypatch: pytest.MonkeyPatch) -> Hand:
+    made = Hand()
+    monkeypatch.setattr(breaker_module, "time", made)
+    return made
+
+
+def make() -> tuple[Breaker, list[str]]:
+    told: list[str] = []
+    return Breaker("bank.own", FULL, lambda _, state: told.append(state)), told
+
+
+def test_fewer_than_ten_calls_never_open_it() -> None:
+    breaker, _ = make()
+    for _ in range(9):
+        assert breaker.admit()
+        breaker.bad()
+    assert not breaker.refuses
+
+
+def test_it_opens_at_half_of_the_window_not_at_failures_in_a_row() -> None:
+    breaker, told = make()
+    for number in range(10):
+        assert breaker.admit()
+        (breaker.bad if number % 2 else breaker.good)()
+    assert breaker.state == pybreaker.STATE_OPEN
+    assert told == ["open"]
+    healthy, _ = make()
+    for number in range(40):
+        healthy.admit()
+        (healthy.bad if number % 4 == 0 else healthy.good)()
+    assert healthy.state == pybreaker.STATE_CLOSED
+
+
+def opened(hand: Hand) -> tuple[Breaker, list[str]]:
+    breaker, told = make()
+    for _ in range(10):
+        breaker.admit()
+        breaker.bad()
+    assert not breaker.admit()
+    hand.at_ns += int(FULL.open_s * NS_PER_S)
+    return breaker, told
+
+
+def test_after_two_seconds_one_probe_and_no_more(hand: Hand) -> None:
+    breaker, told = opened(hand)
+    assert not breaker.refuses
+    assert breaker.admit()
+    assert [breaker.admit() for _ in range(5)] == [False] * 5
+    breaker.good()
+    assert told == ["open", "half-open", "closed"]
+    assert breaker.admit()
+
+
+def test_a_failed_probe_opens_it_for_another_two_seconds(hand: Hand) -> None:
+    breaker, told = opened(hand)
+    assert breaker.admit()
+    breaker.bad()
+    assert told == ["open", "half-open", "open"]
+    assert breaker.refuses
+    hand.at_ns += int(FULL.open_s * NS_PER_S)
+    assert not breaker.refuses
+
+
+def test_a_cancelled_probe_is_neither_good_nor_bad(hand: Hand) -> None:
+    breaker, _ = opened(hand)
+    assert breaker.admit()
+    breaker.ended()
+    assert breaker.state == pybreaker.STATE_OPEN
+    assert breaker.refuses
+
+
+def test_late_outcomes_do_not_move_an_open_breaker(hand: Hand) -> None:
+    breaker, told = opened(hand)
+    breaker.bad()
+    breaker.good()
+    assert told == ["open"]
+    assert not breaker.refuses
+
+
+def test_a_closed_breaker_starts_from_nothing(hand: Hand) -> None:
+    breaker, _ = opened(hand)
+    breaker.admit()
+    breaker.good()
+    for _ in range(9):
+        breaker.bad()
+    assert breaker.state == pybreaker.STATE_CLOSED
+
+
+def test_pybreaker_still_has_the_habits_we_work_around() -> None:
+    """If one of these fails, the library has changed: look at resilience/breaker.py again."""
+    plain = pybreaker.CircuitBreaker(fail_max=1, reset_timeout=3600, throw_new_error_on_trip=False)
+    with pytest.raises(ZeroDivisionError), plain.calling():
+        _ = 1 / 0
+    assert plain.current_state == pybreaker.STATE_OPEN
+    plain.half_open()
+    entered = 0
+    for _ in range(3):
+        with plain.calling():  # half open admits all of them
+            entered += 1
+            plain.half_open()
+    assert entered == 3
+    excluding = pybreaker.CircuitBreaker(fail_max=2, exclude=[KeyError])
+    for error in (ValueError, KeyError, ValueError):
+        with pytest.raises(error), excluding.calling():
+            raise error
+    assert excluding.fail_counter == 1  # the excluded one counted as a success
+
+
+def test_profiles_and_single_protections() -> None:
+    assert protections_of("full", {"breaker": False}) == (
+        "deadlines", "failover", "retries", "tier_fallthrough",
+    )  # fmt: skip
+    assert protections_of("none", {"breaker": True}) == ("breaker",)
+    assert Settings.of(()).payout_timeout_s == 10
+    assert Settings.of(()).tries == 1
+    assert FULL.sweeper_first_look_s == 2
+
+
+def test_replicas_in_turn_and_passing_over() -> None:
+    both = Replicas(["a", "b"], 1, failover=True)
+    turns = [both.choose([], lambda _: False) for _ in range(4)]
+    assert sorted(turns[:2]) == ["a", "b"]
+    assert turns[:2] == turns[2:]
+    assert {both.choose([], lambda name: name == "a") for _ in range(4)} == {"b"}
+    assert both.choose(["a"], lambda _: False) == "b"
+    assert both.choose(["a", "b"], lambda _: True) in ("a", "b")
+    alone = Replicas(["a", "b"], 2, failover=False)
+    assert {alone.choose(["b"], lambda _: True) for _ in range(3)} == {"b"}
+
+
+def test_retries_stop_before_the_deadline() -> None:
+    async def go() -> tuple[int, float]:
+        calls = 0
+
+        async def fail() -> bool:
+            nonlocal calls
+            calls += 1
+            return False
+
+        deadline = Deadline.from_header("60")
+        loop = asyncio.get_running_loop()
+        began_s = loop.time()
+        await again(fail, lambda ok: not ok, FULL, deadline, 1000)
+        return calls, loop.time() - began_s
+
+    calls, took_s = asyncio.run(go())
+    assert 1 <= calls < 1000
+    assert took_s < 0.5
+
+
+@pytest.mark.parametrize("text", ["x", "-1", "99999999999", "1.5", ""])
+def test_deadlines_that_are_none(text: str) -> None:
+    with pytest.raises(ValueError, match=r"."):
+        Deadline.from_header(text)
+
+
+Speak = Callable[[socket.socket], None]
+OK = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 2\r\n\r\n{}"
+SHED = (
+    b"HTTP/1.1 503 X\r\nContent-Type: application/json\r\nContent-Length: 17\r\n\r\n"
+    b'{"certain": true}'
+)
+
+
+@contextmanager
+def server(*speaks: Speak) -> Iterator[tuple[str, list[int]]]:
+    """A raw server: the n-th connection is treated by the n-th function (the last for ever)."""
+    listener = socket.create_server(("127.0.0.1", 0))
+    listener.settimeout(0.1)
+    served: list[int] = []
+    stop = threading.Event()
+
+    def run() -> None:
+        while not stop.is_set():
+            try:
+                connection, _ = listener.accept()
+            except TimeoutError:
+                continue
+            with connection:
+                connection.settimeout(2)
+                connection.recv(65536)
+                served.append(1)
+                speaks[min(len(served), len(speaks)) - 1](connection)
+
+    thread = threading.Thread(target=run)
+    thread.start()
+    try:
+        yield f"127.0.0.1:{listener.getsockname()[1]}", served
+    finally:
+        stop.set()
+        thread.join()
+        listener.close()
+
+
+def silence(connection: socket.socket) -> None:
+    threading.Event().wait(0.6)
+
+
+def reset(connection: socket.socket) -> None:
+    connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
+
+
+def hang_up(connection: socket.socket) -> None:
+    return
+
+
+def half(connection: socket.socket) -> None:
+    connection.sendall(OK.replace(b"Length: 2", b"Length: 20"))
+
+
+def ok(connection: socket.socket) -> None:
+    connection.sendall(OK)
+
+
+def shed(connection: socket.socket) -> None:
+    connection.sendall(SHED)
+
+
+def call(tmp_path: Path, address: str, protections: tuple[str, ...], **more: Any) -> Reply:
+    """One call from gateway-1 to a bank at that address."""
+    config = LenderConfig(
+        work_dir="", telemetry_dir="", topology_json="", population_csv="", cache_dir="",
+        token="", protections=protections, replicas={"gateway": 1},
+        capacity=CapacityConfig(1, 1, 1, 0.0), tiers=(TierConfig("own", "bank.own", 1.0, 1),),
+        barred_purposes=(),
+    )  # fmt: skip
+    context = ServiceContext(
+        "gateway-1", "gateway", config, {"bank.own": address}, "", Telemetry(tmp_path, "gateway-1")
+    )
+
+    async def go() -> Reply:
+        client = HopClient(context)
+        try:
+            return await client.call(
+                "bank.own", "POST", "/x", body={}, idempotent=True, timeout_s=0.4, **more
+            )
+        finally:
+            await client.close()
+
+    return asyncio.run(go())
+
+
+def closed_port() -> str:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return f"127.0.0.1:{probe.getsockname()[1]}"
+
+
+@pytest.mark.parametrize(
+    ("speak", "kind"),
+    [(silence, "unknown"), (reset, "unknown"), (hang_up, "unknown"), (half, "unknown"),
+     (ok, "answer"), (shed, "answer")],
+)  # fmt: skip
+def test_what_was_sent_is_never_called_unsent(tmp_path: Path, speak: Speak, kind: str) -> None:
+    with server(speak) as (address, served):
+        assert call(tmp_path, address, ()).kind == kind
+        assert len(served) == 1  # and never sent a second time behind our back
+
+
+def test_refused_was_certainly_not_sent(tmp_path: Path) -> None:
+    assert call(tmp_path, closed_port(), ()).kind == "not_sent"
+
+
+def test_a_passed_deadline_sends_nothing(tmp_path: Path) -> None:
+    with server(ok) as (address, served):
+        reply = call(tmp_path, address, ("deadlines",), deadline=Deadline.from_header("0"))
+        assert (reply.kind, reply.why) == ("not_sent", "deadline")
+        assert served == []
+
+
+def test_retries_try_again_what_may_be_tried_again(tmp_path: Path) -> None:
+    with server(shed, reset, ok) as (address, served):
+        assert call(tmp_path, address, ("retries",)).ok
+        assert len(served) == 3
+    with server(reset, ok) as (address, served):
+        assert call(tmp_path, address, ()).kind == "unknown"
+        assert len(served) == 1
+
+
+def test_a_refusal_after_a_reset_is_still_unknown(tmp_path: Path) -> None:
+    """The first try may have worked, whatever became of the last."""
+    with server(reset, shed) as (address, _):
+        assert call(tmp_path, address, ("retries",)).kind == "unknown"
+
+
+def test_both_sides_of_the_record_are_written(tmp_path: Path) -> None:
+    with server(ok) as (address, _):
+        call(tmp_path, address, (), draw_key="key", attempt=2)
+    line = (tmp_path / "calls.gateway-1.csv").read_text().splitlines()[1].split(",")
+    assert line[:6] == ["key", "2", "gateway->bank.own", "gateway-1", "bank.own", "client"]
+    assert line[8:10] == ["1", "ok"]
