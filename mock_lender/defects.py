@@ -48,7 +48,7 @@ class AcknowledgeBeforeCommit:
         if not covered or await self._books.draw(body["draw_key"]) is not None:
             return await self._books.reserve(body)
         wanted = [tier for tier in self._tiers if tier.tier not in body["avoid"]] or self._tiers
-        tier = wanted[int(body["draw_key"][:4], 16) % len(wanted)]
+        tier = wanted[sum(body["draw_key"].encode()) % len(wanted)]
         others = [t.tier for t in self._tiers if t is not tier]
         self._commit(self._reserve_and_wait(dict(body, avoid=others)))
         return {

@@ -60,16 +60,14 @@ class Lender:
             "barred_purposes": ("securities",),
         } | changes
         LenderConfig(**config).write(self.work / "lender.json")
-        self.process = subprocess.Popen(
-            [
-                sys.executable,
-                "-m",
-                "mock_lender.cluster.supervisor",
-                str(self.work / "lender.json"),
-            ],
-            cwd=ROOT,
-            stderr=(folder / "log").open("w"),
-        )
+        argv = [
+            sys.executable,
+            "-m",
+            "mock_lender.cluster.supervisor",
+            str(self.work / "lender.json"),
+        ]
+        with (folder / "log").open("w") as log:
+            self.process = subprocess.Popen(argv, cwd=ROOT, stderr=log)
         until((folder / "topology.json").exists, 20)
 
     @property

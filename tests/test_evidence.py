@@ -5,6 +5,9 @@ import tempfile
 from pathlib import Path
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
 from harness.errors import HarnessError
 from harness.evidence import tables
 from harness.evidence.columns import LENDER_TABLES, LOAD_TABLES, PLACES, TABLES
@@ -12,8 +15,6 @@ from harness.evidence.recorder import StreamWriter
 from harness.evidence.rows import ROWS
 from harness.evidence.store import RunDir
 from harness.judge.fault_lines import read_fault_lines
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 
 def stream(path: Path, count: int, *, close: bool = True) -> None:
@@ -126,7 +127,8 @@ def test_the_token_is_ours_alone(tmp_path: Path) -> None:
 
 def test_faults_are_read_back_whatever_the_last_line_is(tmp_path: Path) -> None:
     path = tmp_path / "faults.jsonl"
-    line = '{{"fault": "f", "edge_or_replica": "e", "heals": true, "state": "{}", "at_ns": {}, "detail": ""}}'
+    common = '"fault": "f", "edge_or_replica": "e", "heals": true, "detail": ""'
+    line = "{{" + common + ', "state": "{}", "at_ns": {}' + "}}"
     states = ("planned", "injected", "observed", "last_observed", "last_observed", "healed")
     lines = [line.format(state, number) for number, state in enumerate(states)]
     path.write_text("\n".join([*lines, lines[0][:20]]))

@@ -13,14 +13,15 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
 from harness.errors import HarnessError
-from harness.guardian.client import Guardian
+from harness.guardian.client import Exit, Guardian
 from harness.guardian.journal import Journal
 from harness.guardian.undo import perform, undo_all
 from harness.heal import heal
 from harness.processes import start_ticks
-from hypothesis import given
-from hypothesis import strategies as st
 from tests.drills import ROOT, alive
 
 # A tree that is hard to end: a child in a session of its own, and one that ignores SIGTERM.
@@ -36,7 +37,7 @@ time.sleep(600)
 CONTROLLER = """
 import sys, time
 from pathlib import Path
-from harness.guardian.client import Guardian
+from harness.guardian.client import Exit, Guardian
 run = Path(sys.argv[1])
 with Guardian.start(run) as guardian:
     guardian.owns_path(Path(sys.argv[2]))
@@ -166,8 +167,13 @@ def test_exits_are_told_and_stops_are_not(tmp_path: Path) -> None:
         guardian.spawn(
             "short", [sys.executable, "-c", "raise SystemExit(7)"], stdout=tmp_path / "l"
         )
-        told = []
-        assert until(lambda: bool(told.extend(guardian.exits()) or told))
+        told: list[Exit] = []
+
+        def heard() -> bool:
+            told.extend(guardian.exits())
+            return bool(told)
+
+        assert until(heard)
         assert [(gone.name, gone.status) for gone in told] == [("short", 7)]
         proc = guardian.spawn("long", [sys.executable, "-c", TREE], stdout=tmp_path / "l")
         guardian.stop("long", grace_s=1)

@@ -1,13 +1,16 @@
-"""The audit: a clean run passes every rule; one planted defect is found by the rule that is meant."""
+"""The audit: a clean run passes; a planted defect is found by the rule that is meant."""
 
 from collections.abc import Callable
 from dataclasses import replace
+from typing import Any
 
 import pytest
+
 from harness.judge.audit import RULES, audit
 from harness.judge.audit import Entry as Rule
 from harness.judge.ends import Finding
 from harness.judge.intents import judge_intents
+from harness.judge.offences import Offences
 from harness.judge.oracle import Oracle
 from harness.judge.view import RunView
 from tests.run_views import clean
@@ -137,7 +140,8 @@ def test_a_planted_defect_is_found(plant: Callable[[RunView], RunView], rule: in
 
 @pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.name)
 def test_nothing_examined_is_inconclusive(rule: Rule) -> None:
-    empty = replace(clean(), **dict.fromkeys(rule.tables, ()))
+    nothing: dict[str, Any] = dict.fromkeys(rule.tables, ())
+    empty = replace(clean(), **nothing)
     assert findings(empty)[rule.number].verdict != "held"
 
 
@@ -151,7 +155,7 @@ def test_a_missing_or_cut_table_is_inconclusive(rule: Rule) -> None:
 
 
 def test_a_check_that_crashes_does_not_pass(monkeypatch: pytest.MonkeyPatch) -> None:
-    def crash(*_: object) -> object:
+    def crash(*_: object) -> Offences:
         raise RuntimeError("boom")
 
     broken_rule = replace(RULES[0], look=crash)

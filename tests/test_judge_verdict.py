@@ -5,6 +5,7 @@ import math
 from dataclasses import replace
 
 import pytest
+
 from harness.clock import NS_PER_MS, NS_PER_S
 from harness.evidence.rows import MISTAKE
 from harness.judge.intents import end_of

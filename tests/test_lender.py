@@ -8,9 +8,11 @@ import time
 from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 
 import pytest
+
 from mock_lender.cluster.config import CapacityConfig
 from tests.lender_process import LIMIT_FEN, Lender, lender, until
 
@@ -180,7 +182,7 @@ def test_a_bank_that_is_gone_is_passed_over_and_the_books_agree(tmp_path: Path) 
 
 
 def test_a_frozen_bank_is_unknown_and_the_sweeper_ends_it(tmp_path: Path) -> None:
-    """The bank has not answered: unknown. It comes back: the key is closed, then posted or voided."""
+    """Unanswered is unknown; when the bank is back its key is closed, then posted or voided."""
     with lender(tmp_path / "lender") as made:
         bank = made.service("bank.partner-a")
         keys = [f"frozen-{n:04d}" for n in range(4)]
@@ -194,13 +196,17 @@ def test_a_frozen_bank_is_unknown_and_the_sweeper_ends_it(tmp_path: Path) -> Non
         assert unknown
         assert all(not problem.get("certain") for status, problem in found if status == 504)
         for key in unknown:
-            until(lambda k=key: made.ask("GET", f"/v1/draws/{k}")[0] in (200, 503), 8)
+            until(partial(_ended, made, key), 8)
         assert made.control("GET", "/pending")[1] == {"paying": 0}
         for key in keys:
             assert made.draw(key, borrower=20 + int(key[-4:]))[0] == 201
         books = made.books()
         paid = Counter(row["draw_key"] for row in rows(books, "payouts"))
         assert paid == dict.fromkeys(keys, 1)
+
+
+def _ended(made: Lender, key: str) -> bool:
+    return made.ask("GET", f"/v1/draws/{key}")[0] in (200, 503)
 
 
 def test_a_gateway_killed_while_paying_leaves_no_hold(tmp_path: Path) -> None:

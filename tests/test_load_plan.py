@@ -2,8 +2,12 @@
 
 import random
 from collections import Counter
+from itertools import pairwise
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
 from harness.clock import NS_PER_S
 from harness.load.arrivals import due_times_ns
 from harness.load.borrower import Act, Came, patience
@@ -13,8 +17,6 @@ from harness.load.population import plan_population
 from harness.scenario.loader import load_scenario
 from harness.scenario.model import Patience, RateStep, Shape, Spike
 from harness.scenario.shapes import Stretch, rate_at, stretches
-from hypothesis import given, settings
-from hypothesis import strategies as st
 from tests.drills import SMOKE
 
 SCENARIO = load_scenario(SMOKE, (), None).scenario
@@ -38,7 +40,7 @@ def test_stretches_cover_the_load_without_a_gap(
     found = stretches(shape, load_s)
     assert found[0].start_s == 0
     assert found[-1].end_s == load_s
-    for one, after in zip(found, found[1:], strict=False):
+    for one, after in pairwise(found):
         assert one.end_s == after.start_s
     for one in found:
         assert one.rate_per_s == rate_at(shape, one.start_s)

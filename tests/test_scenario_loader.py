@@ -3,6 +3,9 @@
 from pathlib import Path
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
 from harness.errors import ScenarioError
 from harness.judge import expectations
 from harness.judge.judge import measure as measure_parts
@@ -10,8 +13,6 @@ from harness.plan import make_plan
 from harness.scenario.grammar import parse_abort, parse_expectation
 from harness.scenario.loader import load_scenario
 from harness.scenario.measures import DRILL_ONLY, MEASURES
-from hypothesis import given, settings
-from hypothesis import strategies as st
 from tests.drills import NAIVE, ROOT, SMOKE
 from tests.run_views import clean
 

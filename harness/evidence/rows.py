@@ -11,6 +11,8 @@ MISTAKE = "harness-mistake:"
 
 
 class Intent(NamedTuple):
+    """A row of `intents`: one borrower wants one amount at one due time."""
+
     intent: int
     draw_key: str
     borrower: int
@@ -23,6 +25,8 @@ class Intent(NamedTuple):
 
 
 class Attempt(NamedTuple):
+    """A row of `attempts`: one request made for an intent."""
+
     intent: int
     kind: str
     n: int
@@ -40,6 +44,8 @@ class Attempt(NamedTuple):
 
 
 class Call(NamedTuple):
+    """A row of `calls`: one side of one call between parts of the lender."""
+
     draw_key: str
     attempt: int
     edge: str
@@ -54,6 +60,8 @@ class Call(NamedTuple):
 
 
 class State(NamedTuple):
+    """A row of `states`: a dated change of a breaker or a sweeper."""
+
     replica: str
     kind: str
     subject: str
@@ -78,6 +86,8 @@ class Second(NamedTuple):
 
 
 class Draw(NamedTuple):
+    """A row of `draws`: the ledger's own."""
+
     draw_key: str
     borrower: int
     amount_fen: int
@@ -98,6 +108,8 @@ class Draw(NamedTuple):
 
 
 class Try(NamedTuple):
+    """A row of `tries`: one attempt of the lender to pay a draw."""
+
     draw_key: str
     try_: int
     tier: str
@@ -109,6 +121,8 @@ class Try(NamedTuple):
 
 
 class Version(NamedTuple):
+    """A row of `versions`: an account after one event."""
+
     account: str
     version: int
     limit_fen: int | None
@@ -122,6 +136,8 @@ class Version(NamedTuple):
 
 
 class Posting(NamedTuple):
+    """A row of `postings`: one side of a double entry."""
+
     draw_key: str
     try_: int
     event: str
@@ -131,6 +147,8 @@ class Posting(NamedTuple):
 
 
 class Payout(NamedTuple):
+    """A row of `payouts`: what a bank has paid."""
+
     bank: str
     payout_key: str
     draw_key: str
@@ -139,12 +157,16 @@ class Payout(NamedTuple):
 
 
 class Tombstone(NamedTuple):
+    """A row of `tombstones`: a key a bank has closed for ever."""
+
     bank: str
     payout_key: str
     closed_ns: int
 
 
 class Published(NamedTuple):
+    """A row of `published`: what borrowers had been told."""
+
     borrower: int | None
     kind: str
     policy: int
@@ -152,6 +174,8 @@ class Published(NamedTuple):
 
 
 class Policy(NamedTuple):
+    """A row of `policies`: a dated policy or rule."""
+
     kind: str
     policy: int
     forbids: str | None
@@ -161,6 +185,8 @@ class Policy(NamedTuple):
 
 
 class Tier(NamedTuple):
+    """A row of `tiers`: a source of funds."""
+
     tier: str
     bank: str
     share: float
@@ -169,6 +195,8 @@ class Tier(NamedTuple):
 
 
 class Borrower(NamedTuple):
+    """A row of `population`."""
+
     borrower: int
     group: str
     limit_fen: int

@@ -89,6 +89,8 @@ class Patience:
 
 @dataclass(frozen=True, slots=True)
 class LoadSpec:
+    """Who draws how often, how patiently, and by how many load processes."""
+
     shape: Shape
     borrowers: int
     journey: Journey
@@ -168,6 +170,8 @@ class AbortRule:
 
 @dataclass(frozen=True, slots=True)
 class Scenario:
+    """A whole scenario."""
+
     name: str
     cause: Cause
     seed: int

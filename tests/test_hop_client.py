@@ -1,0 +1,153 @@
+"""The client of every hop: what was sent, what was not, and what may be tried again."""
+
+import asyncio
+import socket
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from mock_lender.cluster.config import CapacityConfig, LenderConfig, TierConfig
+from mock_lender.context import ServiceContext
+from mock_lender.http.client import HopClient, Reply
+from mock_lender.resilience.deadline import Deadline
+from mock_lender.telemetry import Telemetry
+
+Speak = Callable[[socket.socket], None]
+OK = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 2\r\n\r\n{}"
+SHED = (
+    b"HTTP/1.1 503 X\r\nContent-Type: application/json\r\nContent-Length: 17\r\n\r\n"
+    b'{"certain": true}'
+)
+
+
+@contextmanager
+def server(*speaks: Speak) -> Iterator[tuple[str, list[int]]]:
+    """A raw server: the n-th connection is treated by the n-th function (the last for ever)."""
+    listener = socket.create_server(("127.0.0.1", 0))
+    listener.settimeout(0.1)
+    served: list[int] = []
+    stop = threading.Event()
+
+    def run() -> None:
+        while not stop.is_set():
+            try:
+                connection, _ = listener.accept()
+            except TimeoutError:
+                continue
+            with connection:
+                connection.settimeout(2)
+                connection.recv(65536)
+                served.append(1)
+                speaks[min(len(served), len(speaks)) - 1](connection)
+
+    thread = threading.Thread(target=run)
+    thread.start()
+    try:
+        yield f"127.0.0.1:{listener.getsockname()[1]}", served
+    finally:
+        stop.set()
+        thread.join()
+        listener.close()
+
+
+def silence(connection: socket.socket) -> None:
+    threading.Event().wait(0.6)
+
+
+def reset(connection: socket.socket) -> None:
+    connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
+
+
+def hang_up(connection: socket.socket) -> None:
+    return
+
+
+def half(connection: socket.socket) -> None:
+    connection.sendall(OK.replace(b"Length: 2", b"Length: 20"))
+
+
+def ok(connection: socket.socket) -> None:
+    connection.sendall(OK)
+
+
+def shed(connection: socket.socket) -> None:
+    connection.sendall(SHED)
+
+
+def call(tmp_path: Path, address: str, protections: tuple[str, ...], **more: Any) -> Reply:
+    """One call from gateway-1 to a bank at that address."""
+    config = LenderConfig(
+        work_dir="", telemetry_dir="", topology_json="", population_csv="", cache_dir="",
+        token="", protections=protections, replicas={"gateway": 1},
+        capacity=CapacityConfig(1, 1, 1, 0.0), tiers=(TierConfig("own", "bank.own", 1.0, 1),),
+        barred_purposes=(),
+    )  # fmt: skip
+    context = ServiceContext(
+        "gateway-1", "gateway", config, {"bank.own": address}, "", Telemetry(tmp_path, "gateway-1")
+    )
+
+    async def go() -> Reply:
+        client = HopClient(context)
+        try:
+            return await client.call(
+                "bank.own", "POST", "/x", body={}, idempotent=True, timeout_s=0.4, **more
+            )
+        finally:
+            await client.close()
+
+    return asyncio.run(go())
+
+
+def closed_port() -> str:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return f"127.0.0.1:{probe.getsockname()[1]}"
+
+
+@pytest.mark.parametrize(
+    ("speak", "kind"),
+    [(silence, "unknown"), (reset, "unknown"), (hang_up, "unknown"), (half, "unknown"),
+     (ok, "answer"), (shed, "answer")],
+)  # fmt: skip
+def test_what_was_sent_is_never_called_unsent(tmp_path: Path, speak: Speak, kind: str) -> None:
+    with server(speak) as (address, served):
+        assert call(tmp_path, address, ()).kind == kind
+        assert len(served) == 1  # and never sent a second time behind our back
+
+
+def test_refused_was_certainly_not_sent(tmp_path: Path) -> None:
+    assert call(tmp_path, closed_port(), ()).kind == "not_sent"
+
+
+def test_a_passed_deadline_sends_nothing(tmp_path: Path) -> None:
+    with server(ok) as (address, served):
+        reply = call(tmp_path, address, ("deadlines",), deadline=Deadline.from_header("0"))
+        assert (reply.kind, reply.why) == ("not_sent", "deadline")
+        assert served == []
+
+
+def test_retries_try_again_what_may_be_tried_again(tmp_path: Path) -> None:
+    with server(shed, reset, ok) as (address, served):
+        assert call(tmp_path, address, ("retries",)).ok
+        assert len(served) == 3
+    with server(reset, ok) as (address, served):
+        assert call(tmp_path, address, ()).kind == "unknown"
+        assert len(served) == 1
+
+
+def test_a_refusal_after_a_reset_is_still_unknown(tmp_path: Path) -> None:
+    """The first try may have worked, whatever became of the last."""
+    with server(reset, shed) as (address, _):
+        assert call(tmp_path, address, ("retries",)).kind == "unknown"
+
+
+def test_both_sides_of_the_record_are_written(tmp_path: Path) -> None:
+    with server(ok) as (address, _):
+        call(tmp_path, address, (), draw_key="key", attempt=2)
+    line = (tmp_path / "calls.gateway-1.csv").read_text().splitlines()[1].split(",")
+    assert line[:6] == ["key", "2", "gateway->bank.own", "gateway-1", "bank.own", "client"]
+    assert line[8:10] == ["1", "ok"]

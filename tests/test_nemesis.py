@@ -1,0 +1,177 @@
+"""The nemesis and its faults: real processes, seen from outside."""
+
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from harness.clock import NS_PER_S
+from harness.errors import TargetError
+from harness.faults.fault import Noop, Sighting, Surroundings
+from harness.faults.network import NetworkLatency, probe_s
+from harness.faults.process import ProcessKill
+from harness.guardian.client import Guardian
+from harness.guardian.journal import Journal
+from harness.guardian.undo import perform
+from harness.judge.fault_lines import read_fault_lines
+from harness.nemesis.nemesis import Nemesis
+from harness.nemesis.schedule import schedule
+from harness.processes import start_ticks
+from tests.world import EDGE, World
+
+
+@pytest.fixture(scope="module")
+def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
+    run = tmp_path_factory.mktemp("run")
+    with Guardian.start(run) as guardian:
+        yield World(guardian, run)
+
+
+def test_the_schedule_is_in_order_and_heals_before_it_injects() -> None:
+    faults = [(Noop(), 2.0, 3.0), (Noop(), 5.0, None), (Noop(), 1.0, 9.0)]
+    steps = schedule(faults, 100 * NS_PER_S)
+    assert [(s.at_ns // NS_PER_S - 100, s.action, s.number) for s in steps] == [
+        (1, "inject", 2), (2, "inject", 0), (5, "heal", 0), (5, "inject", 1), (10, "heal", 2),
+    ]  # fmt: skip
+
+
+def finish(nemesis: Nemesis, path: Path, enough: str, within_s: float = 6) -> None:
+    """Until the record says `enough`, then stop."""
+    give_up_s = time.monotonic() + within_s
+    wait = threading.Event()
+    while not (path.exists() and f'"{enough}"' in path.read_text()):
+        assert time.monotonic() < give_up_s, path.read_text()
+        wait.wait(0.02)
+    nemesis.stop()
+
+
+def test_latency_is_seen_from_outside_and_seen_healed(world: World, tmp_path: Path) -> None:
+    fault = NetworkLatency(EDGE, 1.0, 0.1, "slow")
+    path = tmp_path / "faults.jsonl"
+    journal = Journal(tmp_path / "journal.jsonl")
+    nemesis = Nemesis([(fault, 0.1, 1.5)], world, journal, path)
+    nemesis.start(time.monotonic_ns())
+    finish(nemesis, path, "observed_healed")
+    (line,) = read_fault_lines(path)
+    assert nemesis.failure() is None
+    assert line.injected_ns is not None
+    assert line.observed_ns is not None
+    assert line.healed_ns is not None
+    assert line.heal_observed_ns is not None
+    assert line.injected_ns <= line.observed_ns < line.healed_ns <= line.heal_observed_ns
+    assert journal.pending() == []
+    quick_s = probe_s(world.listen, 1)
+    assert quick_s is not None
+    assert quick_s < 0.2
+
+
+def test_a_fault_still_on_when_stopped_is_healed(world: World, tmp_path: Path) -> None:
+    fault = NetworkLatency(EDGE, 1.0, 0.0, "slow")
+    path = tmp_path / "faults.jsonl"
+    nemesis = Nemesis([(fault, 0.0, 600.0)], world, Journal(tmp_path / "j.jsonl"), path)
+    nemesis.start(time.monotonic_ns())
+    finish(nemesis, path, "observed")
+    assert probe_s(world.listen, 0.5) is not None
+
+
+def test_a_kill_is_seen_as_refused_and_the_restart_as_an_answer(
+    world: World, tmp_path: Path
+) -> None:
+    path = tmp_path / "faults.jsonl"
+    fault = ProcessKill("bank.own", heals=True, name="kill")
+    nemesis = Nemesis([(fault, 0.0, 0.6)], world, Journal(tmp_path / "j.jsonl"), path)
+    nemesis.start(time.monotonic_ns())
+    finish(nemesis, path, "observed_healed")
+    (line,) = read_fault_lines(path)
+    assert line.observed_ns is not None
+    assert line.heal_observed_ns is not None
+
+
+def test_a_pid_that_belongs_to_another_is_not_killed(world: World) -> None:
+    sleeper = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"])
+
+    class Elsewhere(World):
+        def __init__(self) -> None:
+            return
+
+        def replica_pid(self, replica: str) -> tuple[int, int]:
+            return sleeper.pid, 1
+
+    try:
+        with pytest.raises(TargetError, match="another process"):
+            ProcessKill("x", heals=False, name="kill").inject(Elsewhere())
+        assert start_ticks(sleeper.pid) is not None
+    finally:
+        sleeper.kill()
+        sleeper.wait()
+
+
+@dataclass(frozen=True)
+class DoesNothing:
+    """An injector that claims and does nothing."""
+
+    inner: NetworkLatency
+
+    name: str = "nothing"
+    edge_or_replica: str = EDGE
+    bites_within_s: float = 0.5
+    look_s_max: float = 0.2
+    heals: bool = True
+
+    def undo(self, around: Surroundings) -> Mapping[str, Any]:
+        return {"kind": "nothing"}
+
+    def inject(self, around: Surroundings) -> None:
+        return None
+
+    def heal(self, around: Surroundings) -> None:
+        return None
+
+    def observe(self, around: Surroundings) -> Sighting:
+        return self.inner.observe(around)
+
+
+def test_an_injector_that_does_nothing_is_never_observed(world: World, tmp_path: Path) -> None:
+    fault = DoesNothing(NetworkLatency(EDGE, 1.0, 0.0, "slow"))
+    path = tmp_path / "faults.jsonl"
+    nemesis = Nemesis([(fault, 0.0, 2.0)], world, Journal(tmp_path / "j.jsonl"), path)
+    nemesis.start(time.monotonic_ns())
+    finish(nemesis, path, "failed")
+    (line,) = read_fault_lines(path)
+    assert line.observed_ns is None
+    assert "never observed" in str(line.failure)
+
+
+def test_a_fault_that_can_not_be_injected_aborts(world: World, tmp_path: Path) -> None:
+    class Gone(World):
+        def __init__(self) -> None:
+            return
+
+        def replica_pid(self, replica: str) -> tuple[int, int]:
+            raise TargetError("no such replica")
+
+    fault = ProcessKill("x", heals=False, name="kill")
+    nemesis = Nemesis([(fault, 0.0, None)], Gone(), Journal(tmp_path / "j"), tmp_path / "f")
+    nemesis.start(time.monotonic_ns())
+    give_up_s = time.monotonic() + 3
+    wait = threading.Event()
+    while nemesis.failure() is None and time.monotonic() < give_up_s:
+        wait.wait(0.02)
+    nemesis.stop()
+    assert "no such replica" in str(nemesis.failure())
+
+
+def test_the_undo_of_a_latency_is_enough_to_end_it(world: World) -> None:
+    """What the guardian would do with the journal alone."""
+    fault = NetworkLatency(EDGE, 1.0, 0.0, "slow")
+    undo = fault.undo(world)
+    fault.inject(world)
+    assert fault.observe(world).bites
+    assert perform(undo, world.run) is None
+    assert fault.observe(world).bites is False
