@@ -5,6 +5,7 @@ import json
 import socket
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from urllib.parse import quote
 
 import pytest
@@ -73,10 +74,9 @@ def test_order_is_kept_under_jitter(world: World) -> None:
 
 def test_a_refusing_upstream_ends_the_connection_at_once(world: World) -> None:
     address = world.proxy.add("nowhere")
-    with socket.create_connection(address, timeout=3) as connection:
-        # Closed in order or reset: either way at once, and without a byte.
-        with suppress(ConnectionResetError):
-            assert connection.recv(1) == b""
+    # Closed in order or reset: either way at once, and without a byte.
+    with socket.create_connection(address, timeout=3) as connection, suppress(ConnectionResetError):
+        assert connection.recv(1) == b""
 
 
 @pytest.mark.parametrize(

@@ -15,6 +15,7 @@ from harness.errors import Problem, ScenarioError
 
 T = TypeVar("T")
 BYTES_MAX = 256 * 1024
+DEPTH_MAX = 20  # nesting costs the parser the square of it
 Node = yaml.Node
 
 
@@ -54,7 +55,12 @@ def read_file(path: Path) -> Node:
 def parse(text: str, name: str) -> Node:
     """The root of a YAML text; `name` is what its problems are reported under."""
     try:
+        depth = 0
         for event in yaml.parse(text, Loader=yaml.SafeLoader):
+            depth += isinstance(event, yaml.CollectionStartEvent)
+            depth -= isinstance(event, yaml.CollectionEndEvent)
+            if depth > DEPTH_MAX:
+                raise _one(Path(name), "too deep a nest", f"at most {DEPTH_MAX} levels")
             if isinstance(event, yaml.AliasEvent) or getattr(event, "anchor", None):
                 line = event.start_mark.line + 1 if event.start_mark else 1
                 raise ScenarioError((Problem(name, line, "", "an anchor or alias", "plain YAML"),))

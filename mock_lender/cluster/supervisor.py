@@ -148,7 +148,8 @@ class Supervisor:
                 if not self._closing:
                     print(f"{name} ended: status {status}", file=sys.stderr, flush=True)
         if self._postgres.process.poll() is not None and not self._closing:
-            raise PostgresError("postgres ended by itself")
+            last = self._log.read_text(errors="replace").strip().splitlines()[-1:]
+            raise PostgresError(f"postgres ended by itself: {' '.join(last)}")
 
     def _write_topology(self) -> None:
         services = tuple(
