@@ -1,6 +1,6 @@
 """Runs many drills one after another and keeps what each gave, so that a claim can be checked.
 
-    python benchmarks/campaign.py smoke --runs 20 [--resume] [--pair]
+    python benchmarks/campaign.py smoke --runs 20 [--resume]
     python benchmarks/campaign.py protections --runs 3 [--resume]
 
 Results go to docs/results/CAMPAIGN.json after every run, with commit and machine; `--resume`
@@ -38,10 +38,7 @@ def arms(campaign: str) -> dict[str, list[str]]:
         for name in PROTECTIONS
         if name not in IN_NAIVE
     }
-    minus = {
-        f"naive - {name}": [NAIVE, "--set", f"lender.protections.{name}=off"] for name in IN_NAIVE
-    }
-    return off | on | minus | {"none": [NAIVE, "--profile", "none"]}
+    return off | on
 
 
 def run_one(arguments: list[str]) -> dict[str, Any]:
