@@ -110,8 +110,7 @@ class Drill:
             attack.stop_early()
             self._drain_quietly(guardian, target, attack)
         finally:
-            if guardian.alive:
-                nemesis.stop()
+            nemesis.stop(heal=guardian.alive)
         self._close(guardian, target)
 
     def _wait_ready(self, guardian: Guardian, target: MockTarget, attack: Attack) -> None:

@@ -139,7 +139,8 @@ class DrawPath:
             "gateway": self._ctx.name,
         }
         reply = await self._call(draw, "ledger", "/reserve", body)
-        if reply.kind == "not_sent":
+        shed = reply.status == 503 and reply.body.get("certain") is True
+        if reply.kind == "not_sent" or shed:
             return problem(503, cause="system", hop="ledger", reason="unreachable", certain=True)
         if reply.kind == "unknown" or reply.status >= 500:
             return problem(504, cause="system", hop="ledger", reason="unknown")

@@ -82,6 +82,15 @@ def test_both_gateways_killed_is_system_gateway(tmp_path: Path) -> None:
     assert broken["by_hop"].get("gateway", 0) == broken["broken"] > 0
 
 
+def test_an_abort_rule_ends_it_for_safety(tmp_path: Path) -> None:
+    ran = drill(
+        tmp_path, str(NAIVE), "--profile", "none", *short("abort=[estimate < 99.9 % for 1 s]")
+    )
+    assert ran.exit == 4, ran.out + ran.err
+    assert ran.verdict["verdict"] == "inconclusive"
+    assert "abort rule" in ran.verdict["reason"]
+
+
 def test_two_drills_side_by_side(tmp_path: Path) -> None:
     quiet = short(
         "load.shape.rate=15/s", "load.shape.steps.0.rate=20/s", "expect.fault=[broken >= 0]"

@@ -48,6 +48,7 @@ class Nemesis:
         self._path = path
         self._lives = [Life(fault) for fault, _, _ in faults]
         self._failure: str | None = None
+        self._abandoned = False
         self._stopping = threading.Event()
         self._thread: threading.Thread | None = None
 
@@ -72,8 +73,12 @@ class Nemesis:
         """Why the drill must be aborted: a fault that could not be injected, or would not heal."""
         return self._failure
 
-    def stop(self) -> None:
-        """Heal what is left, and end. Returns when done; safe to call twice."""
+    def stop(self, *, heal: bool = True) -> None:
+        """Heal what is left, and end. Returns when done; safe to call twice.
+
+        Without `heal` it only ends: somebody else has healed, and what is faulted is gone.
+        """
+        self._abandoned = self._abandoned or not heal
         self._stopping.set()
         if self._thread is not None:
             self._thread.join()
@@ -156,6 +161,8 @@ class Nemesis:
 
     def _finish(self) -> None:
         """Heal what is injected, and see it healed, bounded."""
+        if self._abandoned:
+            return
         try:
             for life in self._lives:
                 if life.fault.heals:

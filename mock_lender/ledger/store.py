@@ -14,6 +14,10 @@ from typing import Any
 import asyncpg
 
 
+class StoreError(Exception):
+    """The database refused or went away; whether the statement committed is not known."""
+
+
 @dataclass(frozen=True, slots=True)
 class Stale:
     """A try that has been paying for too long."""
@@ -81,11 +85,12 @@ class Store:
 
     async def claim_stale(self, older_s: float, again_s: float, most: int) -> list[Stale]:
         """Tries to be closed, claimed for `again_s` so that no other sweeper takes them."""
-        async with self._pool.acquire() as connection:
-            rows = await connection.fetch(
-                "SELECT * FROM claim_stale($1, $2, $3, $4)",
-                int(older_s * 1e9), int(again_s * 1e9), most, _offset_ns(),
-            )  # fmt: skip
+        values = (int(older_s * 1e9), int(again_s * 1e9), most, _offset_ns())
+        try:
+            async with self._pool.acquire() as connection:
+                rows = await connection.fetch("SELECT * FROM claim_stale($1, $2, $3, $4)", *values)
+        except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError) as exc:
+            raise StoreError(str(exc)) from exc
         return [
             Stale(r["draw_key"], r["try"], r["bank"], r["payout_key"], r["amount_fen"])
             for r in rows
@@ -98,8 +103,11 @@ class Store:
         return await asyncio.shield(self._fetch(statement, values))
 
     async def _fetch(self, statement: str, values: tuple[object, ...]) -> Any:
-        async with self._pool.acquire() as connection:
-            return await connection.fetchval(statement, *values)
+        try:
+            async with self._pool.acquire() as connection:
+                return await connection.fetchval(statement, *values)
+        except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError) as exc:
+            raise StoreError(str(exc)) from exc
 
 
 def _object(found: Any) -> dict[str, Any]:

@@ -7,7 +7,7 @@ import asyncio
 
 from mock_lender.context import ServiceContext
 from mock_lender.http.client import HopClient
-from mock_lender.ledger.store import Stale, Store
+from mock_lender.ledger.store import Stale, Store, StoreError
 from mock_lender.resilience.profile import Settings
 
 AGAIN_S = 1.0
@@ -32,9 +32,9 @@ class Sweeper:
                     self._settings.sweeper_first_look_s, AGAIN_S, AT_ONCE
                 )
                 await asyncio.gather(*(self._close(one) for one in stale))
-            except OSError as exc:
+            except StoreError as exc:
                 # The database is away; the next tick tries again, and says so in the record.
-                self._ctx.telemetry.state("sweeper", "database", type(exc).__name__)
+                self._ctx.telemetry.state("sweeper", "database", type(exc.__cause__).__name__)
 
     async def _close(self, stale: Stale) -> None:
         reply = await self._client.call(
