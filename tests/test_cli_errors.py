@@ -1,9 +1,12 @@
 """Mistakes and a hostile machine: a clear line, the right exit code, nothing left."""
 
+import json
 import os
+import re
 import shutil
 import subprocess
 import sys
+import urllib.request
 from pathlib import Path
 
 import pytest
@@ -103,3 +106,27 @@ def test_a_short_drill_from_another_folder(tmp_path: Path) -> None:
     assert ran.run is not None
     assert (ran.run / "report.html").exists()
     assert (tmp_path / "deep" / "er" / "latest").resolve() == ran.run.resolve()
+
+
+def test_the_lender_alone_says_where_it_is_and_stops_when_told(tmp_path: Path) -> None:
+    lender = subprocess.Popen(
+        [sys.executable, "-m", "harness.cli", "lender", "up", "--out", str(tmp_path)],
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    assert lender.stdout is not None
+    try:
+        first = lender.stdout.readline()
+        url = re.findall(r"http://127\.0\.0\.1:\d+", first)[0]
+        with urllib.request.urlopen(f"{url}/v1/borrowers/1/quota", timeout=5) as answer:  # noqa: S310
+            assert json.loads(answer.read())["available_fen"] > 0
+        lender.terminate()
+        rest = lender.stdout.read()
+    finally:
+        lender.kill()
+        lender.stdout.close()
+    assert lender.wait(10) == 0
+    assert "nothing is left running" in rest
+    (run,) = (path for path in tmp_path.iterdir() if not path.is_symlink())
+    assert not (run / "work").exists()
