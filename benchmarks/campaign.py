@@ -9,6 +9,7 @@ goes on where an earlier call ended. The run directories are kept in runs/campai
 
 import argparse
 import json
+import shutil
 import statistics
 import subprocess
 import sys
@@ -22,6 +23,7 @@ from harness.scenario.model import PROTECTIONS
 
 ROOT = Path(__file__).resolve().parent.parent
 RESULTS = ROOT / "docs" / "results"
+KEPT = ROOT / "runs" / "campaign"
 FULL, NAIVE = "scenarios/smoke.yaml", "scenarios/smoke-naive.yaml"
 IN_NAIVE = ("failover", "retries")
 
@@ -52,7 +54,20 @@ def run_one(arguments: list[str]) -> dict[str, Any]:
         took_s = round(time.monotonic() - began, 1)
         verdicts = list(Path(folder).glob("*/verdict.json"))
         found = json.loads(verdicts[0].read_text()) if verdicts else None
+        if found is None or odd(found):
+            shutil.copytree(folder, KEPT / Path(folder).name, symlinks=True)
     return {"exit": done.returncode, "took_s": took_s, "commit": commit(), **digest(found, done)}
+
+
+def odd(verdict: dict[str, Any]) -> bool:
+    """Is this a run whose evidence somebody will want to look at? Doubts, wrong money, or a
+    baseline that was not well before anything had been broken."""
+    baseline = verdict["guarantee"]["by_phase"].get("baseline", {}).get("count")
+    return (
+        verdict["verdict"] == "inconclusive"
+        or baseline != 1.0
+        or any(row["verdict"] != "held" for row in verdict["audit"])
+    )
 
 
 def digest(
