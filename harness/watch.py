@@ -16,6 +16,7 @@ from harness.target.protocol import Target
 
 TICK_S = 0.2
 BLIND_AFTER_S = 6.0
+RESTING_LOOKS = 5
 OPERATORS: dict[str, Callable[[float, float], bool]] = {
     "<": operator.lt,
     "<=": operator.le,
@@ -92,11 +93,18 @@ class Watch:
 
     def drained(self, t0_ns: int, give_up_s: float) -> bool:
         """Watch until nothing is in flight and no hold is open; False: gave up at `give_up_s`."""
+        patience_s = self._scenario.phases.load_s + self._scenario.load.patience.deadline_s
+        resting = 0
         while (now_s := (time.monotonic_ns() - t0_ns) / NS_PER_S) < give_up_s:
             progress = self._look()
             self._show(self._glance(now_s, progress))
             if progress.finished and self._target.pending() == 0:
                 return True
+            # Once nobody may press any more and no draw is on its way, asking on is of no use.
+            if now_s > patience_s + TICK_S:
+                resting = resting + 1 if self._target.at_rest() else 0
+                if resting == RESTING_LOOKS:
+                    self._attack.give_up()
             time.sleep(TICK_S)
         return False
 

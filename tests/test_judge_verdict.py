@@ -149,11 +149,15 @@ def test_an_unwell_generator_is_inconclusive_and_one_hiccup_is_not() -> None:
     )
     verdict = judge(replace(view, generator=late))
     assert verdict.exit_code == 3
-    assert "late in 12 of 26" in verdict.reason
+    assert "not well in 12 of 26" in verdict.reason
     once = tuple(
         s._replace(lag_ns_max=300 * NS_PER_MS) if s.second == 4 else s for s in view.generator
     )
     assert judge(replace(view, generator=once)).exit_code == 0
+    crowded = tuple(s._replace(psi_share=0.8) if 5 <= s.second < 9 else s for s in view.generator)
+    assert judge(replace(view, generator=crowded)).exit_code == 3
+    own = tuple(s._replace(psi_share=0.8) if s.second >= 15 else s for s in view.generator)
+    assert judge(replace(view, generator=own)).exit_code == 0
     gap = tuple(s for s in view.generator if not 3 <= s.second < 6)
     assert judge(replace(view, generator=gap)).exit_code == 3
 

@@ -141,12 +141,13 @@ def test_without_an_answer_only_a_connection_that_was_never_made_is_certain() ->
 
 def walk(answers: list[Answer], took_s: float = 0.1) -> tuple[list[Act], Answer]:
     """Let a borrower meet these answers in turn; the last one for ever."""
-    acts = patience(0, RULES, random.Random(1), 30 * NS_PER_S)
+    now = [0]
+    acts = patience(0, RULES, random.Random(1), lambda: now[0] >= 30 * NS_PER_S)
     act, made = next(acts), []
     while True:
         made.append(act)
         answer = answers[min(len(made), len(answers)) - 1]
-        done_ns = act.at_ns + int(min(took_s, act.timeout_s) * NS_PER_S)
+        done_ns = now[0] = act.at_ns + int(min(took_s, act.timeout_s) * NS_PER_S)
         try:
             act = acts.send(Came(answer, done_ns))
         except StopIteration as over:

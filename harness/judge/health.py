@@ -3,8 +3,12 @@
 A second is bad when the generator itself was late in it: something was sent more than 200 ms after
 it should have been, or a heartbeat overslept by as much, or an intent was dropped, or a worker has
 no row for it. A borrower can't tell 200 ms of ours from the lender's; the p95 expected of a healthy
-baseline is of that order. CPU pressure and steal are shown, not gated: on a busy machine some task
-always waits, and what that does to the generator is lateness, which is gated.
+baseline is of that order.
+
+A second of the baseline is bad, too, when some task waited for a CPU during more than half of it:
+nothing has been broken yet, and the lender's capacity is set to use at most half of the machine (a
+quiet run shows about a tenth), so somebody else was using it, and what that does to the lender is
+not the lender's. Later the lender's own overload may well cause such waiting.
 
 More than one bad second in twenty of baseline and fault makes the run inconclusive. One alone is a
 hiccup of the machine: what broke in it is not held against the lender (hop `machine`).
@@ -18,6 +22,7 @@ from harness.evidence.rows import MISTAKE, Second
 from harness.judge.view import RunView
 
 LATE_NS_MAX = 200 * NS_PER_MS
+PRESSURE_MAX = 0.5
 BAD_SHARE_MAX = 0.05
 
 
@@ -40,18 +45,21 @@ def bad_seconds(view: RunView) -> frozenset[int]:
     for row in view.generator:
         rows[row.second].append(row)
     workers = len({row.worker for row in view.generator})
+    phases = view.scenario.phases
+    baseline = range(int(phases.start_s("baseline")), int(phases.start_s("fault")))
     return frozenset(
         second
         for second in range(int(view.scenario.phases.load_s))
         if len({row.worker for row in rows[second]}) < workers
         or workers == 0
-        or any(_bad(row) for row in rows[second])
+        or any(_bad(row, calm=second in baseline) for row in rows[second])
     )
 
 
-def _bad(row: Second) -> bool:
+def _bad(row: Second, *, calm: bool) -> bool:
     late_ns = max(row.late_ns_max, row.lag_ns_max)
-    return late_ns > LATE_NS_MAX or row.dropped > 0
+    crowded = calm and (row.psi_share or 0.0) > PRESSURE_MAX
+    return late_ns > LATE_NS_MAX or row.dropped > 0 or crowded
 
 
 def judged_seconds(view: RunView) -> range:
@@ -75,9 +83,11 @@ def generator_health(view: RunView) -> GeneratorHealth:
         reasons.append(f"{len(never)} scheduled draws were never sent")
     if len(bad) > BAD_SHARE_MAX * len(judged):
         worst_ns = max((max(row.late_ns_max, row.lag_ns_max) for row in rows), default=0)
+        waited = max((row.psi_share or 0.0 for row in rows), default=0.0)
         reasons.append(
-            f"the generator was late in {len(bad)} of {len(judged)} seconds of baseline and fault"
-            f" (worst {worst_ns / NS_PER_MS:.0f} ms)"
+            f"the generator or its machine was not well in {len(bad)} of {len(judged)} seconds of"
+            f" baseline and fault (worst lateness {worst_ns / NS_PER_MS:.0f} ms, waiting for a CPU"
+            f" {waited:.0%} of a second)"
         )
     if mistakes:
         reasons.append(f"{mistakes} requests were refused as malformed: a mistake of the harness")

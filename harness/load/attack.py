@@ -100,6 +100,10 @@ class Attack:
         """Offer nothing more; what is under way ends by itself."""
         self._order(stop=True)
 
+    def give_up(self) -> None:
+        """Ask for no unknown any more: nothing can come of it."""
+        self._order(give_up=True)
+
     def _order(self, **order: Any) -> None:
         self._orders |= order
         path = self._run / "work" / COMMAND

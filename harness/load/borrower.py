@@ -5,7 +5,7 @@ do next and is sent what came of it. Every attempt carries the intent's one key.
 """
 
 import random
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from dataclasses import dataclass
 from typing import Literal
 
@@ -39,12 +39,12 @@ class Came:
 
 
 def patience(
-    due_ns: int, rules: Patience, dice: random.Random, give_up_ns: int
+    due_ns: int, rules: Patience, dice: random.Random, give_up: Callable[[], bool]
 ) -> Generator[Act, Came, Answer]:
     """Acts of one intent, until it has ended; returns its last answer.
 
     Up to the deadline it presses again after what failed for certain, and polls what is unknown.
-    After the deadline it presses no more, but still polls an unknown until `give_up_ns`, so that
+    After the deadline it presses no more, but still polls an unknown until `give_up` says so, that
     a grant that came late is learned.
     """
     deadline_ns = due_ns + int(rules.deadline_s * NS_PER_S)
@@ -79,7 +79,7 @@ def patience(
             unknown = True
         if unknown:
             pause_s = rules.poll_s if now_ns < deadline_ns else LATE_POLL_S
-            if now_ns >= give_up_ns:
+            if now_ns >= deadline_ns and give_up():
                 return answer
         elif may_press:
             pause_s = dice.uniform(rules.pause_low_s, rules.pause_high_s)

@@ -83,7 +83,7 @@ def master(plan: LoadPlan) -> int:
             said.append("ready")
             say(ready=True)
         command = _read(command_path)
-        for order in ("fire", "stop"):
+        for order in ("fire", "stop", "give_up"):
             if order in command and order not in said:
                 said.append(order)
                 runner.send_message(order, command[order])
@@ -124,10 +124,14 @@ def worker(plan: LoadPlan, name: str) -> int:
     def on_stop(environment: Any, msg: Any, **_: Any) -> None:
         load.stop_early()
 
+    def on_give_up(environment: Any, msg: Any, **_: Any) -> None:
+        load.give_up()
+
     def on_thanks(environment: Any, msg: Any, **_: Any) -> None:
         thanked.set()
 
-    for order, listener in (("fire", on_fire), ("stop", on_stop), ("thanks", on_thanks)):
+    listeners = {"fire": on_fire, "stop": on_stop, "give_up": on_give_up, "thanks": on_thanks}
+    for order, listener in listeners.items():
         runner.register_message(order, listener)
     runner.send_message("ready", {"worker": name})
     while "fire" not in orders:

@@ -50,6 +50,7 @@ class Worker:
         self._t0_ns = 0
         self._senders: list[tuple[str, Sender]] = []
         self._stopped = False
+        self._given_up = False
         self._offered = 0
         self._attempted = 0
         self._ended: dict[int, str] = {}
@@ -87,6 +88,10 @@ class Worker:
     def stop_early(self) -> None:
         """Offer nothing more; what is under way ends by itself."""
         self._stopped = True
+
+    def give_up(self) -> None:
+        """Ask for no unknown any more."""
+        self._given_up = True
 
     def _offer(self) -> None:
         for intent in self._mine:
@@ -128,7 +133,11 @@ class Worker:
         if dice.random() < self._plan.quota_per_draw:
             self._look(intent)
         give_up_ns = self._t0_ns + int((self._plan.load_s + self._plan.late_s) * NS_PER_S)
-        acts = patience(due_ns, rules, dice, give_up_ns)
+
+        def give_up() -> bool:
+            return self._given_up or time.monotonic_ns() >= give_up_ns
+
+        acts = patience(due_ns, rules, dice, give_up)
         act = next(acts)
         while True:
             self._sleep_until_due(act.at_ns)

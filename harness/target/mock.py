@@ -2,7 +2,6 @@
 
 import http.client
 import json
-import os
 import sys
 import time
 from collections.abc import Iterable, Mapping
@@ -18,6 +17,7 @@ from harness.guardian.client import Guardian
 from harness.proxy.client import ProxyClient
 from harness.scenario.model import LenderSpec
 from harness.target.cache import cache_dir
+from harness.target.probes import posts_in_progress, process_cpu_s, tree_cpu_s
 from mock_lender.cluster.config import CapacityConfig, LenderConfig, TierConfig
 from mock_lender.cluster.topology import Topology
 from mock_lender.resilience.profile import Settings, protections_of
@@ -25,7 +25,6 @@ from mock_lender.resilience.profile import Settings, protections_of
 BARRED_PURPOSES = ("securities",)
 UP_WITHIN_S = 30.0
 NAME = "lender"
-_CLOCK_TICKS = os.sysconf("SC_CLK_TCK")
 
 
 class MockTarget:
@@ -197,6 +196,14 @@ class MockTarget:
             return None
         return int(answer["paying"])
 
+    def at_rest(self) -> bool:
+        """No hold is open, and no gateway has a press in its slots or its queue."""
+        return self.pending() == 0 and all(
+            posts_in_progress(service.host, service.port) == 0
+            for service in self.topology.services
+            if service.role == "gateway"
+        )
+
     def sweeper_window_s(self) -> float:
         # First look, one close that goes unanswered, one that does not, and a poll to hear of it.
         return Settings.of(self._protections).sweeper_first_look_s + 4.0
@@ -204,9 +211,9 @@ class MockTarget:
     def cpu_s(self) -> Mapping[str, float]:
         used: dict[str, float] = {}
         for service in self.topology.services:
-            seconds = _cpu_s(service.pid, service.start_ticks)
+            seconds = process_cpu_s(service.pid, service.start_ticks)
             used[service.role] = used.get(service.role, 0.0) + seconds
-        used["database"] = sum(_cpu_tree_s(self.topology.postgres_pid))
+        used["database"] = sum(tree_cpu_s(self.topology.postgres_pid))
         return used
 
     def facts(self) -> Mapping[str, object]:
@@ -275,27 +282,3 @@ class MockTarget:
             raise TargetError(f"{method} {path}: {response.status} {body[:300]!r}")
         answer: dict[str, Any] = json.loads(body)
         return answer
-
-
-def _cpu_s(pid: int, ticks: int | None = None) -> float:
-    """User and system seconds of one process; 0 for one that is gone."""
-    try:
-        stat = Path(f"/proc/{pid}/stat").read_bytes()
-    except OSError:
-        return 0.0
-    fields = stat[stat.rindex(b")") + 2 :].split()
-    if ticks is not None and int(fields[19]) != ticks:
-        return 0.0
-    return (int(fields[11]) + int(fields[12])) / _CLOCK_TICKS
-
-
-def _cpu_tree_s(pid: int) -> list[float]:
-    """The same for a process and its children; reaped children are counted by their parent."""
-    seconds = [_cpu_s(pid)]
-    try:
-        children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
-    except OSError:
-        return seconds
-    for child in children:
-        seconds += _cpu_tree_s(int(child))
-    return seconds

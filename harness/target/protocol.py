@@ -28,6 +28,9 @@ class Target(Surroundings, Protocol):
     def pending(self) -> int | None:
         """Draws whose money is still held; None when the lender can't say."""
 
+    def at_rest(self) -> bool:
+        """True when no draw is on its way through it: what it does not know now, it never will."""
+
     def sweeper_window_s(self) -> float:
         """How long after a borrower's deadline the lender may still be ending a draw."""
 

@@ -38,6 +38,7 @@ class Edge:
         self._slots = asyncio.Semaphore(slots) if slots else None
         self.served = 0
         self.shed = 0
+        self.posts = 0
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http" or scope["path"] in QUIET:
@@ -59,6 +60,8 @@ class Edge:
             await send(message)
 
         queue_ns = 0
+        post = scope["method"] == "POST"
+        self.posts += post
         try:
             try:
                 deadline = Deadline.from_header(headers.get("x-deadline-ms"))
@@ -72,6 +75,7 @@ class Edge:
             queue_ns = await self._in_turn(scope, receive, noting)
         finally:
             self.served += 1
+            self.posts -= post
             role = "borrower" if client == "borrower" else client.rpartition("-")[0]
             self._ctx.telemetry.call(
                 draw_key=key,
@@ -139,6 +143,7 @@ def build_app(
     async def metrics(_: Request) -> Response:
         return PlainTextResponse(
             f"requests_served_total {edge.served}\nrequests_shed_total {edge.shed}\n"
+            f"posts_in_progress {edge.posts}\n"
         )
 
     common = [Route("/healthz", health), Route("/readyz", health), Route("/metrics", metrics)]
