@@ -191,7 +191,8 @@ class Drill:
         target.export()
         began_ns = time.monotonic_ns()
         target.stop()
-        self._printed["lender_down_s"] = round((time.monotonic_ns() - began_ns) / NS_PER_S, 3)
+        down_s = target.services_down_s + (time.monotonic_ns() - began_ns) / NS_PER_S
+        self._printed["lender_down_s"] = round(down_s, 3)
         guardian.check()
 
     def _write_record(self) -> None:

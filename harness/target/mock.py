@@ -53,6 +53,7 @@ class MockTarget:
         self._protections = protections_of(spec.profile, dict(spec.protections))
         self._topology: Topology | None = None
         self.asked_ns = 0
+        self.services_down_s = 0.0
         self._topology_json = run.path / "topology.json"
         self._log = run.path / "lender" / "supervisor.log"
 
@@ -228,7 +229,8 @@ class MockTarget:
         """Books by the lender's own export; what it published and its rules from the plan."""
         books = self._run.path / "work" / "books"
         books.mkdir(exist_ok=True)
-        self._control("POST", f"/export?dir={quote(str(books))}", timeout_s=30)
+        answer = self._control("POST", f"/export?dir={quote(str(books))}", timeout_s=30)
+        self.services_down_s = float(answer["services_down_s"])
         for table in ("draws", "tries", "versions", "postings"):
             self._run.import_csv(table, [books / f"{table}.csv"])
         for table in ("payouts", "tombstones"):

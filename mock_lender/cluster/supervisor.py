@@ -200,7 +200,9 @@ class Supervisor:
         """The books at rest: services are stopped first, or two books could not agree."""
         if not directory.is_dir():
             raise Refused(400, "dir: a folder")
+        began_ns = time.monotonic_ns()
         self._stop_services()
+        down_s = (time.monotonic_ns() - began_ns) / 1e9
         asyncio.run(setup.export(self._postgres.dsn, directory))
         try:
             for tier in self._config.tiers:
@@ -208,7 +210,7 @@ class Supervisor:
                 export_bank(book, tier.bank, directory)
         except sqlite3.Error as exc:
             raise Refused(500, f"a bank's book: {exc}") from exc
-        return {"done": True}
+        return {"services_down_s": down_s}
 
     def _end(self) -> None:
         """Stop services, then the database; bounded."""
