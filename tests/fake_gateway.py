@@ -54,7 +54,7 @@ async def reply(writer: asyncio.StreamWriter, head: str, kind: int) -> bool:
         await writer.drain()
         return False
     else:
-        await asyncio.sleep(30)
+        await asyncio.Event().wait()  # silence
     await writer.drain()
     return True
 

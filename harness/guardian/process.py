@@ -16,12 +16,14 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from types import FrameType
 from typing import Any
 
 from harness.guardian.undo import undo_all
 from harness.processes import become_subreaper, kill_tree, reap, send, start_ticks
 
 LINE_BYTES_MAX = 1_000_000
+KILL_WITHIN_S = 1.0
 
 
 class GuardianProcess:
@@ -106,6 +108,8 @@ class GuardianProcess:
         if start_ticks(pid) is not None:
             kill_tree(pid)
             send(pid, signal.SIGKILL)
+            while start_ticks(pid) is not None and time.monotonic() < give_up_s + KILL_WITHIN_S:
+                time.sleep(0.01)
         return {}
 
     def clean_up(self) -> None:
@@ -122,10 +126,15 @@ class GuardianProcess:
                 (self._run / ".token").unlink(missing_ok=True)
 
 
+def _not_for_us(_number: int, _frame: FrameType | None) -> None:
+    """Signals of the terminal end the controller, and the controller ends us."""
+
+
 def main() -> int:
     """Exit 0 after everything is stopped and removed."""
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, signal.SIG_IGN)
+        # A handler, not SIG_IGN: what is ignored stays ignored in every process we start.
+        signal.signal(number, _not_for_us)
     become_subreaper()
     channel = socket.socket(fileno=int(sys.argv[1]))
     channel.set_inheritable(False)
