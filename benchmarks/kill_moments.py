@@ -103,6 +103,7 @@ def one(moment_s: float, user: str | None, stopped: bool, home: Path) -> dict[st
         entry = pwd.getpwnam(user)
         for path in (home, out):
             os.chown(path, entry.pw_uid, entry.pw_gid)
+        os.chown(home / "cache", entry.pw_uid, entry.pw_gid)
         identity = {"user": entry.pw_uid, "group": entry.pw_gid, "extra_groups": []}
     drill = subprocess.Popen(
         [sys.executable, "-m", "harness.cli", "run", "scenarios/smoke.yaml", "--out", str(out)],
@@ -142,6 +143,7 @@ def main() -> int:
     with tempfile.TemporaryDirectory(prefix="kill-moments-") as folder:
         home = Path(folder)
         home.chmod(0o755)
+        (home / "cache").mkdir()
         for number, moment_s in list(enumerate(moments))[len(kept) :]:
             kept.append(one(moment_s, arguments.user, number % 2 == 1, home))
             print(json.dumps(kept[-1]), flush=True)

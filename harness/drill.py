@@ -12,6 +12,7 @@
 """
 
 import secrets
+import shutil
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -35,6 +36,9 @@ LEAD_NS = NS_PER_S // 2
 READY_WITHIN_S = 40.0
 SETTLE_LEAD_S = 1.0
 WORKERS_END_S = 5.0
+# The database and its log, and evidence of some minutes: a full disk silences those it hurts, so
+# it is looked at before anything is started.
+FREE_MB_MIN = 150
 
 
 class Drill:
@@ -205,6 +209,11 @@ def prepare(plan: Plan, text: str, parent: Path) -> RunDir:
     """Step 2: the run directory with the plan in it. Raises HarnessError when it can't be made."""
     scenario = plan.scenario
     run = RunDir.create(parent, scenario.name, scenario.seed)
+    free_mb = shutil.disk_usage(run.path).free // 2**20
+    if free_mb < FREE_MB_MIN:
+        raise HarnessError(
+            f"No space left: the disk of {run.path} has {free_mb} MB, a drill needs {FREE_MB_MIN} MB"
+        )
     run.write_text("scenario.yaml", text)
     run.write_json("environment.json", environment(scenario.name, scenario.seed))
     writer = StreamWriter(run.stream_path("intents"), "intents")

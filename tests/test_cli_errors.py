@@ -72,8 +72,6 @@ def test_a_missing_database_binary_is_a_target_error(tmp_path: Path) -> None:
     assert "postgres" in done.stdout + done.stderr
 
 
-@pytest.mark.drill
-@pytest.mark.slow
 def test_a_full_disk_ends_with_exit_5(tmp_path: Path) -> None:
     """A tmpfs of 24 MB in a mount namespace of the test's own holds the run directory."""
     unshare = shutil.which("unshare")
@@ -96,7 +94,7 @@ def test_a_full_disk_ends_with_exit_5(tmp_path: Path) -> None:
         check=False,
     )
     assert done.returncode == 5, done.stdout + done.stderr
-    assert "No space left" in done.stdout + done.stderr
+    assert "No space left" in done.stderr
 
 
 @pytest.mark.drill

@@ -43,6 +43,8 @@ def load_view(run: RunDir) -> RunView:
     t0_ns = int(record.get("t0_ns") or 0)
     # Due times are planned from t = 0, before anybody knows when that will be.
     rows["intents"] = tuple(i._replace(due_ns=i.due_ns + t0_ns) for i in rows["intents"])
+    if record.get("ended") != "complete":
+        rows["intents"] = _offered(rows["intents"], rows["attempts"], record)
     return RunView(
         scenario=scenario,
         ended=str(record.get("ended", "cut")),
@@ -56,6 +58,15 @@ def load_view(run: RunDir) -> RunView:
         printed=dict(record.get("printed", {})),
         **rows,
     )
+
+
+def _offered(
+    intents: tuple[Any, ...], attempts: tuple[Any, ...], record: dict[str, Any]
+) -> tuple[Any, ...]:
+    """Of a run that ended early, the intents that fell due before it did: no others were tried."""
+    last_ns = max((attempt.sent_ns or 0 for attempt in attempts), default=0)
+    end_ns = record.get("load_end_ns") or last_ns
+    return tuple(intent for intent in intents if record.get("t0_ns") and intent.due_ns <= end_ns)
 
 
 def _ordered(name: str, found: tables.Rows) -> tuple[Any, ...]:
