@@ -212,7 +212,8 @@ def prepare(plan: Plan, text: str, parent: Path) -> RunDir:
     free_mb = shutil.disk_usage(run.path).free // 2**20
     if free_mb < FREE_MB_MIN:
         raise HarnessError(
-            f"No space left: the disk of {run.path} has {free_mb} MB, a drill needs {FREE_MB_MIN} MB"
+            f"No space left: the disk of {run.path} has {free_mb} MB free, "
+            f"a drill needs {FREE_MB_MIN} MB"
         )
     run.write_text("scenario.yaml", text)
     run.write_json("environment.json", environment(scenario.name, scenario.seed))
