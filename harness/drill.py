@@ -36,6 +36,7 @@ LEAD_NS = NS_PER_S // 2
 READY_WITHIN_S = 40.0
 SETTLE_LEAD_S = 1.0
 WORKERS_END_S = 5.0
+WALL_CLOCK_MOVED_S_MAX = 0.005
 # The database and its log, and evidence of some minutes: a full disk silences those it hurts, so
 # it is looked at before anything is started.
 FREE_MB_MIN = 150
@@ -193,6 +194,9 @@ class Drill:
 
     def _close(self, guardian: Guardian, target: MockTarget) -> None:
         target.export()
+        if abs(target.wall_clock_moved_s) > WALL_CLOCK_MOVED_S_MAX:
+            moved = f"the wall clock was set by {target.wall_clock_moved_s:.3f} s during the run"
+            self._record["failures"] = [f"{moved}: the ledger's versions can't be dated"]
         began_ns = time.monotonic_ns()
         target.stop()
         down_s = target.services_down_s + (time.monotonic_ns() - began_ns) / NS_PER_S

@@ -10,7 +10,8 @@ from mock_lender.telemetry import Telemetry
 class ServiceContext:
     """One replica: its name (`risk-1`), its role (`risk`), the lender's configuration, where the
     other services listen (`name -> host:port`, ports are fixed before anything starts; edges that
-    lead through a proxy are in config.edges), and its telemetry."""
+    lead through a proxy are in config.edges), its telemetry, and what to add to the database's wall
+    clock to have CLOCK_MONOTONIC (`clock_offset_ns`)."""
 
     name: str
     role: str
@@ -18,6 +19,7 @@ class ServiceContext:
     addresses: dict[str, str]
     database_dsn: str
     telemetry: Telemetry
+    clock_offset_ns: int = 0
 
     def on(self, protection: str) -> bool:
         """Is this protection switched on?"""

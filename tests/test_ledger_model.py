@@ -1,7 +1,9 @@
 """The ledger against a model of it: random transactions on the real database, state by state."""
 
 import asyncio
+import csv
 import itertools
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,6 +14,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from harness.target.cache import cache_dir
+from mock_lender.cluster.clocks import offset_ns
 from mock_lender.cluster.config import TierConfig
 from mock_lender.cluster.postgres import SHOWN, Postgres, PostgresError
 from mock_lender.ledger import setup
@@ -20,6 +23,7 @@ from mock_lender.ledger.store import Store
 LIMIT_FEN = 1000
 TIER_FEN = 10**9
 NUMBERS = itertools.count(1)
+OFFSET_NS = offset_ns()
 
 
 @pytest.fixture(scope="module")
@@ -107,7 +111,7 @@ def test_any_order_of_transactions_follows_the_model(dsn: str, steps: list[Any])
     number = next(NUMBERS)
 
     async def go() -> None:
-        store = await Store.open(dsn, 2)
+        store = await Store.open(dsn, 2, OFFSET_NS)
         model = Model()
         try:
             for place, step in enumerate(steps):
@@ -138,7 +142,7 @@ def test_any_order_of_transactions_follows_the_model(dsn: str, steps: list[Any])
 
 def test_the_same_request_again_gets_the_same_try(dsn: str) -> None:
     async def go() -> None:
-        store = await Store.open(dsn, 2)
+        store = await Store.open(dsn, 2, OFFSET_NS)
         first = await store.reserve(body("again-1", 15_000, 10, nonce="x"))
         assert await store.reserve(body("again-1", 15_000, 10, nonce="x")) == first
         other = await store.reserve(body("again-1", 15_000, 10, nonce="y"))
@@ -150,7 +154,7 @@ def test_the_same_request_again_gets_the_same_try(dsn: str) -> None:
 
 def test_tiers_are_chosen_by_share_and_avoided_when_asked(dsn: str) -> None:
     async def go() -> None:
-        store = await Store.open(dsn, 4)
+        store = await Store.open(dsn, 4, OFFSET_NS)
         wanted = [body(f"share-{n}", 16_000 + n, 10) for n in range(300)]
         found = [(await store.reserve(one))["tier"] for one in wanted]
         assert 110 < found.count("own") < 190
@@ -167,13 +171,36 @@ def test_tiers_are_chosen_by_share_and_avoided_when_asked(dsn: str) -> None:
 
 def test_stale_tries_are_claimed_by_one_sweeper(dsn: str) -> None:
     async def go() -> None:
-        store = await Store.open(dsn, 4)
+        store = await Store.open(dsn, 4, OFFSET_NS)
         await store.reserve(body("stale-1", 19_000, 10))
         claims = await asyncio.gather(*(store.claim_stale(0.0, 60.0, 1000) for _ in range(4)))
         keys = [one.draw_key for claim in claims for one in claim]
         assert keys.count("stale-1") == 1
         assert not await store.claim_stale(3600.0, 0.0, 1000)
         store.close()
+
+    asyncio.run(go())
+
+
+def test_versions_are_dated_in_their_order_by_many_processes(dsn: str, tmp_path: Path) -> None:
+    """One hot tier from several connections while the machine is busy: dates never overtake."""
+
+    async def go() -> None:
+        store = await Store.open(dsn, 8, OFFSET_NS)
+        keys = [f"dated-{n}" for n in range(200)]
+        wanted = [body(key, 19_100 + n, 10, avoid=["own"]) for n, key in enumerate(keys)]
+        before_ns = time.monotonic_ns()
+        await asyncio.gather(*(store.reserve(one) for one in wanted))
+        after_ns = time.monotonic_ns()
+        store.close()
+        await setup.export(dsn, tmp_path)
+        with (tmp_path / "versions.csv").open(newline="") as lines:
+            rows = [row for row in csv.DictReader(lines) if row["account"] == "tier:partner-a"]
+        dates = [int(row["locked_ns"]) for row in rows]
+        assert dates == sorted(dates)
+        mine = [int(row["locked_ns"]) for row in rows if row["draw_key"] in keys]
+        assert len(mine) == 200
+        assert before_ns <= min(mine) <= max(mine) <= after_ns
 
     asyncio.run(go())
 

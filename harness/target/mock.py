@@ -54,6 +54,7 @@ class MockTarget:
         self._topology: Topology | None = None
         self.asked_ns = 0
         self.services_down_s = 0.0
+        self.wall_clock_moved_s = 0.0
         self._topology_json = run.path / "topology.json"
         self._log = run.path / "lender" / "supervisor.log"
 
@@ -231,6 +232,7 @@ class MockTarget:
         books.mkdir(exist_ok=True)
         answer = self._control("POST", f"/export?dir={quote(str(books))}", timeout_s=30)
         self.services_down_s = float(answer["services_down_s"])
+        self.wall_clock_moved_s = answer["wall_clock_moved_ns"] / 1e9
         for table in ("draws", "tries", "versions", "postings"):
             self._run.import_csv(table, [books / f"{table}.csv"])
         for table in ("payouts", "tombstones"):

@@ -22,6 +22,7 @@ from types import FrameType
 
 from mock_lender import bank, compliance, gateway, risk
 from mock_lender.bank_export import export_bank
+from mock_lender.cluster.clocks import offset_ns
 from mock_lender.cluster.config import LenderConfig
 from mock_lender.cluster.control import Control, Refused
 from mock_lender.cluster.ports import bound, listening_socket
@@ -49,6 +50,7 @@ class Supervisor:
     def __init__(self, config: LenderConfig) -> None:
         self._config = config
         self._started_ns = time.monotonic_ns()
+        self._clock_offset_ns = offset_ns()
         self._work = Path(config.work_dir)
         self._log = Path(config.telemetry_dir) / "postgres.log"
         self._sockets = {name: listening_socket() for name in config.names()}
@@ -123,6 +125,7 @@ class Supervisor:
                 addresses={other: f"127.0.0.1:{port}" for other, port in self._ports.items()},
                 database_dsn=self._postgres.dsn,
                 telemetry=Telemetry(Path(self._config.telemetry_dir), name),
+                clock_offset_ns=self._clock_offset_ns,
             )
             return create(context)
 
@@ -210,7 +213,8 @@ class Supervisor:
                 export_bank(book, tier.bank, directory)
         except sqlite3.Error as exc:
             raise Refused(500, f"a bank's book: {exc}") from exc
-        return {"services_down_s": down_s}
+        moved_ns = offset_ns() - self._clock_offset_ns
+        return {"services_down_s": down_s, "wall_clock_moved_ns": moved_ns}
 
     def _end(self) -> None:
         """Stop services, then the database; bounded."""

@@ -31,7 +31,11 @@ class Ledger:
 
     async def start(self) -> None:
         config = self._ctx.config
-        self._store = await Store.open(self._ctx.database_dsn, config.capacity.ledger_connections)
+        self._store = await Store.open(
+            self._ctx.database_dsn,
+            config.capacity.ledger_connections,
+            self._ctx.clock_offset_ns,
+        )
         self._books = self._store
         if "acknowledge-before-commit" in config.defects:
             self._books = AcknowledgeBeforeCommit(self._store, config.tiers)

@@ -7,7 +7,6 @@ takes a timeout; callers that can't wait go away and hold the outcome for unknow
 
 import asyncio
 import json
-import time
 from dataclasses import dataclass
 from typing import Any
 
@@ -32,16 +31,18 @@ class Stale:
 class Store:
     """A pool of connections to the one database; replicas of the ledger share the database."""
 
-    def __init__(self, pool: Any) -> None:
+    def __init__(self, pool: Any, clock_offset_ns: int) -> None:
         self._pool = pool
+        self._offset_ns = clock_offset_ns
 
     @classmethod
-    async def open(cls, dsn: str, connections: int) -> "Store":
-        """`connections` is the most that are used at once."""
+    async def open(cls, dsn: str, connections: int, clock_offset_ns: int) -> "Store":
+        """`connections` is the most that are used at once. `clock_offset_ns`: CLOCK_MONOTONIC minus
+        the wall clock, the same for all replicas: the database knows only the latter."""
         pool = await asyncpg.create_pool(
             dsn, min_size=min(4, connections), max_size=connections, command_timeout=None
         )
-        return cls(pool)
+        return cls(pool, clock_offset_ns)
 
     def close(self) -> None:
         """Drop the connections: a graceful close can hang on a frozen server."""
@@ -49,11 +50,11 @@ class Store:
 
     async def reserve(self, body: dict[str, Any]) -> dict[str, Any]:
         """Hold quota and tier money for a try; see schema.sql for the states it answers."""
-        return await self._ask("SELECT reserve($1::jsonb, $2)", json.dumps(body), _offset_ns())
+        return await self._ask("SELECT reserve($1::jsonb, $2)", json.dumps(body), self._offset_ns)
 
     async def refuse(self, body: dict[str, Any]) -> dict[str, Any]:
         """Store a final refusal by risk or compliance."""
-        return await self._ask("SELECT refuse($1::jsonb, $2)", json.dumps(body), _offset_ns())
+        return await self._ask("SELECT refuse($1::jsonb, $2)", json.dumps(body), self._offset_ns)
 
     async def post(self, draw_key: str, try_: int, by: str) -> dict[str, Any]:
         """The bank has paid this try."""
@@ -65,7 +66,13 @@ class Store:
 
     async def _end(self, draw_key: str, try_: int, event: str, why: str, by: str) -> dict[str, Any]:
         return await self._ask(
-            "SELECT end_try($1, $2, $3, $4, $5, $6)", draw_key, try_, event, why, by, _offset_ns()
+            "SELECT end_try($1, $2, $3, $4, $5, $6)",
+            draw_key,
+            try_,
+            event,
+            why,
+            by,
+            self._offset_ns,
         )
 
     async def draw(self, draw_key: str) -> dict[str, Any] | None:
@@ -85,7 +92,7 @@ class Store:
 
     async def claim_stale(self, older_s: float, again_s: float, most: int) -> list[Stale]:
         """Tries to be closed, claimed for `again_s` so that no other sweeper takes them."""
-        values = (int(older_s * 1e9), int(again_s * 1e9), most, _offset_ns())
+        values = (int(older_s * 1e9), int(again_s * 1e9), most, self._offset_ns)
         try:
             async with self._pool.acquire() as connection:
                 rows = await connection.fetch("SELECT * FROM claim_stale($1, $2, $3, $4)", *values)
@@ -113,8 +120,3 @@ class Store:
 def _object(found: Any) -> dict[str, Any]:
     answer: dict[str, Any] = json.loads(found)
     return answer
-
-
-def _offset_ns() -> int:
-    """CLOCK_MONOTONIC minus the wall clock, now: the database knows only the latter."""
-    return time.monotonic_ns() - time.time_ns()
