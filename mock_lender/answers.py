@@ -4,6 +4,7 @@ from typing import Any
 
 from starlette.responses import JSONResponse, Response
 
+from mock_lender.http.client import Reply
 from mock_lender.http.problems import problem
 
 
@@ -16,9 +17,31 @@ def told(key: str, status: int, found: dict[str, Any]) -> Response:
         return JSONResponse(granted(key, found))
     if state == "refused":
         return refused(found)
-    if state in ("voided", "requested"):
+    if state in ("voided", "requested", "expired"):
         return problem(503, cause="system", hop="ledger", reason="voided", certain=True)
     return JSONResponse({"outcome": "in-progress", "draw_key": key}, status_code=202)
+
+
+def told_of_repayment(key: str, reply: Reply) -> Response:
+    """What came of a repayment: done, refused for good, nothing happened, or not known."""
+    state = reply.body.get("state")
+    if state == "repaid":
+        body = {
+            "outcome": "repaid",
+            "repay_key": key,
+            "available_fen": reply.body["available_fen"],
+        }
+        return JSONResponse(body, status_code=201)
+    hop = str(reply.body.get("hop") or "ledger")
+    if state == "refused":
+        return problem(
+            422, cause="quota", hop="ledger", reason="over-repaid", certain=True, final=True
+        )
+    if state == "key-reused":
+        return problem(422, cause="system", hop="gateway", reason="key-reused", certain=True)
+    if reply.kind == "not_sent" or (reply.status == 503 and reply.body.get("certain") is True):
+        return problem(503, cause="system", hop=hop, reason="unreachable", certain=True)
+    return problem(504, cause="system", hop=hop, reason="unknown")
 
 
 def granted(key: str, found: dict[str, Any]) -> dict[str, Any]:

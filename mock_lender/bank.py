@@ -1,4 +1,8 @@
-"""A bank: pays each key at most once, slowly, and closes keys for ever when asked to."""
+"""A bank: pays each key at most once, slowly, and closes keys for ever when asked to.
+
+Some banks can't close: they refuse what reaches their book after the payout's own `not_after_ns`,
+and tell whether a key was paid.
+"""
 
 import asyncio
 import re
@@ -24,7 +28,9 @@ def book_path(work_dir: str, bank: str) -> Path:
 
 
 def create_app(ctx: ServiceContext) -> ASGIApp:
-    """`POST /payouts {payout_key, draw_key, amount_fen}`, `POST /payouts/{key}/close`."""
+    """`POST /payouts {payout_key, draw_key, amount_fen, not_after_ns}`, `GET /payouts/{key}`,
+    `POST /payouts/{key}/close`."""
+    closes = all(tier.closes for tier in ctx.config.tiers if tier.bank == ctx.name)
     capacity = ctx.config.capacity
     slots = asyncio.Semaphore(capacity.bank_slots)
     books: list[Book] = []
@@ -40,22 +46,34 @@ def create_app(ctx: ServiceContext) -> ASGIApp:
         key, draw_key, amount_fen = (
             body.get("payout_key"), body.get("draw_key"), body.get("amount_fen"),
         )  # fmt: skip
+        not_after_ns = body.get("not_after_ns")
         sound = isinstance(key, str) and KEY.fullmatch(key) and isinstance(draw_key, str)
         if not sound or type(amount_fen) is not int or amount_fen <= 0:
             raise HTTPException(422, "payout_key, draw_key, amount_fen")
+        if not_after_ns is None and not closes:
+            raise HTTPException(422, "not_after_ns: this bank can't close a key")
         async with slots:
             await asyncio.sleep(capacity.bank_latency_s)
-        state = await books[0].pay(str(key), str(draw_key), amount_fen)
+        state = await books[0].pay(str(key), str(draw_key), amount_fen, not_after_ns)
         return JSONResponse({"state": state}, status_code=STATUS[state])
 
-    async def close(request: Request) -> Response:
-        key = request.path_params["key"]
+    def key_of(request: Request) -> str:
+        key = str(request.path_params["key"])
         if not KEY.fullmatch(key):
             raise HTTPException(422, "payout_key")
-        return JSONResponse({"state": await books[0].close_key(key)})
+        return key
+
+    async def close(request: Request) -> Response:
+        if not closes:
+            raise HTTPException(405, "this bank can't close a key")
+        return JSONResponse({"state": await books[0].close_key(key_of(request))})
+
+    async def look_up(request: Request) -> Response:
+        return JSONResponse({"state": await books[0].look_up(key_of(request))})
 
     routes = [
         Route("/payouts", pay, methods=["POST"]),
+        Route("/payouts/{key}", look_up, methods=["GET"]),
         Route("/payouts/{key}/close", close, methods=["POST"]),
     ]
     return build_app(ctx, routes, on_start=start, on_stop=stop)

@@ -35,13 +35,22 @@ class Book:
         self._thread = threading.Thread(target=self._write, name="book", daemon=True)
         self._thread.start()
 
-    async def pay(self, payout_key: str, draw_key: str, amount_fen: int) -> str:
-        """`paid` (now or before), `closed`, or `other` when the key has another amount."""
-        return await self._do(lambda book: _pay(book, payout_key, draw_key, amount_fen))
+    async def pay(
+        self, payout_key: str, draw_key: str, amount_fen: int, not_after_ns: int | None = None
+    ) -> str:
+        """`paid` (now or before), `closed` (also: after `not_after_ns`), or `other` when the key
+        has another amount."""
+        return await self._do(
+            lambda book: _pay(book, payout_key, draw_key, amount_fen, not_after_ns)
+        )
 
     async def close_key(self, payout_key: str) -> str:
         """`paid`, or `closed` for ever: a tombstone, also for a key never seen."""
         return await self._do(lambda book: _close(book, payout_key))
+
+    async def look_up(self, payout_key: str) -> str:
+        """`paid` or `not_paid`: by itself no licence to pay again."""
+        return await self._do(lambda book: "paid" if _known(book, payout_key) else "not_paid")
 
     async def _do(self, work: Work) -> str:
         done: asyncio.Future[str] = asyncio.get_running_loop().create_future()
@@ -85,23 +94,37 @@ def _settle(done: "asyncio.Future[str]", result: str) -> None:
         done.set_result(result)
 
 
-def _pay(book: sqlite3.Connection, payout_key: str, draw_key: str, amount_fen: int) -> str:
-    if book.execute("SELECT 1 FROM tombstones WHERE payout_key = ?", (payout_key,)).fetchone():
-        return "closed"
-    known = book.execute(
+def _known(book: sqlite3.Connection, payout_key: str) -> tuple[int] | None:
+    found: tuple[int] | None = book.execute(
         "SELECT amount_fen FROM payouts WHERE payout_key = ?", (payout_key,)
     ).fetchone()
+    return found
+
+
+def _pay(
+    book: sqlite3.Connection,
+    payout_key: str,
+    draw_key: str,
+    amount_fen: int,
+    not_after_ns: int | None,
+) -> str:
+    if book.execute("SELECT 1 FROM tombstones WHERE payout_key = ?", (payout_key,)).fetchone():
+        return "closed"
+    known = _known(book, payout_key)
     if known is not None:
         return "paid" if known[0] == amount_fen else "other"
+    now_ns = time.monotonic_ns()
+    if not_after_ns is not None and now_ns > not_after_ns:
+        return "closed"
     book.execute(
         "INSERT INTO payouts VALUES (?, ?, ?, ?)",
-        (payout_key, draw_key, amount_fen, time.monotonic_ns()),
+        (payout_key, draw_key, amount_fen, now_ns),
     )
     return "paid"
 
 
 def _close(book: sqlite3.Connection, payout_key: str) -> str:
-    if book.execute("SELECT 1 FROM payouts WHERE payout_key = ?", (payout_key,)).fetchone():
+    if _known(book, payout_key) is not None:
         return "paid"
     book.execute(
         "INSERT OR IGNORE INTO tombstones VALUES (?, ?)", (payout_key, time.monotonic_ns())

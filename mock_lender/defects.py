@@ -25,6 +25,8 @@ class Books(Protocol):
 
     async def void(self, draw_key: str, try_: int, why: str, by: str) -> dict[str, Any]: ...
 
+    async def repay(self, repay_key: str, borrower: int, amount_fen: int) -> dict[str, Any]: ...
+
     async def draw(self, draw_key: str) -> dict[str, Any] | None: ...
 
     async def quota(self, borrower: int) -> dict[str, Any] | None: ...
@@ -57,6 +59,7 @@ class AcknowledgeBeforeCommit:
             "tier": tier.tier,
             "bank": tier.bank,
             "payout_key": f"{body['draw_key']}.{tier.tier}.1",
+            "not_after_ns": None,
         }
 
     async def _reserve_and_wait(self, body: dict[str, Any]) -> None:
@@ -77,6 +80,9 @@ class AcknowledgeBeforeCommit:
 
     async def void(self, draw_key: str, try_: int, why: str, by: str) -> dict[str, Any]:
         return await self._books.void(draw_key, try_, why, by)
+
+    async def repay(self, repay_key: str, borrower: int, amount_fen: int) -> dict[str, Any]:
+        return await self._books.repay(repay_key, borrower, amount_fen)
 
     async def draw(self, draw_key: str) -> dict[str, Any] | None:
         return await self._books.draw(draw_key)

@@ -140,10 +140,11 @@ class DrawPath:
         }
         reply = await self._call(draw, "ledger", "/reserve", body)
         shed = reply.status == 503 and reply.body.get("certain") is True
+        hop = str(reply.body.get("hop") or "ledger")
         if reply.kind == "not_sent" or shed:
-            return problem(503, cause="system", hop="ledger", reason="unreachable", certain=True)
+            return problem(503, cause="system", hop=hop, reason="unreachable", certain=True)
         if reply.kind == "unknown" or reply.status >= 500:
-            return problem(504, cause="system", hop="ledger", reason="unknown")
+            return problem(504, cause="system", hop=hop, reason="unknown")
         if reply.body.get("state") == "paying":
             return reply.body
         return self._stored(draw, reply)
@@ -157,6 +158,8 @@ class DrawPath:
             return refused(dict(reply.body))
         if state == "no-money":
             return problem(409, cause="liquidity", hop="ledger", reason="no-money", certain=True)
+        if state == "gone":
+            return problem(410, cause="system", hop="gateway", reason="key-too-old", certain=True)
         if state == "key-reused":
             return problem(422, cause="system", hop="gateway", reason="key-reused", certain=True)
         return problem(409, cause="system", hop="gateway", reason="in-progress")
@@ -172,6 +175,7 @@ class DrawPath:
                 "payout_key": reserved["payout_key"],
                 "draw_key": draw.key,
                 "amount_fen": draw.amount_fen,
+                "not_after_ns": reserved["not_after_ns"],
             },
             timeout_s=self._settings.payout_timeout_s,
         )

@@ -11,7 +11,7 @@ from starlette.responses import FileResponse, JSONResponse, Response
 from starlette.routing import Route
 from starlette.types import ASGIApp
 
-from mock_lender.answers import told
+from mock_lender.answers import told, told_of_repayment
 from mock_lender.context import ServiceContext
 from mock_lender.draw_path import Draw, DrawPath
 from mock_lender.http.app import build_app, read_json
@@ -49,6 +49,20 @@ def create_app(ctx: ServiceContext) -> ASGIApp:
             return problem(504, cause="system", hop="ledger", reason="unknown")
         return told(key, reply.status, dict(reply.body))
 
+    async def repay(request: Request) -> Response:
+        key = key_of(request)
+        body = await read_json(request)
+        borrower, amount_fen = body.get("borrower"), body.get("amount_fen")
+        if set(body) != {"borrower", "amount_fen"}:
+            raise HTTPException(422, "borrower and amount_fen, and nothing else")
+        borrower, amount_fen = numbers(borrower, amount_fen)
+        reply = await clients[0].call(
+            "ledger", "POST", "/repay", draw_key=key, idempotent=True,
+            body={"repay_key": key, "borrower": borrower, "amount_fen": amount_fen},
+            deadline=request.state.deadline,
+        )  # fmt: skip
+        return told_of_repayment(key, reply)
+
     async def quota(request: Request) -> Response:
         reply = await clients[0].call(
             "ledger", "GET", f"/borrowers/{request.path_params['borrower']}/quota",
@@ -68,6 +82,7 @@ def create_app(ctx: ServiceContext) -> ASGIApp:
     routes = [
         Route("/v1/draws", press, methods=["POST"]),
         Route("/v1/draws/{key}", poll, methods=["GET"]),
+        Route("/v1/repayments", repay, methods=["POST"]),
         Route("/v1/borrowers/{borrower:int}/quota", quota, methods=["GET"]),
         Route("/openapi.json", document, methods=["GET"]),
     ]
@@ -75,19 +90,31 @@ def create_app(ctx: ServiceContext) -> ASGIApp:
     return build_app(ctx, routes, slots=slots, on_start=start, on_stop=stop)
 
 
-async def parse_draw(request: Request) -> Draw:
-    """A draw from its request, checked. Raises HTTPException with a 4xx."""
+def key_of(request: Request) -> str:
+    """The idempotency key. Raises HTTPException 400."""
     key = request.headers.get("idempotency-key", "")
     if not KEY.fullmatch(key):
         raise HTTPException(400, "Idempotency-Key: 8 to 64 letters, digits, - or _")
-    body = await read_json(request)
-    borrower, amount_fen, purpose = (body.get(k) for k in ("borrower", "amount_fen", "purpose"))
-    if set(body) != {"borrower", "amount_fen", "purpose"}:
-        raise HTTPException(422, "borrower, amount_fen and purpose, and nothing else")
+    return key
+
+
+def numbers(borrower: object, amount_fen: object) -> tuple[int, int]:
+    """Both, checked. Raises HTTPException 422."""
     if type(borrower) is not int or not 0 <= borrower < 2**31:
         raise HTTPException(422, "borrower: a number")
     if type(amount_fen) is not int or not 0 < amount_fen <= AMOUNT_FEN_MAX:
         raise HTTPException(422, f"amount_fen: a whole number from 1 to {AMOUNT_FEN_MAX}")
+    return borrower, amount_fen
+
+
+async def parse_draw(request: Request) -> Draw:
+    """A draw from its request, checked. Raises HTTPException with a 4xx."""
+    key = key_of(request)
+    body = await read_json(request)
+    borrower, amount_fen, purpose = (body.get(k) for k in ("borrower", "amount_fen", "purpose"))
+    if set(body) != {"borrower", "amount_fen", "purpose"}:
+        raise HTTPException(422, "borrower, amount_fen and purpose, and nothing else")
+    borrower, amount_fen = numbers(borrower, amount_fen)
     if not isinstance(purpose, str) or not PURPOSE.fullmatch(purpose):
         raise HTTPException(422, "purpose: 2 to 40 small letters or -")
     attempt = request.headers.get("x-attempt", "0")

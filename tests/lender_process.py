@@ -14,6 +14,7 @@ from typing import Any
 from harness.target.cache import cache_dir
 from mock_lender.cluster.config import CapacityConfig, LenderConfig, TierConfig
 from mock_lender.cluster.topology import Service, Topology
+from mock_lender.cluster.witness import Witness
 from mock_lender.resilience.profile import PROFILES
 from tests.drills import ROOT
 
@@ -73,6 +74,10 @@ class Lender:
     @property
     def topology(self) -> Topology:
         return Topology.read(self.folder / "topology.json")
+
+    def databases(self) -> Witness:
+        """Which database is the primary."""
+        return Witness.read(Path(self.topology.witness))
 
     def service(self, name: str) -> Service:
         return self.topology.service(name)

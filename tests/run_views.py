@@ -68,6 +68,21 @@ class _Builder:
         self.balance_fen = {"own": OPENING_FEN, "partner-a": OPENING_FEN}
         self.held_fen = {"own": 0, "partner-a": 0}
         self.version = {"own": 0, "partner-a": 0}
+        for number, tier in enumerate(("own", "partner-a"), start=1):
+            self._opening(tier, number)
+
+    def _opening(self, tier: str, number: int) -> None:
+        at_ns = T0_NS - NS_PER_S
+        self.version[tier] = 1
+        self.versions += [
+            Version(f"tier:{tier}/0", 1, None, None, 0, OPENING_FEN, at_ns, tier, 0, "opening"),
+            Version("treasury", number, None, None, None, -number * OPENING_FEN, at_ns, tier, 0,
+                    "opening"),
+        ]  # fmt: skip
+        for account, amount_fen in (("treasury", -OPENING_FEN), (f"tier:{tier}/0", OPENING_FEN)):
+            self.postings.append(
+                Posting(tier, 0, "opening", f"{account}:available", amount_fen, at_ns)
+            )
 
     def draw(self, number: int) -> None:
         due_ns = T0_NS + number * NS_PER_S // 10
@@ -120,7 +135,9 @@ class _Builder:
     ) -> None:
         payout = f"{key}.{tier}.1"
         opened_ns, ended_ns = due_ns + 6 * NS_PER_MS, done_ns - NS_PER_MS
-        self.tries.append(Try(key, 1, tier, payout, "paid", opened_ns, ended_ns, "gateway-1"))
+        self.tries.append(
+            Try(key, 1, tier, 0, None, 0, payout, "paid", opened_ns, None, ended_ns, "gateway-1")
+        )
         self.payouts.append(
             Payout(f"bank.{tier}", payout, key, amount_fen, done_ns - 6 * NS_PER_MS)
         )
@@ -138,10 +155,10 @@ class _Builder:
             Version(f"borrower:{borrower}", 1 if reserve else 2, LIMIT_FEN,
                     0 if reserve else amount_fen, amount_fen if reserve else 0, None, at_ns, key,
                     1, event),
-            Version(f"tier:{tier}", self.version[tier], None, None, self.held_fen[tier],
+            Version(f"tier:{tier}/0", self.version[tier], None, None, self.held_fen[tier],
                     self.balance_fen[tier], at_ns, key, 1, event),
         ]  # fmt: skip
-        who, what = f"borrower:{borrower}", f"tier:{tier}"
+        who, what = f"borrower:{borrower}", f"tier:{tier}/0"
         pairs = (
             [(f"{what}:available", f"{what}:held"), (f"{who}:available", f"{who}:held")]
             if reserve
@@ -178,6 +195,7 @@ class _Builder:
             generator=seconds,
             draws=tuple(self.draws),
             tries=tuple(self.tries),
+            repayments=(),
             versions=tuple(sorted(self.versions, key=lambda v: (v.account, v.version))),
             postings=tuple(self.postings),
             payouts=tuple(self.payouts),
@@ -188,7 +206,7 @@ class _Builder:
                 Policy("compliance", 1, "securities", T0_NS - NS_PER_S, T0_NS - NS_PER_S, None),
             ),
             tiers=tuple(
-                Tier(tier, f"bank.{tier}", 0.5, OPENING_FEN, T0_NS) for tier in sorted(order)
+                Tier(tier, f"bank.{tier}", 0.5, OPENING_FEN, 0, T0_NS) for tier in sorted(order)
             ),
             population=tuple(
                 Borrower(i.borrower, "new", LIMIT_FEN, barred=False, delinquent=False)

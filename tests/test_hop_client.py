@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from mock_lender.cluster.config import CapacityConfig, LenderConfig, TierConfig
+from mock_lender.cluster.postgres import Access
 from mock_lender.context import ServiceContext
 from mock_lender.http.client import HopClient, Reply
 from mock_lender.resilience.deadline import Deadline
@@ -87,7 +88,13 @@ def call(tmp_path: Path, address: str, protections: tuple[str, ...], **more: Any
         barred_purposes=(),
     )  # fmt: skip
     context = ServiceContext(
-        "gateway-1", "gateway", config, {"bank.own": address}, "", Telemetry(tmp_path, "gateway-1")
+        name="gateway-1",
+        role="gateway",
+        config=config,
+        addresses={"bank.own": address},
+        witness_json=tmp_path / "witness.json",
+        access=Access("none"),
+        telemetry=Telemetry(tmp_path, "gateway-1"),
     )
 
     async def go() -> Reply:

@@ -72,11 +72,11 @@ def _spoilt(view: RunView) -> RunView:
     )
     # Without their reservations the tier's later versions must be counted anew.
     kept = clean()
-    versions, held, balance, numbers_by_tier = [], 0, 1_000_000_000, 0
+    versions, held, balance, numbers_by_tier = [], 0, 1_000_000_000, 1
     for v in kept.versions:
         if v.draw_key in gone:
             continue
-        if v.account == "tier:partner-a":
+        if v.account == "tier:partner-a/0" and v.event != "opening":
             amount_fen = next(d.amount_fen for d in kept.draws if d.draw_key == v.draw_key)
             numbers_by_tier += 1
             held += amount_fen if v.event == "reserve" else -amount_fen

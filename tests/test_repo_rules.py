@@ -41,7 +41,11 @@ IMPORTERS = {
     "pyarrow": ("harness.evidence.columns", "harness.evidence.recorder", "harness.evidence.tables"),
     "yaml": ("harness.scenario.nodes",),
     "jinja2": ("harness.report.html",),
-    "asyncpg": ("mock_lender.ledger.store", "mock_lender.ledger.setup"),
+    "asyncpg": (
+        "mock_lender.ledger.database",
+        "mock_lender.ledger.setup",
+        "mock_lender.cluster.replication",
+    ),
     "httpx": ("mock_lender.http.client",),
     "httpx_aiohttp": ("mock_lender.http.client",),
     "aiohttp": ("mock_lender.http.client",),

@@ -105,18 +105,33 @@ _FIELDS: dict[str, Fields] = {
         ("compliance_ns", _T),
     ],
     # One row a try; state paying | paid | voided | not_sent; ended_by gateway-N | sweeper ledger-N.
+    # own_fen of the amount came from the tier `own` (joint lending), the rest from `tier`, which
+    # paid all of it. not_after_ns: when its bank began to refuse it, null where banks close keys.
     "tries": [
         ("draw_key", _S),
         ("try", _I),
         ("tier", _S),
+        ("slice", _I),
+        ("own_slice", _I),
+        ("own_fen", _M),
         ("payout_key", _S),
         ("state", _S),
         ("opened_ns", _T),
+        ("not_after_ns", _T),
         ("ended_ns", _T),
         ("ended_by", _S),
     ],
-    # Every version of every account: account `borrower:17` (limit, outstanding, held) or
-    # `tier:own` (balance = money not yet held or paid, held). event reserve | post | void.
+    # state repaid | refused.
+    "repayments": [
+        ("repay_key", _S),
+        ("borrower", _I),
+        ("amount_fen", _M),
+        ("state", _S),
+        ("ended_ns", _T),
+    ],
+    # Every version of every account: `borrower:17` (limit, outstanding, held), `tier:own/3` (a
+    # slice: balance = money not yet held or paid, held) or `treasury` (balance). event reserve |
+    # post | void of a try; repay; opening | top_up | drain (try 0) | gather between slices.
     "versions": [
         ("account", _S),
         ("version", _I),
@@ -130,8 +145,9 @@ _FIELDS: dict[str, Fields] = {
         ("event", _S),
     ],
     # Double entry; the rows of one (draw_key, try, event) sum to zero. Accounts are
-    # `borrower:17:available|held|outstanding|drawn` and `tier:own:available|held`, see
-    # docs/scenario-format.md for the pairs.
+    # `borrower:17:available|held|outstanding|drawn`, `tier:own/3:available|held`,
+    # `treasury:available`, `collections:principal`, `settlement:own:payable` and
+    # `settlement:partner-a:receivable`; see docs/scenario-format.md for the pairs.
     "postings": [
         ("draw_key", _S),
         ("try", _I),
@@ -159,7 +175,15 @@ _FIELDS: dict[str, Fields] = {
         ("adopted_ns", _T),
         ("replica", _S),
     ],
-    "tiers": [("tier", _S), ("bank", _S), ("share", _F), ("balance_fen", _M), ("from_ns", _T)],
+    # own_bp: ten-thousandths of each of its draws that the tier `own` takes (joint lending).
+    "tiers": [
+        ("tier", _S),
+        ("bank", _S),
+        ("share", _F),
+        ("balance_fen", _M),
+        ("own_bp", _I),
+        ("from_ns", _T),
+    ],
     "population": [
         ("borrower", _I),
         ("group", _S),
@@ -178,6 +202,7 @@ LENDER_TABLES = (
     "states",
     "draws",
     "tries",
+    "repayments",
     "versions",
     "postings",
     "payouts",
@@ -193,6 +218,7 @@ PLACES: dict[str, str] = {
     name: {
         "draws": "ledger/draws",
         "tries": "ledger/tries",
+        "repayments": "ledger/repayments",
         "versions": "ledger/versions",
         "postings": "ledger/postings",
         "payouts": "banks/payouts",

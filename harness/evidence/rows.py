@@ -113,11 +113,25 @@ class Try(NamedTuple):
     draw_key: str
     try_: int
     tier: str
+    slice: int
+    own_slice: int | None
+    own_fen: int
     payout_key: str
     state: str
     opened_ns: int
+    not_after_ns: int | None
     ended_ns: int | None
     ended_by: str | None
+
+
+class Repayment(NamedTuple):
+    """A row of `repayments`: money a borrower has given back, or tried to."""
+
+    repay_key: str
+    borrower: int
+    amount_fen: int
+    state: str
+    ended_ns: int
 
 
 class Version(NamedTuple):
@@ -127,7 +141,7 @@ class Version(NamedTuple):
     version: int
     limit_fen: int | None
     outstanding_fen: int | None
-    held_fen: int
+    held_fen: int | None
     balance_fen: int | None
     locked_ns: int
     draw_key: str
@@ -191,6 +205,7 @@ class Tier(NamedTuple):
     bank: str
     share: float
     balance_fen: int
+    own_bp: int
     from_ns: int
 
 
@@ -206,7 +221,8 @@ class Borrower(NamedTuple):
 
 ROWS: Mapping[str, type] = {
     "intents": Intent, "attempts": Attempt, "calls": Call, "states": State, "generator": Second,
-    "draws": Draw, "tries": Try, "versions": Version, "postings": Posting, "payouts": Payout,
+    "draws": Draw, "tries": Try, "repayments": Repayment,
+    "versions": Version, "postings": Posting, "payouts": Payout,
     "tombstones": Tombstone, "published": Published, "policies": Policy, "tiers": Tier,
     "population": Borrower,
 }  # fmt: skip

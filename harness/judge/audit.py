@@ -6,7 +6,7 @@ A rule that examined nothing is inconclusive, and so is one that failed itself.
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from harness.judge import audit_answers, audit_books
+from harness.judge import audit_answers, audit_books, audit_ends
 from harness.judge.ends import Finding, IntentEnd
 from harness.judge.offences import Offences
 from harness.judge.view import RunView
@@ -28,20 +28,25 @@ RULES = (
     Entry(1, "acknowledged-once", ("attempts", "draws"), audit_answers.acknowledged_once),
     Entry(2, "nothing-unasked", ("draws", "payouts"), audit_answers.nothing_unasked),
     Entry(3, "one-payout", ("intents", "payouts"), audit_answers.one_payout),
-    Entry(4, "quota-never-exceeded", ("versions", "population"), audit_books.quota),
-    Entry(5, "tiers-conserved", ("versions", "tiers"), audit_books.tiers),
-    Entry(6, "postings-balance", ("postings", "versions"), audit_books.postings),
-    Entry(7, "books-agree", ("tries", "payouts", "tombstones"), audit_books.books_agree),
-    Entry(8, "no-hold-left", ("versions", "tries"), audit_books.no_hold_left),
+    Entry(4, "quota-never-exceeded", ("versions", "population", "repayments"), audit_books.quota),
+    Entry(5, "tiers-conserved", ("versions", "tiers", "tries", "draws"), audit_books.tiers),
+    Entry(6, "postings-balance", ("postings", "versions", "tries"), audit_books.postings),
+    Entry(7, "books-agree", ("tries", "payouts", "tombstones"), audit_ends.books_agree),
+    Entry(8, "no-hold-left", ("versions", "tries"), audit_ends.no_hold_left),
     Entry(9, "answers-true", ("attempts", "draws"), audit_answers.answers_true),
+    Entry(10, "survives-failover", ("states", "attempts", "draws"), audit_ends.survives_failover),
     Entry(12, "unknowns-resolved", ("attempts", "draws", "tries"), audit_answers.resolved),
     Entry(13, "nothing-wrongly-approved", ("intents", "draws"), audit_answers.approved_rightly),
 )
+FAILOVER = 10
 
 
 def audit(view: RunView, ends: Sequence[IntentEnd]) -> tuple[Finding, ...]:
-    """Every rule, in order."""
-    return tuple(_finding(entry, view, ends) for entry in RULES)
+    """Every rule, in order; the rule about failovers only when there was one."""
+    changed = any(audit_ends.is_failover(state) for state in view.states)
+    return tuple(
+        _finding(entry, view, ends) for entry in RULES if entry.number != FAILOVER or changed
+    )
 
 
 def _finding(entry: Entry, view: RunView, ends: Sequence[IntentEnd]) -> Finding:

@@ -1,15 +1,15 @@
 """Rules about the books alone: recomputed from versions, postings, tries and payouts."""
 
 from collections import Counter, defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
-from harness.evidence.rows import Version
+from harness.evidence.rows import Try, Version
 from harness.judge.ends import IntentEnd
 from harness.judge.offences import Offences
 from harness.judge.view import RunView
 
 
-def _by_account(view: RunView, kind: str) -> dict[str, list[Version]]:
+def by_account(view: RunView, kind: str) -> dict[str, list[Version]]:
     """Versions of the accounts of one kind, by what follows the colon, in order of version."""
     found: dict[str, list[Version]] = defaultdict(list)
     for version in view.versions:
@@ -21,7 +21,7 @@ def _by_account(view: RunView, kind: str) -> dict[str, list[Version]]:
     return found
 
 
-def _check_order(account: str, versions: Sequence[Version], found: Offences) -> None:
+def check_order(account: str, versions: Sequence[Version], found: Offences) -> None:
     """Versions follow one another, and so do the moments their locks were won."""
     for place, version in enumerate(versions, start=1):
         if version.version != place:
@@ -38,49 +38,120 @@ def quota(view: RunView, _: Sequence[IntentEnd]) -> Offences:
     """4: never over the limit at any version, and each version follows from the one before."""
     limits = {borrower.borrower: borrower.limit_fen for borrower in view.population}
     amounts = _amounts(view)
+    repaid = {row.repay_key: row.amount_fen for row in view.repayments if row.state == "repaid"}
     found = Offences()
-    for name, versions in _by_account(view, "borrower").items():
+    for name, versions in by_account(view, "borrower").items():
         account = f"borrower:{name}"
-        _check_order(account, versions, found)
+        check_order(account, versions, found)
         limit_fen = limits.get(int(name), 0)
         held_fen = outstanding_fen = 0
         for version in versions:
             found.examined += 1
-            amount_fen = amounts.get(version.draw_key, 0)
-            held_fen += amount_fen if version.event == "reserve" else -amount_fen
-            outstanding_fen += amount_fen if version.event == "post" else 0
+            if version.event == "repay":
+                amount_fen = repaid.get(version.draw_key, 0)
+                outstanding_fen -= amount_fen
+            else:
+                amount_fen = amounts.get(version.draw_key, 0)
+                held_fen += amount_fen if version.event == "reserve" else -amount_fen
+                outstanding_fen += amount_fen if version.event == "post" else 0
             where = f"{account} version {version.version}"
             if version.limit_fen != limit_fen:
                 found.add(0, f"{where}: limit {version.limit_fen}, was given {limit_fen}")
             if (version.held_fen, version.outstanding_fen) != (held_fen, outstanding_fen):
                 found.add(amount_fen, f"{where}: held and outstanding don't follow from the draws")
-            over_fen = version.held_fen + (version.outstanding_fen or 0) - limit_fen
-            if over_fen > 0 or version.held_fen < 0 or (version.outstanding_fen or 0) < 0:
+            now_held_fen, owed_fen = version.held_fen or 0, version.outstanding_fen or 0
+            over_fen = now_held_fen + owed_fen - limit_fen
+            if over_fen > 0 or now_held_fen < 0 or owed_fen < 0:
                 found.add(over_fen, f"{where}: {over_fen} fen over the limit")
     return found
 
 
 def tiers(view: RunView, _: Sequence[IntentEnd]) -> Offences:
-    """5: a tier's money is conserved at every version and never negative."""
-    opening = {tier.tier: tier.balance_fen for tier in view.tiers}
-    amounts = _amounts(view)
+    """5: a tier's money is conserved at every version, never negative, and shared as agreed."""
     found = Offences()
-    for name, versions in _by_account(view, "tier").items():
+    amounts = _amounts(view)
+    parts = _parts(view.tries, amounts)
+    moved: Counter[tuple[str, str, str]] = Counter()
+    for name, versions in by_account(view, "tier").items():
         account = f"tier:{name}"
-        _check_order(account, versions, found)
-        paid_fen = 0
+        check_order(account, versions, found)
+        balance_fen = held_fen = 0
         for version in versions:
             found.examined += 1
-            if version.event == "post":
-                paid_fen += amounts.get(version.draw_key, 0)
-            balance_fen = version.balance_fen or 0
-            lost_fen = opening.get(name, 0) - balance_fen - version.held_fen - paid_fen
+            new_balance_fen, new_held_fen = version.balance_fen or 0, version.held_fen or 0
+            change = (new_balance_fen - balance_fen, new_held_fen - held_fen)
+            balance_fen, held_fen = new_balance_fen, new_held_fen
             where = f"{account} version {version.version}"
-            if lost_fen:
-                found.add(lost_fen, f"{where}: {lost_fen} fen are missing")
-            if balance_fen < 0 or version.held_fen < 0:
+            if version.event in ("reserve", "post", "void"):
+                part_fen = parts.get((version.draw_key, version.try_, name), 0)
+                expected = _change(version.event, part_fen)
+                if change != expected:
+                    lost_fen = sum(expected) - sum(change)
+                    found.add(lost_fen, f"{where}: {version.event} of {part_fen} moved {change}")
+            else:
+                moved[version.event, version.draw_key, name.partition("/")[0]] += change[0]
+                if change[1]:
+                    found.add(change[1], f"{where}: {version.event} changed what is held")
+            if balance_fen < 0 or held_fen < 0:
                 found.add(balance_fen, f"{where}: negative")
+    _check_moved(view, moved, found)
+    _check_shares(view, amounts, found)
     return found
+
+
+def _change(event: str, part_fen: int) -> tuple[int, int]:
+    """What an event does to a slice's balance and hold."""
+    if event == "reserve":
+        return -part_fen, part_fen
+    return (part_fen if event == "void" else 0), -part_fen
+
+
+def _parts(tries: Sequence[Try], amounts: Mapping[str, int]) -> dict[tuple[str, int, str], int]:
+    """What each try takes from each slice, fen: (draw_key, try, `own/3`)."""
+    parts: Counter[tuple[str, int, str]] = Counter()
+    for one in tries:
+        whole_fen = amounts.get(one.draw_key, 0)
+        parts[one.draw_key, one.try_, f"{one.tier}/{one.slice}"] += whole_fen - one.own_fen
+        if one.own_fen:
+            parts[one.draw_key, one.try_, f"own/{one.own_slice}"] += one.own_fen
+    return parts
+
+
+def _check_moved(view: RunView, moved: Mapping[tuple[str, str, str], int], found: Offences) -> None:
+    """Money that no draw moved: the opening as planned, the rest against the treasury."""
+    opening = {tier.tier: tier.balance_fen for tier in view.tiers}
+    given: Counter[tuple[str, str]] = Counter()
+    for (event, key, tier), amount_fen in moved.items():
+        if event == "gather" and amount_fen:
+            found.add(amount_fen, f"tier:{tier}: {amount_fen} fen more after gathering for {key}")
+        if event == "opening" and amount_fen != opening.get(tier, 0):
+            found.add(amount_fen, f"tier:{tier}: opened with {amount_fen} fen")
+        if event != "gather":
+            given[event, key] += amount_fen
+    before_fen = 0
+    for version in sorted(
+        (v for v in view.versions if v.account == "treasury"), key=lambda v: v.version
+    ):
+        given[version.event, version.draw_key] += (version.balance_fen or 0) - before_fen
+        before_fen = version.balance_fen or 0
+    for (event, key), lost_fen in given.items():
+        if lost_fen:
+            found.add(lost_fen, f"{event} {key}: {lost_fen} fen between treasury and tiers")
+    for tier, balance_fen in opening.items():
+        if balance_fen and not any(row[0] == "opening" and row[2] == tier for row in moved):
+            found.add(balance_fen, f"tier:{tier}: has no opening")
+
+
+def _check_shares(view: RunView, amounts: Mapping[str, int], found: Offences) -> None:
+    """Joint lending: the own part of each draw is the agreed share of it, rounded down."""
+    own_bp = {tier.tier: tier.own_bp for tier in view.tiers}
+    for one in view.tries:
+        agreed_fen = amounts.get(one.draw_key, 0) * own_bp.get(one.tier, 0) // 10_000
+        if one.own_fen != agreed_fen:
+            found.add(
+                one.own_fen - agreed_fen,
+                f"{one.payout_key}: own part {one.own_fen} fen, agreed are {agreed_fen}",
+            )
 
 
 def postings(view: RunView, _: Sequence[IntentEnd]) -> Offences:
@@ -94,62 +165,31 @@ def postings(view: RunView, _: Sequence[IntentEnd]) -> Offences:
     for (key, number, event), total_fen in events.items():
         if total_fen:
             found.add(total_fen, f"{key} try {number} {event}: postings sum to {total_fen} fen")
-    written = Counter((v.draw_key, v.try_, v.event) for v in view.versions)
-    for event_key in written:
+    for event_key in {(v.draw_key, v.try_, v.event) for v in view.versions}:
         if event_key not in events:
             found.add(0, f"{event_key[0]} try {event_key[1]} {event_key[2]}: no postings")
-    for name, versions in _by_account(view, "borrower").items():
-        last = versions[-1]
-        for side, balance_fen in (("held", last.held_fen), ("outstanding", last.outstanding_fen)):
-            off_fen = sums[f"borrower:{name}:{side}"] - (balance_fen or 0)
-            if off_fen:
-                found.add(off_fen, f"borrower:{name}:{side}: {off_fen} fen off its postings")
-    opening = {tier.tier: tier.balance_fen for tier in view.tiers}
-    for name, versions in _by_account(view, "tier").items():
-        last = versions[-1]
-        off_fen = opening.get(name, 0) + sums[f"tier:{name}:available"] - (last.balance_fen or 0)
-        if off_fen:
-            found.add(off_fen, f"tier:{name}:available: {off_fen} fen off its postings")
-        if sums[f"tier:{name}:held"] != last.held_fen:
-            found.add(last.held_fen, f"tier:{name}:held: off its postings")
+    last: dict[str, Version] = {}
+    for version in view.versions:
+        if version.account not in last or last[version.account].version < version.version:
+            last[version.account] = version
+    for account, version in sorted(last.items()):
+        sides = {"held": version.held_fen, "outstanding": version.outstanding_fen,
+                 "available": version.balance_fen}  # fmt: skip
+        for side, balance_fen in sides.items():
+            off_fen = sums[f"{account}:{side}"] - (balance_fen or 0)
+            if balance_fen is not None and off_fen:
+                found.add(off_fen, f"{account}:{side}: {off_fen} fen off its postings")
+    _check_settlement(view, sums, found)
     return found
 
 
-def books_agree(view: RunView, _: Sequence[IntentEnd]) -> Offences:
-    """7: each paid try is in its bank's book with its amount, and nothing else is."""
-    banks = {tier.tier: tier.bank for tier in view.tiers}
-    amounts = _amounts(view)
-    payouts = {payout.payout_key: payout for payout in view.payouts}
-    closed = {tombstone.payout_key for tombstone in view.tombstones}
-    found = Offences(examined=len(view.tries) + len(view.payouts))
-    paid_tries = set()
+def _check_settlement(view: RunView, sums: Mapping[str, int], found: Offences) -> None:
+    """What a tier's bank has paid for the tier `own` is owed to it."""
+    owed: Counter[str] = Counter()
     for one in view.tries:
-        payout = payouts.get(one.payout_key)
-        amount_fen = amounts.get(one.draw_key, 0)
         if one.state == "paid":
-            paid_tries.add(one.payout_key)
-            if payout is None:
-                found.add(amount_fen, f"{one.payout_key}: paid in the ledger, not by the bank")
-            elif (payout.bank, payout.amount_fen) != (banks.get(one.tier), amount_fen):
-                found.add(amount_fen, f"{one.payout_key}: another bank or amount")
-        elif payout is not None and one.state != "paying":  # still paying: rules 8 and 12
-            found.add(payout.amount_fen, f"{one.payout_key}: {one.state}, paid by the bank")
-    known = {one.payout_key for one in view.tries}
-    for payout in view.payouts:
-        if payout.payout_key not in known:
-            found.add(payout.amount_fen, f"{payout.payout_key}: paid, unknown to the ledger")
-        if payout.payout_key in closed:
-            found.add(payout.amount_fen, f"{payout.payout_key}: closed for ever, and paid")
-    return found
-
-
-def no_hold_left(view: RunView, _: Sequence[IntentEnd]) -> Offences:
-    """8: no money is held after the drain."""
-    found = Offences()
-    for kind in ("borrower", "tier"):
-        for name, versions in _by_account(view, kind).items():
-            found.examined += 1
-            if versions[-1].held_fen:
-                left_fen = versions[-1].held_fen
-                found.add(left_fen, f"{kind}:{name}: {left_fen} fen still held")
-    return found
+            owed[one.tier] += one.own_fen
+    for tier, owed_fen in owed.items():
+        off_fen = sums.get(f"settlement:{tier}:receivable", 0) - owed_fen
+        if off_fen:
+            found.add(off_fen, f"settlement:{tier}: {off_fen} fen off what was paid for own")

@@ -19,6 +19,7 @@ class Oracle:
         self._view = view
         self._people: Mapping[int, Borrower] = {b.borrower: b for b in view.population}
         self._draws: Mapping[str, Draw] = {d.draw_key: d for d in view.draws}
+        self._repaid_fen = {r.repay_key: r.amount_fen for r in view.repayments}
         self._versions: dict[int, list[Version]] = defaultdict(list)
         for version in view.versions:
             kind, _, number = version.account.partition(":")
@@ -45,6 +46,7 @@ class Oracle:
 
         The last version locked by then; money held by draws that ended otherwise than paid does
         not count against the borrower; an earlier intent that ended paid counts from its due time.
+        What was repaid by then is available again.
         """
         borrower = self._people.get(intent.borrower)
         if borrower is None:
@@ -56,6 +58,8 @@ class Oracle:
         for version in versions[:known]:
             if version.event == "reserve" and self._paid(version.draw_key):
                 seen.add(version.draw_key)
+            elif version.event == "repay":
+                used_fen -= self._repaid_fen.get(version.draw_key, 0)
         used_fen += sum(self._draws[key].amount_fen for key in seen)
         for other in self._intents[intent.borrower]:
             if (other.due_ns, other.intent) >= (intent.due_ns, intent.intent):

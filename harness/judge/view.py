@@ -13,6 +13,7 @@ from harness.evidence.rows import (
     Policy,
     Posting,
     Published,
+    Repayment,
     Second,
     State,
     Tier,
@@ -66,6 +67,7 @@ class RunView:
     generator: tuple[Second, ...]
     draws: tuple[Draw, ...]
     tries: tuple[Try, ...]
+    repayments: tuple[Repayment, ...]
     versions: tuple[Version, ...]
     postings: tuple[Posting, ...]
     payouts: tuple[Payout, ...]

@@ -20,6 +20,7 @@ from harness.target.cache import cache_dir
 from harness.target.probes import posts_in_progress, process_cpu_s, tree_cpu_s
 from mock_lender.cluster.config import CapacityConfig, LenderConfig, TierConfig
 from mock_lender.cluster.topology import Topology
+from mock_lender.cluster.witness import Witness
 from mock_lender.resilience.profile import Settings, protections_of
 
 BARRED_PURPOSES = ("securities",)
@@ -179,6 +180,13 @@ class MockTarget:
         except KeyError:
             raise TargetError(f"edge {edge} does not lead through a proxy") from None
 
+    def databases(self) -> Witness:
+        """Which database is the primary, by the lender's witness. Raises TargetError."""
+        try:
+            return Witness.read(Path(self.topology.witness))
+        except OSError as exc:
+            raise TargetError(f"the lender's witness can't be read: {exc}") from exc
+
     # -- what the drill asks ----------------------------------------------------------------
 
     def base_urls(self) -> Mapping[str, str]:
@@ -215,7 +223,9 @@ class MockTarget:
         for service in self.topology.services:
             seconds = process_cpu_s(service.pid, service.start_ticks)
             used[service.role] = used.get(service.role, 0.0) + seconds
-        used["database"] = sum(tree_cpu_s(self.topology.postgres_pid))
+        for member in self.databases().members:
+            hop = "database" if member.role == "primary" else "standby"
+            used[hop] = used.get(hop, 0.0) + sum(tree_cpu_s(member.pid))
         return used
 
     def facts(self) -> Mapping[str, object]:
@@ -233,7 +243,7 @@ class MockTarget:
         answer = self._control("POST", f"/export?dir={quote(str(books))}", timeout_s=30)
         self.services_down_s = float(answer["services_down_s"])
         self.wall_clock_moved_s = answer["wall_clock_moved_ns"] / 1e9
-        for table in ("draws", "tries", "versions", "postings"):
+        for table in ("draws", "tries", "repayments", "versions", "postings"):
             self._run.import_csv(table, [books / f"{table}.csv"])
         for table in ("payouts", "tombstones"):
             self._run.import_csv(table, sorted(books.glob(f"{table}*.csv")))
@@ -251,7 +261,7 @@ class MockTarget:
         tables: dict[str, list[tuple[object, ...]]] = {
             "population": [tuple(borrower) for borrower in self._population],
             "tiers": [
-                (tier, f"bank.{tier}", share, self._balances_fen[tier], at_ns)
+                (tier, f"bank.{tier}", share, self._balances_fen[tier], 0, at_ns)
                 for tier, share in self._spec.tier_shares
             ],
             "policies": [

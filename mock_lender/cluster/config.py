@@ -10,12 +10,20 @@ ROLES = ("gateway", "risk", "compliance", "ledger")
 
 @dataclass(frozen=True, slots=True)
 class TierConfig:
-    """A source of funds: its share of the draws (0..1), its money, the bank that pays for it."""
+    """A source of funds: its share of the draws (0..1), its money, the bank that pays for it.
+
+    own_bp: joint lending, the ten-thousandths of each of its draws that the tier `own` takes.
+    closes: its bank can close a payout key; one that can't refuses payouts after a given moment.
+    slices: rows that its money lies in.
+    """
 
     tier: str
     bank: str
     share: float
     balance_fen: int
+    own_bp: int = 0
+    closes: bool = True
+    slices: int = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +44,9 @@ class LenderConfig:
     and `states.REPLICA.csv`. population_csv: `borrower,group,limit_fen,barred,delinquent` with a
     header, booleans as 0/1. token: control and drill token. edges: `client->server` (roles as
     clients, banks as servers: `gateway->bank.own`) to `host:port`, for edges that lead through a
-    proxy. cache_dir: where the database template is kept.
+    proxy. cache_dir: where the database template is kept. on_standby_lost: `degrade` (go on with
+    one copy, and say so) or `stop` (commits wait for a standby). key_retention_s: presses with an
+    older key get 410. expire_after_s: draws that nobody comes back to end.
     """
 
     work_dir: str
@@ -52,6 +62,9 @@ class LenderConfig:
     barred_purposes: tuple[str, ...]
     edges: dict[str, str] = field(default_factory=dict)
     defects: tuple[str, ...] = ()
+    on_standby_lost: str = "degrade"
+    key_retention_s: float = 3600.0
+    expire_after_s: float = 60.0
 
     def write(self, path: Path) -> None:
         path.write_text(json.dumps(asdict(self), indent=1))

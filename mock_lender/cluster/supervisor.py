@@ -9,7 +9,9 @@ once, and nobody else can take its port before it is restarted.
 """
 
 import asyncio
+import contextlib
 import os
+import secrets
 import signal
 import socket
 import sqlite3
@@ -22,13 +24,17 @@ from types import FrameType
 
 from mock_lender import bank, compliance, gateway, risk
 from mock_lender.bank_export import export_bank
+from mock_lender.cluster import monitor
+from mock_lender.cluster.binaries import PostgresError
 from mock_lender.cluster.clocks import offset_ns
 from mock_lender.cluster.config import LenderConfig
 from mock_lender.cluster.control import Control, Refused
 from mock_lender.cluster.ports import bound, listening_socket
-from mock_lender.cluster.postgres import SHOWN, Postgres, PostgresError
+from mock_lender.cluster.postgres import SHOWN, Access, kill_server
 from mock_lender.cluster.replica import serve
 from mock_lender.cluster.topology import Service, Topology, start_ticks
+from mock_lender.cluster.witness import NAME as WITNESS
+from mock_lender.cluster.witness import Witness
 from mock_lender.context import ServiceContext
 from mock_lender.ledger import service as ledger
 from mock_lender.ledger import setup
@@ -36,6 +42,9 @@ from mock_lender.telemetry import Telemetry
 
 READY_WITHIN_S = 15.0
 STOP_WITHIN_S = 1.0
+MONITOR = "monitor"
+MONITOR_STOPS_WITHIN_S = 4.0
+PRIMARY_WITHIN_S = 5.0
 APPS = {
     "gateway": gateway.create_app,
     "risk": risk.create_app,
@@ -51,8 +60,8 @@ class Supervisor:
         self._config = config
         self._started_ns = time.monotonic_ns()
         self._clock_offset_ns = offset_ns()
-        self._work = Path(config.work_dir)
-        self._log = Path(config.telemetry_dir) / "postgres.log"
+        self._witness_json = Path(config.telemetry_dir) / WITNESS
+        self._access = Access(secrets.token_hex(16))
         self._sockets = {name: listening_socket() for name in config.names()}
         self._ports = {name: held.getsockname()[1] for name, held in self._sockets.items()}
         self._pids: dict[str, int] = {}
@@ -61,27 +70,17 @@ class Supervisor:
         self._stopping = False
         self._closing = False
         self._control = Control(config.token, self._answer)
-        # Room for both ledgers' pools, the export, and what an administrator needs.
-        connections = config.replicas["ledger"] * config.capacity.ledger_connections + 16
-        self._postgres = Postgres.start(self._work, Path(config.cache_dir), self._log, connections)
 
     def run(self) -> None:
         """Until SIGTERM."""
         signal.signal(signal.SIGTERM, self._stop)
         signal.signal(signal.SIGINT, signal.SIG_IGN)
         try:
-            self._postgres.wait_listening(self._log)
-            self._settings = asyncio.run(
-                setup.prepare(
-                    self._postgres.dsn,
-                    Path(self._config.population_csv),
-                    self._config.tiers,
-                    SHOWN,
-                )
-            )
+            self._fork(MONITOR, None)
             for name in self._config.names():
                 self._fork(name, self._sockets.pop(name))
             self._wait_ready(self._config.names())
+            self._settings = asyncio.run(setup.shown(self._primary_dsn(), SHOWN))
             self._ready_ns = time.monotonic_ns()
             self._write_topology()
             while not self._stopping:
@@ -93,13 +92,14 @@ class Supervisor:
     def _stop(self, _number: int, _frame: FrameType | None) -> None:
         self._stopping = True
 
-    def _fork(self, name: str, held: socket.socket) -> None:
-        """One service, in a child that never returns from here."""
+    def _fork(self, name: str, held: socket.socket | None) -> None:
+        """One service, or the monitor, in a child that never returns from here."""
         sys.stdout.flush()
         sys.stderr.flush()
         pid = os.fork()
         if pid:
-            held.close()
+            if held is not None:
+                held.close()
             self._pids[name] = pid
             return
         status = 1
@@ -107,8 +107,12 @@ class Supervisor:
             self._control.close()
             for other in self._sockets.values():
                 other.close()
-            serve(self._app_of(name), held)
-            status = 0
+            signal.signal(signal.SIGTERM, signal.SIG_DFL)
+            if held is None:
+                status = monitor.main(self._config, self._access, self._clock_offset_ns)
+            else:
+                serve(self._app_of(name), held)
+                status = 0
         finally:
             sys.stderr.flush()
             os._exit(status)
@@ -123,7 +127,8 @@ class Supervisor:
                 role=role,
                 config=self._config,
                 addresses={other: f"127.0.0.1:{port}" for other, port in self._ports.items()},
-                database_dsn=self._postgres.dsn,
+                witness_json=self._witness_json,
+                access=self._access,
                 telemetry=Telemetry(Path(self._config.telemetry_dir), name),
                 clock_offset_ns=self._clock_offset_ns,
             )
@@ -148,11 +153,11 @@ class Supervisor:
             ended, status = os.waitpid(pid, os.WNOHANG)
             if ended:
                 del self._pids[name]
-                if not self._closing:
-                    print(f"{name} ended: status {status}", file=sys.stderr, flush=True)
-        if self._postgres.process.poll() is not None and not self._closing:
-            last = self._log.read_text(errors="replace").strip().splitlines()[-1:]
-            raise PostgresError(f"postgres ended by itself: {' '.join(last)}")
+                if self._closing:
+                    continue
+                if name == MONITOR:
+                    raise PostgresError("the monitor of the databases ended")
+                print(f"{name} ended: status {status}", file=sys.stderr, flush=True)
 
     def _write_topology(self) -> None:
         services = tuple(
@@ -165,10 +170,11 @@ class Supervisor:
                 port=self._ports[name],
             )
             for name, pid in self._pids.items()
+            if name != MONITOR
         )
         Topology(
             services=services,
-            postgres_pid=self._postgres.pid,
+            witness=str(self._witness_json),
             control=self._control.address,
             started_ns=self._started_ns,
             ready_ns=self._ready_ns,
@@ -180,16 +186,46 @@ class Supervisor:
         if method == "POST" and path.startswith("/restart/"):
             return self._restart(path.removeprefix("/restart/"))
         if (method, path) == ("POST", "/checkpoint"):
-            asyncio.run(setup.checkpoint(self._postgres.dsn))
+            asyncio.run(setup.checkpoint(self._primary_dsn()))
             return {"done": True}
         if (method, path) == ("GET", "/pending"):
-            return {"paying": asyncio.run(setup.pending(self._postgres.dsn))}
+            return {"paying": asyncio.run(setup.pending(self._primary_dsn()))}
         if (method, path) == ("POST", "/export"):
             return self._export(Path(query.get("dir", "")))
+        if method == "POST" and path.startswith("/treasury/"):
+            return self._move_treasury(path.removeprefix("/treasury/"), query)
         raise Refused(404, "unknown")
 
+    def _primary_dsn(self) -> str:
+        """Raises Refused while there is none."""
+        give_up_s = time.monotonic() + PRIMARY_WITHIN_S
+        while True:
+            with contextlib.suppress(FileNotFoundError):
+                port = Witness.read(self._witness_json).port
+                if port is not None:
+                    return self._access.dsn(port)
+            if time.monotonic() > give_up_s:
+                raise Refused(503, "there is no primary")
+            time.sleep(0.02)
+
+    def _move_treasury(self, tier: str, query: dict[str, str]) -> dict[str, object]:
+        """Top a tier up, or drain it (`amount_fen` below zero)."""
+        amount = query.get("amount_fen", "")
+        if tier not in {one.tier for one in self._config.tiers}:
+            raise Refused(404, f"no tier {tier}")
+        if not amount.lstrip("-").isdigit() or not query.get("key"):
+            raise Refused(400, "amount_fen: a whole number; key: one a movement")
+        moved = asyncio.run(
+            setup.move_treasury(
+                self._primary_dsn(), tier, int(amount), query["key"], self._clock_offset_ns
+            )
+        )
+        if not moved:
+            raise Refused(409, f"{tier} has not that much")
+        return {"done": True}
+
     def _restart(self, name: str) -> dict[str, object]:
-        if name not in self._ports:
+        if name not in self._ports:  # the monitor has no port and is never restarted
             raise Refused(404, f"no service {name}")
         self._reap()
         if name in self._pids:
@@ -206,7 +242,7 @@ class Supervisor:
         began_ns = time.monotonic_ns()
         self._stop_services()
         down_s = (time.monotonic_ns() - began_ns) / 1e9
-        asyncio.run(setup.export(self._postgres.dsn, directory))
+        asyncio.run(setup.export(self._primary_dsn(), directory))
         try:
             for tier in self._config.tiers:
                 book = bank.book_path(self._config.work_dir, tier.bank)
@@ -217,23 +253,35 @@ class Supervisor:
         return {"services_down_s": down_s, "wall_clock_moved_ns": moved_ns}
 
     def _end(self) -> None:
-        """Stop services, then the database; bounded."""
+        """Stop services, then the monitor, which stops its databases; bounded."""
         self._stop_services()
-        self._postgres.stop()
+        pid = self._pids.pop(MONITOR, None)
+        if pid is not None:
+            os.kill(pid, signal.SIGCONT)
+            os.kill(pid, signal.SIGTERM)
+            give_up_s = time.monotonic() + MONITOR_STOPS_WITHIN_S
+            while os.waitpid(pid, os.WNOHANG)[0] == 0:
+                if time.monotonic() > give_up_s:
+                    os.kill(pid, signal.SIGKILL)
+                time.sleep(0.01)
+        with contextlib.suppress(OSError):
+            for member in Witness.read(self._witness_json).members:
+                kill_server(member.pid, member.start_ticks)
 
     def _stop_services(self) -> None:
         self._closing = True
-        for pid in self._pids.values():
+        services = {name: pid for name, pid in self._pids.items() if name != MONITOR}
+        for pid in services.values():
             os.kill(pid, signal.SIGCONT)
             os.kill(pid, signal.SIGTERM)
         give_up_s = time.monotonic() + STOP_WITHIN_S
-        while self._pids and time.monotonic() < give_up_s:
+        while services.keys() & self._pids.keys() and time.monotonic() < give_up_s:
             self._reap()
             time.sleep(0.01)
-        for pid in self._pids.values():
+        for name in services.keys() & self._pids.keys():
+            pid = self._pids.pop(name)
             os.kill(pid, signal.SIGKILL)
             os.waitpid(pid, 0)
-        self._pids.clear()
 
 
 def _answers(port: int) -> bool:
@@ -250,7 +298,7 @@ def main() -> int:
     """Exit 0 after SIGTERM, 1 with one line on stderr when the lender could not be started."""
     try:
         Supervisor(LenderConfig.read(Path(sys.argv[1]))).run()
-    except (PostgresError, OSError, subprocess.SubprocessError) as exc:
+    except (PostgresError, Refused, OSError, subprocess.SubprocessError) as exc:
         print(f"the lender could not be run: {exc}", file=sys.stderr)
         return 1
     return 0

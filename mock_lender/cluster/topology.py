@@ -21,12 +21,12 @@ class Service:
 
 @dataclass(frozen=True, slots=True)
 class Topology:
-    """services: replicas and banks. postgres_pid: the postmaster. control: the supervisor's own
-    `host:port` (POST /restart/NAME, POST /export, POST /checkpoint; header `X-Token`).
-    ready_ns: CLOCK_MONOTONIC. database: settings by SHOW."""
+    """services: replicas and banks. witness: the file that says which databases there are. control:
+    the supervisor's own `host:port` (POST /restart/NAME, /export, /checkpoint, /treasury/TIER; GET
+    /pending; header `X-Token`). ready_ns: CLOCK_MONOTONIC. database: settings by SHOW."""
 
     services: tuple[Service, ...]
-    postgres_pid: int
+    witness: str
     control: str
     started_ns: int
     ready_ns: int

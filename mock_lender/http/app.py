@@ -4,7 +4,7 @@ import asyncio
 import hmac
 import json
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import Any
 
@@ -21,6 +21,7 @@ from mock_lender.resilience.deadline import Deadline
 from mock_lender.resilience.profile import Settings
 
 Hook = Callable[[], Awaitable[None]]
+Trouble = Callable[[Request, Exception], Response]
 BODY_BYTES_MAX = 64 * 1024
 QUIET = ("/healthz", "/readyz", "/metrics", "/openapi.json")
 
@@ -134,8 +135,10 @@ def build_app(
     slots: int | None = None,
     on_start: Hook | None = None,
     on_stop: Hook | None = None,
+    troubles: Mapping[type[Exception], Trouble] | None = None,
 ) -> ASGIApp:
-    """A service: its routes, health and metrics. `slots` bounds what is worked on at once."""
+    """A service: its routes, health and metrics. `slots` bounds what is worked on at once.
+    `troubles`: the answers for exceptions of its own."""
 
     async def health(_: Request) -> Response:
         return PlainTextResponse("ok")
@@ -149,7 +152,7 @@ def build_app(
     common = [Route("/healthz", health), Route("/readyz", health), Route("/metrics", metrics)]
     inner = Starlette(
         routes=[*routes, *common],
-        exception_handlers={HTTPException: _handler(ctx)},
+        exception_handlers={HTTPException: _handler(ctx), **(troubles or {})},
         lifespan=_lifespan(on_start, on_stop),
     )
     edge = Edge(inner, ctx, slots)

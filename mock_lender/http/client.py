@@ -98,17 +98,17 @@ class HopClient:
             reply = await self._once(
                 server, service, method, path, body, draw_key, attempt, deadline, timeout_s
             )
-            maybe_sent = maybe_sent or reply.kind == "unknown"
+            maybe_sent = maybe_sent or _unsure(reply)
             return reply
 
         def worth_it(reply: Reply) -> bool:
             if reply.kind == "not_sent":
                 return reply.why != "deadline"
-            if reply.kind == "unknown":
+            if _unsure(reply):
                 # Under a deadline there is no time to wait for a slow server twice.
                 again_in_time = reply.why != "timeout" or deadline is None
                 return idempotent and self._settings.tries > 1 and again_in_time
-            return reply.status == 503 and bool(reply.body.get("certain"))
+            return reply.status == 503
 
         tries = self._settings.tries
         if tries == 1 and replicas.alternatives:
@@ -189,8 +189,12 @@ class HopClient:
         return reply
 
     def _learn(self, breaker: Breaker | None, reply: Reply, took_s: float) -> None:
-        """Slow counts as failed. A try cut off early by its caller's deadline says nothing."""
+        """Slow counts as failed. A try cut off early by its caller's deadline says nothing, and
+        neither does a replica that answers for a database that all replicas share."""
         if breaker is None:
+            return
+        if reply.body.get("hop") == "database":
+            breaker.ended()
             return
         slow = took_s >= self._settings.slow_call_s
         failed = reply.kind == "not_sent" or (reply.kind == "answer" and reply.status >= 500)
@@ -234,6 +238,12 @@ class HopClient:
         except ValueError:
             return Reply("unknown", server, status=answer.status_code, why="half a body")
         return Reply("answer", server, answer.status_code, found if isinstance(found, dict) else {})
+
+
+def _unsure(reply: Reply) -> bool:
+    """It may have worked: no whole answer, or one that does not say that nothing happened."""
+    broken = reply.kind == "answer" and reply.status >= 500
+    return reply.kind == "unknown" or (broken and reply.body.get("certain") is not True)
 
 
 def _session() -> aiohttp.ClientSession:

@@ -13,10 +13,15 @@ from mock_lender.context import ServiceContext
 from mock_lender.defects import AcknowledgeBeforeCommit, Books
 from mock_lender.http.app import build_app, read_json
 from mock_lender.http.client import HopClient
+from mock_lender.http.problems import problem
+from mock_lender.ledger.database import ContendedError, Database, NoPrimaryError, StoreError
 from mock_lender.ledger.store import Store
 from mock_lender.ledger.sweeper import Sweeper
+from mock_lender.resilience.profile import Settings
 
-STATUS = {"in-progress": 409, "no-money": 409, "key-reused": 422}
+STATUS = {"in-progress": 409, "no-money": 409, "key-reused": 422, "gone": 410}
+LANE_CONNECTIONS = 2
+PRIMARY_AT_START_S = 15.0
 
 
 class Ledger:
@@ -24,32 +29,41 @@ class Ledger:
 
     def __init__(self, ctx: ServiceContext) -> None:
         self._ctx = ctx
-        self._store: Store | None = None
+        config = ctx.config
+        self._main = Database(ctx.witness_json, ctx.access, config.capacity.ledger_connections)
+        self._lane = Database(ctx.witness_json, ctx.access, LANE_CONNECTIONS)
         self._client: HopClient | None = None
-        self._sweeping: asyncio.Task[None] | None = None
+        self._tasks: list[asyncio.Task[None]] = []
         self._books: Books | None = None
+        settings = Settings.of(config.protections)
+        self.terms = {
+            "retention_ns": int(config.key_retention_s * 1e9),
+            "look_after_ns": int(settings.sweeper_first_look_s * 1e9),
+            "pay_within_ns": int(settings.payout_timeout_s * 1e9),
+        }
 
     async def start(self) -> None:
         config = self._ctx.config
-        self._store = await Store.open(
-            self._ctx.database_dsn,
-            config.capacity.ledger_connections,
-            self._ctx.clock_offset_ns,
-        )
-        self._books = self._store
+        store = Store(self._main, self._ctx.clock_offset_ns)
+        self._books = store
         if "acknowledge-before-commit" in config.defects:
-            self._books = AcknowledgeBeforeCommit(self._store, config.tiers)
+            self._books = AcknowledgeBeforeCommit(store, config.tiers)
         self._client = HopClient(self._ctx)
-        sweeper = Sweeper(self._ctx, self._store, self._client)
-        self._sweeping = asyncio.create_task(sweeper.run())
+        lane = Store(self._lane, self._ctx.clock_offset_ns)
+        sweeper = Sweeper(self._ctx, lane, self._client)
+        self._tasks = [
+            asyncio.create_task(work)
+            for work in (self._main.follow(), self._lane.follow(), sweeper.run())
+        ]
+        await self._main.there(PRIMARY_AT_START_S)
 
     async def stop(self) -> None:
-        if self._sweeping is not None:
-            self._sweeping.cancel()
+        for task in self._tasks:
+            task.cancel()
         if self._client is not None:
             await self._client.close()
-        if self._store is not None:
-            self._store.close()
+        self._main.close()
+        self._lane.close()
 
     @property
     def books(self) -> Books:
@@ -59,14 +73,20 @@ class Ledger:
 
 
 def create_app(ctx: ServiceContext) -> ASGIApp:
-    """Routes `/reserve`, `/refuse`, `/post`, `/void`, `/draws/{key}`, `/borrowers/{id}/quota`."""
+    """Routes `/reserve`, `/refuse`, `/post`, `/void`, `/repay`, `/draws/{key}`,
+    `/borrowers/{id}/quota`."""
     ledger = Ledger(ctx)
 
     async def reserve(request: Request) -> Response:
-        return _told(await ledger.books.reserve(await read_json(request)))
+        return _told(await ledger.books.reserve(await read_json(request) | ledger.terms))
 
     async def refuse(request: Request) -> Response:
-        return _told(await ledger.books.refuse(await read_json(request)))
+        return _told(await ledger.books.refuse(await read_json(request) | ledger.terms))
+
+    async def repay(request: Request) -> Response:
+        body = await read_json(request)
+        values = (body["repay_key"], body["borrower"], body["amount_fen"])
+        return _told(await ledger.books.repay(*values))
 
     async def post(request: Request) -> Response:
         body = await read_json(request)
@@ -97,10 +117,23 @@ def create_app(ctx: ServiceContext) -> ASGIApp:
         Route("/refuse", refuse, methods=["POST"]),
         Route("/post", post, methods=["POST"]),
         Route("/void", void, methods=["POST"]),
+        Route("/repay", repay, methods=["POST"]),
         Route("/draws/{key}", draw, methods=["GET"]),
         Route("/borrowers/{borrower:int}/quota", quota, methods=["GET"]),
     ]
-    return build_app(ctx, routes, on_start=ledger.start, on_stop=ledger.stop)
+    troubles = {StoreError: unknown, NoPrimaryError: nothing_done, ContendedError: nothing_done}
+    return build_app(ctx, routes, on_start=ledger.start, on_stop=ledger.stop, troubles=troubles)
+
+
+def unknown(_: Request, __: Exception) -> Response:
+    """The database went away with the statement: it may have committed."""
+    return problem(504, cause="system", hop="database", reason="unknown")
+
+
+def nothing_done(_: Request, exc: Exception) -> Response:
+    """Nothing was asked of the database, or it has undone all of it."""
+    reason = "no-primary" if isinstance(exc, NoPrimaryError) else "contended"
+    return problem(503, cause="system", hop="database", reason=reason, certain=True)
 
 
 def _told(found: dict[str, Any]) -> Response:

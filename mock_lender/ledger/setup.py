@@ -1,6 +1,7 @@
 """The ledger's database before and after: schema and population in, books out, by COPY."""
 
 import asyncio
+import hashlib
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -12,14 +13,19 @@ EXPORTS = {
     "draws": "SELECT draw_key, borrower, amount_fen, purpose, state, try, tier, requested_ns,"
     " decided_ns, ended_ns, cause, hop, reason, risk_policy, risk_ns, compliance_rules,"
     " compliance_ns FROM draws ORDER BY draw_key",
-    "tries": "SELECT draw_key, try, tier, payout_key, state, opened_ns, ended_ns, ended_by"
-    " FROM tries ORDER BY draw_key, try",
+    "tries": "SELECT draw_key, try, tier, slice, own_slice, own_fen, payout_key, state, opened_ns,"
+    " not_after_ns, ended_ns, ended_by FROM tries ORDER BY draw_key, try",
+    "repayments": "SELECT repay_key, borrower, amount_fen, state, ended_ns FROM repayments"
+    " ORDER BY repay_key",
     "versions": "SELECT account, version, limit_fen, outstanding_fen, held_fen, balance_fen,"
     " locked_ns, draw_key, try, event FROM versions ORDER BY account, version",
     "postings": "SELECT draw_key, try, event, account, amount_fen, locked_ns"
     " FROM postings ORDER BY id",
 }
 CONNECT_TRIES = 200
+SCHEMA = tuple(
+    Path(__file__).parent / "sql" / f"{name}.sql" for name in ("tables", "money", "draws", "sweep")
+)
 
 
 async def _connect(dsn: str) -> "asyncpg.Connection":
@@ -32,12 +38,31 @@ async def _connect(dsn: str) -> "asyncpg.Connection":
     return await asyncpg.connect(dsn, timeout=5)
 
 
-async def prepare(
-    dsn: str, population_csv: Path, tiers: Sequence[TierConfig], shown: Sequence[str]
-) -> dict[str, str]:
-    """Schema, population and tiers into an empty database; the settings `shown`, by SHOW."""
+def schema_digest() -> str:
+    """Tells one schema from another, in twelve signs."""
+    return hashlib.sha256(b"".join(part.read_bytes() for part in SCHEMA)).hexdigest()[:12]
+
+
+async def create_schema(dsn: str) -> None:
+    """Tables and functions, into an empty database."""
     connection = await _connect(dsn)
-    await connection.execute(Path(__file__).with_name("schema.sql").read_text())
+    for part in SCHEMA:
+        await connection.execute(part.read_text())
+    await connection.close()
+
+
+async def prepare(
+    dsn: str, password: str, population_csv: Path, tiers: Sequence[TierConfig],
+    clock_offset_ns: int,
+) -> None:  # fmt: skip
+    """Population and tiers into a database that has the schema; from then on it has `password`.
+
+    Each tier's money is moved into its slices from the treasury, like any later top-up.
+    """
+    connection = await _connect(dsn)
+    # The password is 128 random bits: making it slow to guess would only slow down connecting.
+    await connection.execute("SET scram_iterations = 64")
+    await connection.execute(f"ALTER ROLE CURRENT_USER PASSWORD '{password}'")
     await connection.copy_to_table(
         "borrowers",
         source=population_csv,
@@ -47,13 +72,28 @@ async def prepare(
     )
     await connection.copy_records_to_table(
         "tiers",
-        records=[(t.tier, t.bank, n, t.share, t.balance_fen) for n, t in enumerate(tiers)],
-        columns=["tier", "bank", "place", "share", "balance_fen"],
+        records=[(t.tier, t.bank, n, t.share, t.own_bp, t.closes) for n, t in enumerate(tiers)],
+        columns=["tier", "bank", "place", "share", "own_bp", "closes"],
     )
+    for tier in tiers:
+        await connection.execute(
+            "INSERT INTO slices (tier, slice, balance_fen)"
+            " SELECT $1, n, 0 FROM generate_series(0, $2 - 1) n", tier.tier, tier.slices,
+        )  # fmt: skip
+        await connection.execute(
+            "SELECT move_treasury($1, $2, 'opening', 'opening', $3)",
+            tier.tier, tier.balance_fen, clock_offset_ns,
+        )  # fmt: skip
     await connection.execute("ANALYZE")
-    settings = {name: str(await connection.fetchval(f"SHOW {name}")) for name in shown}
     await connection.close()
-    return settings
+
+
+async def shown(dsn: str, names: Sequence[str]) -> dict[str, str]:
+    """Settings by SHOW."""
+    connection = await _connect(dsn)
+    found = {name: str(await connection.fetchval(f"SHOW {name}")) for name in names}
+    await connection.close()
+    return found
 
 
 async def checkpoint(dsn: str) -> None:
@@ -62,6 +102,24 @@ async def checkpoint(dsn: str) -> None:
     await connection.execute("CHECKPOINT")
     await connection.execute("ANALYZE")
     await connection.close()
+
+
+async def move_treasury(
+    dsn: str, tier: str, amount_fen: int, key: str, clock_offset_ns: int
+) -> bool:
+    """Give a tier money, or take it away (below zero). False: it has not that much."""
+    connection = await _connect(dsn)
+    event = "top_up" if amount_fen >= 0 else "drain"
+    try:
+        await connection.execute(
+            "SELECT move_treasury($1, $2, $3, $4, $5)",
+            tier, amount_fen, key, event, clock_offset_ns,
+        )  # fmt: skip
+    except asyncpg.CheckViolationError:
+        return False
+    finally:
+        await connection.close()
+    return True
 
 
 async def pending(dsn: str) -> int:

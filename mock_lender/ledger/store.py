@@ -1,58 +1,46 @@
-"""The ledger's transactions: each is one statement, one round trip, and is never cancelled.
+"""The ledger's transactions: each is one statement, one round trip, and is never cancelled."""
 
-A statement that may commit is left to finish: asyncpg turns a cancelled await into a cancel
-request, and a commit cancelled halfway is neither done nor undone for who asked. So no call here
-takes a timeout; callers that can't wait go away and hold the outcome for unknown.
-"""
-
-import asyncio
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-import asyncpg
+from mock_lender.ledger.database import ContendedError, Database, StoreError
 
-
-class StoreError(Exception):
-    """The database refused or went away; whether the statement committed is not known."""
+# How long a transaction waits for a new primary before its caller is told that there is none:
+# less than any caller waits, so that the caller learns that nothing has happened.
+PRIMARY_WITHIN_S = 0.7
+TRIES = 8
 
 
 @dataclass(frozen=True, slots=True)
 class Stale:
-    """A try that has been paying for too long."""
+    """A try that has been paying for too long. `closes`: its bank can close the key."""
 
     draw_key: str
     try_: int
     bank: str
     payout_key: str
-    amount_fen: int
+    closes: bool
 
 
 class Store:
-    """A pool of connections to the one database; replicas of the ledger share the database."""
+    """The books; replicas of the ledger share the database.
 
-    def __init__(self, pool: Any, clock_offset_ns: int) -> None:
-        self._pool = pool
+    `clock_offset_ns`: CLOCK_MONOTONIC minus the wall clock, the same for all replicas: the database
+    knows only the latter. Methods raise StoreError when it is not known whether they worked, and
+    NoPrimaryError when nothing was asked.
+    """
+
+    def __init__(self, database: Database, clock_offset_ns: int) -> None:
+        self._database = database
         self._offset_ns = clock_offset_ns
 
-    @classmethod
-    async def open(cls, dsn: str, connections: int, clock_offset_ns: int) -> "Store":
-        """`connections` is the most that are used at once. `clock_offset_ns`: CLOCK_MONOTONIC minus
-        the wall clock, the same for all replicas: the database knows only the latter."""
-        pool = await asyncpg.create_pool(
-            dsn, min_size=min(4, connections), max_size=connections, command_timeout=None
-        )
-        return cls(pool, clock_offset_ns)
-
-    def close(self) -> None:
-        """Drop the connections: a graceful close can hang on a frozen server."""
-        self._pool.terminate()
-
-    async def reserve(self, body: dict[str, Any]) -> dict[str, Any]:
-        """Hold quota and tier money for a try; see schema.sql for the states it answers."""
+    async def reserve(self, body: Mapping[str, Any]) -> dict[str, Any]:
+        """Hold quota and tier money for a try; see draws.sql for the states it answers."""
         return await self._ask("SELECT reserve($1::jsonb, $2)", json.dumps(body), self._offset_ns)
 
-    async def refuse(self, body: dict[str, Any]) -> dict[str, Any]:
+    async def refuse(self, body: Mapping[str, Any]) -> dict[str, Any]:
         """Store a final refusal by risk or compliance."""
         return await self._ask("SELECT refuse($1::jsonb, $2)", json.dumps(body), self._offset_ns)
 
@@ -61,7 +49,7 @@ class Store:
         return await self._end(draw_key, try_, "post", "paid", by)
 
     async def void(self, draw_key: str, try_: int, why: str, by: str) -> dict[str, Any]:
-        """This try will never be paid: `why` is not_sent, bank_refused or closed."""
+        """This try will never be paid: `why` is not_sent, bank_refused, closed or too_late."""
         return await self._end(draw_key, try_, "void", why, by)
 
     async def _end(self, draw_key: str, try_: int, event: str, why: str, by: str) -> dict[str, Any]:
@@ -76,8 +64,8 @@ class Store:
         )
 
     async def draw(self, draw_key: str) -> dict[str, Any] | None:
-        """What the ledger knows of a draw, or None."""
-        found = await self._value("SELECT told(d) FROM draws d WHERE draw_key = $1", draw_key)
+        """What the ledger knows of a draw, or None; on both disks before it is told."""
+        found = await self._value("SELECT look_up($1)", draw_key)
         return None if found is None else _object(found)
 
     async def quota(self, borrower: int) -> dict[str, Any] | None:
@@ -90,31 +78,42 @@ class Store:
         )
         return None if found is None else _object(found)
 
-    async def claim_stale(self, older_s: float, again_s: float, most: int) -> list[Stale]:
-        """Tries to be closed, claimed for `again_s` so that no other sweeper takes them."""
-        values = (int(older_s * 1e9), int(again_s * 1e9), most, self._offset_ns)
-        try:
-            async with self._pool.acquire() as connection:
-                rows = await connection.fetch("SELECT * FROM claim_stale($1, $2, $3, $4)", *values)
-        except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError) as exc:
-            raise StoreError(str(exc)) from exc
+    async def repay(self, repay_key: str, borrower: int, amount_fen: int) -> dict[str, Any]:
+        """State repaid, refused (more than is outstanding) or key-reused; available_fen after."""
+        return await self._ask(
+            "SELECT repay($1, $2, $3, $4)", repay_key, borrower, amount_fen, self._offset_ns
+        )
+
+    async def claim_stale(self, again_s: float, most: int) -> list[Stale]:
+        """Tries to be ended, claimed for `again_s` and longer each time."""
+        rows = await self._database.rows(
+            0.0, "SELECT * FROM claim_stale($1, $2, $3)", int(again_s * 1e9), most, self._offset_ns
+        )
         return [
-            Stale(r["draw_key"], r["try"], r["bank"], r["payout_key"], r["amount_fen"])
-            for r in rows
+            Stale(r["draw_key"], r["try"], r["bank"], r["payout_key"], r["closes"]) for r in rows
         ]
 
+    async def expire(self, older_s: float, most: int) -> int:
+        """End draws that nobody has come back to; how many."""
+        return int(
+            await self._value(
+                "SELECT expire($1, $2, $3)", int(older_s * 1e9), most, self._offset_ns
+            )
+        )
+
     async def _ask(self, statement: str, *values: object) -> dict[str, Any]:
-        return _object(await self._value(statement, *values))
+        """A transaction that lost a race for the same money or the same locks is made again:
+        the database has undone all of it."""
+        for _ in range(TRIES):
+            try:
+                return _object(await self._value(statement, *values))
+            except ContendedError:
+                continue
+        raise StoreError("contended")
 
     async def _value(self, statement: str, *values: object) -> Any:
-        return await asyncio.shield(self._fetch(statement, values))
-
-    async def _fetch(self, statement: str, values: tuple[object, ...]) -> Any:
-        try:
-            async with self._pool.acquire() as connection:
-                return await connection.fetchval(statement, *values)
-        except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError) as exc:
-            raise StoreError(str(exc)) from exc
+        rows = await self._database.rows(PRIMARY_WITHIN_S, statement, *values)
+        return rows[0][0] if rows else None
 
 
 def _object(found: Any) -> dict[str, Any]:

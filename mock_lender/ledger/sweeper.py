@@ -1,17 +1,21 @@
-"""Ends what a gateway left open: closes the payout key at the bank, then posts or voids.
+"""Ends what a gateway left open: has the bank close the payout key, then posts or voids.
 
-Only the bank's word moves anything here. A bank that can't be reached is asked again later.
+Only the bank's word moves anything here. A bank that can't be reached is asked again later, less
+and less often; a bank that can't close is asked after the moment from which it refuses the payout.
+It works in a lane of its own: its own connections to the database and to the banks.
 """
 
 import asyncio
 
 from mock_lender.context import ServiceContext
 from mock_lender.http.client import HopClient
-from mock_lender.ledger.store import Stale, Store, StoreError
+from mock_lender.ledger.database import ContendedError, NoPrimaryError, StoreError
+from mock_lender.ledger.store import Stale, Store
 from mock_lender.resilience.profile import Settings
 
 AGAIN_S = 1.0
 AT_ONCE = 32
+EXPIRE_EVERY_S = 1.0
 
 
 class Sweeper:
@@ -25,26 +29,38 @@ class Sweeper:
 
     async def run(self) -> None:
         """Look, every tick, until cancelled."""
+        ticks_per_expiry = round(EXPIRE_EVERY_S / self._settings.sweeper_tick_s)
+        tick = 0
         while True:
             await asyncio.sleep(self._settings.sweeper_tick_s)
+            tick += 1
             try:
-                stale = await self._store.claim_stale(
-                    self._settings.sweeper_first_look_s, AGAIN_S, AT_ONCE
-                )
-                await asyncio.gather(*(self._close(one) for one in stale))
-            except StoreError as exc:
+                stale = await self._store.claim_stale(AGAIN_S, AT_ONCE)
+                await asyncio.gather(*(self._end(one) for one in stale))
+                if tick % ticks_per_expiry == 0:
+                    await self._store.expire(self._ctx.config.expire_after_s, 1000)
+            except (StoreError, ContendedError, NoPrimaryError) as exc:
                 # The database is away; the next tick tries again, and says so in the record.
-                self._ctx.telemetry.state("sweeper", "database", type(exc.__cause__).__name__)
+                self._ctx.telemetry.state("sweeper", "database", type(exc).__name__)
 
-    async def _close(self, stale: Stale) -> None:
-        reply = await self._client.call(
-            stale.bank, "POST", f"/payouts/{stale.payout_key}/close",
-            body={}, draw_key=stale.draw_key, idempotent=True,
-        )  # fmt: skip
+    async def _end(self, stale: Stale) -> None:
+        path = f"/payouts/{stale.payout_key}"
+        if stale.closes:
+            reply = await self._client.call(
+                stale.bank, "POST", f"{path}/close",
+                body={}, draw_key=stale.draw_key, idempotent=True,
+            )  # fmt: skip
+        else:
+            reply = await self._client.call(
+                stale.bank, "GET", path, draw_key=stale.draw_key, idempotent=True
+            )
         state = reply.body.get("state") if reply.ok else "unanswered"
         by = f"sweeper {self._ctx.name}"
         if state == "paid":
             await self._store.post(stale.draw_key, stale.try_, by)
         elif state == "closed":
             await self._store.void(stale.draw_key, stale.try_, "closed", by)
+        elif state == "not_paid" and not stale.closes:
+            # claim_stale waits until well after not_after: what is not paid now never will be.
+            await self._store.void(stale.draw_key, stale.try_, "too_late", by)
         self._ctx.telemetry.state("sweeper", stale.draw_key, str(state))

@@ -1,0 +1,82 @@
+"""Rules about what is left: ledger and banks agree, nothing is held, nothing was forgotten."""
+
+from collections.abc import Sequence
+
+from harness.evidence.rows import State
+from harness.judge.audit_books import by_account
+from harness.judge.ends import IntentEnd
+from harness.judge.offences import Offences
+from harness.judge.view import RunView
+
+
+def books_agree(view: RunView, _: Sequence[IntentEnd]) -> Offences:
+    """7: each paid try is in its bank's book with its amount, and nothing else is."""
+    banks = {tier.tier: tier.bank for tier in view.tiers}
+    amounts = {draw.draw_key: draw.amount_fen for draw in view.draws}
+    payouts = {payout.payout_key: payout for payout in view.payouts}
+    closed = {tombstone.payout_key for tombstone in view.tombstones}
+    found = Offences(examined=len(view.tries) + len(view.payouts))
+    paid_tries = set()
+    for one in view.tries:
+        payout = payouts.get(one.payout_key)
+        amount_fen = amounts.get(one.draw_key, 0)
+        if one.state == "paid":
+            paid_tries.add(one.payout_key)
+            if payout is None:
+                found.add(amount_fen, f"{one.payout_key}: paid in the ledger, not by the bank")
+            elif (payout.bank, payout.amount_fen) != (banks.get(one.tier), amount_fen):
+                found.add(amount_fen, f"{one.payout_key}: another bank or amount")
+        elif payout is not None and one.state != "paying":  # still paying: rules 8 and 12
+            found.add(payout.amount_fen, f"{one.payout_key}: {one.state}, paid by the bank")
+    known = {one.payout_key for one in view.tries}
+    for payout in view.payouts:
+        if payout.payout_key not in known:
+            found.add(payout.amount_fen, f"{payout.payout_key}: paid, unknown to the ledger")
+        if payout.payout_key in closed:
+            found.add(payout.amount_fen, f"{payout.payout_key}: closed for ever, and paid")
+    return found
+
+
+def no_hold_left(view: RunView, _: Sequence[IntentEnd]) -> Offences:
+    """8: no money is held after the drain."""
+    found = Offences()
+    for kind in ("borrower", "tier"):
+        for name, versions in by_account(view, kind).items():
+            found.examined += 1
+            if versions[-1].held_fen:
+                left_fen = versions[-1].held_fen
+                found.add(left_fen, f"{kind}:{name}: {left_fen} fen still held")
+    return found
+
+
+def survives_failover(view: RunView, _: Sequence[IntentEnd]) -> Offences:
+    """10: every draw acknowledged before a change of the primary is in the ledger after it.
+
+    Examined are acknowledgements; without a change of the primary there is nothing to examine.
+    """
+    found = Offences()
+    changes = [state.at_ns for state in view.states if is_failover(state)]
+    if not changes:
+        return found
+    paid = {draw.draw_key for draw in view.draws if draw.state == "paid"}
+    granted: dict[int, int] = {}
+    for attempt in view.attempts:
+        if attempt.outcome == "granted" and attempt.kind != "look" and attempt.done_ns is not None:
+            granted[attempt.intent] = min(
+                attempt.done_ns, granted.get(attempt.intent, attempt.done_ns)
+            )
+    for intent in view.intents:
+        if granted.get(intent.intent, max(changes) + 1) <= max(changes):
+            found.examined += 1
+            if intent.draw_key not in paid:
+                found.add(intent.amount_fen, f"{intent.draw_key}: acknowledged, lost by failover")
+    return found
+
+
+def is_failover(state: State) -> bool:
+    """Did another server become the primary, or the old one start again?"""
+    return (
+        state.kind == "database"
+        and state.subject == "primary"
+        and state.state.startswith(("promoted", "restarted"))
+    )

@@ -1,0 +1,30 @@
+"""Is a database gone? Pure decisions from a pulse, so that they can be tested without a database.
+
+A refused connection is certain on one host; silence is not, so it must last. A monitor that was
+itself held up knows nothing of the time it missed, and gives everybody that much longer.
+"""
+
+from typing import Literal
+
+from mock_lender.cluster.replication import Pulse
+
+NS_PER_S = 1_000_000_000
+REFUSALS = 2
+SILENT_S = 1.5
+LATE_COPY_S = 1.0
+
+
+def primary_is(pulse: Pulse, now_ns: int, held_up_ns: int) -> Literal["well", "dead", "silent"]:
+    """`held_up_ns`: how long the monitor itself did not run since the last answer."""
+    if pulse.refused >= REFUSALS:
+        return "dead"
+    if now_ns - pulse.answered_ns - held_up_ns > SILENT_S * NS_PER_S:
+        return "silent"
+    return "well"
+
+
+def standby_is_lost(pulse: Pulse, now_ns: int, held_up_ns: int) -> bool:
+    """The primary answers, and its standby has not caught up with it for too long."""
+    if now_ns - pulse.answered_ns > SILENT_S * NS_PER_S:
+        return False
+    return pulse.answered_ns - pulse.copied_ns - held_up_ns > LATE_COPY_S * NS_PER_S

@@ -1,0 +1,179 @@
+-- Moving money: the only functions that change an account. Each change is a version of the account
+-- and a pair of postings; the postings of one (draw_key, try, event) sum to zero.
+
+CREATE FUNCTION post_pair(
+    p_key text, p_try integer, p_event text, p_from text, p_to text, p_amount bigint, p_ns bigint
+) RETURNS void LANGUAGE sql AS $$
+    INSERT INTO postings (draw_key, try, event, account, amount_fen, locked_ns) VALUES
+        (p_key, p_try, p_event, p_from, -p_amount, p_ns),
+        (p_key, p_try, p_event, p_to, p_amount, p_ns)
+$$;
+
+-- Change what a borrower owes and what is held for it; when its lock was won.
+CREATE FUNCTION move_quota(
+    p_borrower integer, p_outstanding bigint, p_held bigint,
+    p_key text, p_try integer, p_event text, p_offset_ns bigint
+) RETURNS bigint LANGUAGE plpgsql AS $$
+DECLARE b borrowers; at_ns bigint;
+BEGIN
+    PERFORM 1 FROM borrowers WHERE borrower = p_borrower FOR UPDATE;
+    at_ns := now_ns(p_offset_ns);
+    UPDATE borrowers SET outstanding_fen = outstanding_fen + p_outstanding,
+        held_fen = held_fen + p_held, version = version + 1
+        WHERE borrower = p_borrower RETURNING * INTO b;
+    INSERT INTO versions VALUES
+        ('borrower:' || p_borrower, b.version, b.limit_fen, b.outstanding_fen, b.held_fen, NULL,
+         at_ns, p_key, p_try, p_event);
+    RETURN at_ns;
+END $$;
+
+-- Change what a slice has and what is held of it; when its lock was won.
+CREATE FUNCTION move_slice(
+    p_tier text, p_slice integer, p_balance bigint, p_held bigint,
+    p_key text, p_try integer, p_event text, p_offset_ns bigint
+) RETURNS bigint LANGUAGE plpgsql AS $$
+DECLARE s slices; at_ns bigint;
+BEGIN
+    PERFORM 1 FROM slices WHERE tier = p_tier AND slice = p_slice FOR UPDATE;
+    at_ns := now_ns(p_offset_ns);
+    UPDATE slices SET balance_fen = balance_fen + p_balance, held_fen = held_fen + p_held,
+        version = version + 1
+        WHERE tier = p_tier AND slice = p_slice RETURNING * INTO s;
+    INSERT INTO versions VALUES
+        ('tier:' || p_tier || '/' || p_slice, s.version, NULL, NULL, s.held_fen, s.balance_fen,
+         at_ns, p_key, p_try, p_event);
+    RETURN at_ns;
+END $$;
+
+-- One part of a try: a slice's money into its hold, out of it to the borrower, or back.
+CREATE FUNCTION move_part(
+    p_tier text, p_slice integer, p_amount bigint, p_borrower integer,
+    p_key text, p_try integer, p_event text, p_offset_ns bigint
+) RETURNS bigint LANGUAGE plpgsql AS $$
+DECLARE at_ns bigint; account text := 'tier:' || p_tier || '/' || p_slice;
+BEGIN
+    at_ns := move_slice(
+        p_tier, p_slice,
+        CASE p_event WHEN 'reserve' THEN -p_amount WHEN 'void' THEN p_amount ELSE 0 END,
+        CASE p_event WHEN 'reserve' THEN p_amount ELSE -p_amount END,
+        p_key, p_try, p_event, p_offset_ns);
+    PERFORM post_pair(
+        p_key, p_try, p_event,
+        account || CASE p_event WHEN 'reserve' THEN ':available' ELSE ':held' END,
+        CASE p_event
+            WHEN 'reserve' THEN account || ':held'
+            WHEN 'void' THEN account || ':available'
+            ELSE 'borrower:' || p_borrower || ':outstanding' END,
+        p_amount, at_ns);
+    RETURN at_ns;
+END $$;
+
+-- A whole try: the borrower's quota, the own tier's part and the tier's; p_event is reserve, post
+-- or void. The caller has locked the draw. When the last of the locks was won.
+CREATE FUNCTION move_money(
+    d draws, t tries, p_event text, p_offset_ns bigint
+) RETURNS bigint LANGUAGE plpgsql AS $$
+DECLARE at_ns bigint; quota text := 'borrower:' || d.borrower || ':';
+BEGIN
+    at_ns := move_quota(
+        d.borrower, CASE p_event WHEN 'post' THEN d.amount_fen ELSE 0 END,
+        CASE p_event WHEN 'reserve' THEN d.amount_fen ELSE -d.amount_fen END,
+        d.draw_key, t.try, p_event, p_offset_ns);
+    PERFORM post_pair(
+        d.draw_key, t.try, p_event,
+        quota || CASE p_event WHEN 'reserve' THEN 'available' ELSE 'held' END,
+        quota || CASE p_event
+            WHEN 'reserve' THEN 'held' WHEN 'void' THEN 'available' ELSE 'drawn' END,
+        d.amount_fen, at_ns);
+    IF t.own_fen > 0 THEN
+        at_ns := move_part('own', t.own_slice, t.own_fen, d.borrower, d.draw_key, t.try, p_event,
+                           p_offset_ns);
+        IF p_event = 'post' THEN
+            -- The tier's bank has paid all of it: the own part is owed to it.
+            PERFORM post_pair(d.draw_key, t.try, p_event, 'settlement:own:payable',
+                'settlement:' || t.tier || ':receivable', t.own_fen, at_ns);
+        END IF;
+    END IF;
+    RETURN move_part(t.tier, t.slice, d.amount_fen - t.own_fen, d.borrower, d.draw_key, t.try,
+                     p_event, p_offset_ns);
+END $$;
+
+-- Move all that a tier has into one of its slices, whose number is the result. Locks all of them,
+-- in order; for the last draws of a tier, when no slice has enough alone.
+CREATE FUNCTION gather(p_tier text, p_key text, p_try integer, p_offset_ns bigint)
+RETURNS integer LANGUAGE plpgsql AS $$
+DECLARE s slices; total bigint := 0; first integer;
+BEGIN
+    FOR s IN SELECT * FROM slices WHERE tier = p_tier ORDER BY slice FOR UPDATE LOOP
+        first := coalesce(first, s.slice);
+        IF s.slice <> first AND s.balance_fen > 0 THEN
+            PERFORM move_slice(p_tier, s.slice, -s.balance_fen, 0, p_key, p_try, 'gather',
+                               p_offset_ns);
+            PERFORM post_pair(p_key, p_try, 'gather', 'tier:' || p_tier || '/' || s.slice ||
+                ':available', 'tier:' || p_tier || '/' || first || ':available',
+                s.balance_fen, now_ns(p_offset_ns));
+            total := total + s.balance_fen;
+        END IF;
+    END LOOP;
+    IF total > 0 THEN
+        PERFORM move_slice(p_tier, first, total, 0, p_key, p_try, 'gather', p_offset_ns);
+    END IF;
+    RETURN first;
+END $$;
+
+-- Give a tier money from the treasury, spread over its slices, or take it away (p_amount below
+-- zero), from wherever it lies. False: it has not that much.
+CREATE FUNCTION move_treasury(p_tier text, p_amount bigint, p_key text, p_event text,
+                              p_offset_ns bigint) RETURNS boolean LANGUAGE plpgsql AS $$
+DECLARE s slices; left_fen bigint := p_amount; part bigint; number bigint; at_ns bigint; v treasury;
+BEGIN
+    SELECT count(*) INTO number FROM slices WHERE tier = p_tier;
+    FOR s IN SELECT * FROM slices WHERE tier = p_tier ORDER BY slice FOR UPDATE LOOP
+        part := CASE WHEN left_fen >= 0 THEN left_fen / number
+            ELSE -least(-left_fen, s.balance_fen) END;
+        number := number - 1;
+        CONTINUE WHEN part = 0;
+        at_ns := move_slice(p_tier, s.slice, part, 0, p_key, 0, p_event, p_offset_ns);
+        PERFORM post_pair(p_key, 0, p_event, 'treasury:available',
+            'tier:' || p_tier || '/' || s.slice || ':available', part, at_ns);
+        left_fen := left_fen - part;
+    END LOOP;
+    IF left_fen <> 0 THEN
+        RAISE EXCEPTION 'tier % has not that much', p_tier USING ERRCODE = 'check_violation';
+    END IF;
+    PERFORM 1 FROM treasury FOR UPDATE;
+    at_ns := now_ns(p_offset_ns);
+    UPDATE treasury SET balance_fen = balance_fen - p_amount, version = version + 1
+        RETURNING * INTO v;
+    INSERT INTO versions VALUES
+        ('treasury', v.version, NULL, NULL, NULL, v.balance_fen, at_ns, p_key, 0, p_event);
+    RETURN true;
+END $$;
+
+-- A repayment restores quota. Once a key; another body under a key is refused by the caller.
+CREATE FUNCTION repay(p_key text, p_borrower integer, p_amount bigint, p_offset_ns bigint)
+RETURNS jsonb LANGUAGE plpgsql AS $$
+DECLARE known repayments; b borrowers; at_ns bigint; account text := 'borrower:' || p_borrower;
+BEGIN
+    SELECT * INTO b FROM borrowers WHERE borrower = p_borrower FOR UPDATE;
+    SELECT * INTO known FROM repayments WHERE repay_key = p_key FOR UPDATE;
+    IF known.repay_key IS NULL THEN
+        IF b.borrower IS NULL OR p_amount > b.outstanding_fen THEN
+            INSERT INTO repayments VALUES (p_key, p_borrower, p_amount, 'refused',
+                now_ns(p_offset_ns)) RETURNING * INTO known;
+        ELSE
+            at_ns := move_quota(p_borrower, -p_amount, 0, p_key, 0, 'repay', p_offset_ns);
+            PERFORM post_pair(p_key, 0, 'repay', account || ':outstanding', 'collections:principal',
+                              p_amount, at_ns);
+            PERFORM post_pair(p_key, 0, 'repay', account || ':drawn', account || ':available',
+                              p_amount, at_ns);
+            INSERT INTO repayments VALUES (p_key, p_borrower, p_amount, 'repaid', at_ns)
+                RETURNING * INTO known;
+        END IF;
+    ELSIF known.borrower <> p_borrower OR known.amount_fen <> p_amount THEN
+        RETURN jsonb_build_object('state', 'key-reused');
+    END IF;
+    SELECT * INTO b FROM borrowers WHERE borrower = p_borrower;
+    RETURN jsonb_build_object('state', known.state, 'ended_ns', known.ended_ns,
+        'available_fen', b.limit_fen - b.outstanding_fen - b.held_fen);
+END $$;

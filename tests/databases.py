@@ -1,0 +1,69 @@
+"""A database of the ledger's own for tests: one server, or what the monitor makes of two."""
+
+import asyncio
+import functools
+import time
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from harness.target.cache import cache_dir
+from mock_lender.cluster.binaries import copy_template
+from mock_lender.cluster.clocks import offset_ns
+from mock_lender.cluster.config import TierConfig
+from mock_lender.cluster.monitor import TEMPLATE_ACCESS, make_template
+from mock_lender.cluster.postgres import Access, Server
+from mock_lender.cluster.witness import Member, Witness
+from mock_lender.ledger import setup
+from mock_lender.ledger.database import Database
+from mock_lender.ledger.store import Store
+
+OFFSET_NS = offset_ns()
+ACCESS = Access("password-of-a-test")
+TERMS = {"retention_ns": 3600 * 10**9, "look_after_ns": 2 * 10**9, "pay_within_ns": 10**9}
+
+
+@dataclass(frozen=True)
+class Books:
+    """Where a test's database is."""
+
+    witness_json: Path
+    dsn: str
+
+
+@contextmanager
+def one_database(folder: Path, people: str, tiers: list[TierConfig]) -> Iterator[Books]:
+    """One primary without a standby. `people`: rows of the population's CSV, without a header."""
+    data = folder / "db-1"
+    make = functools.partial(make_template, folder)
+    copy_template(cache_dir(folder), f"test-{setup.schema_digest()}", make, data)
+    server = Server.start("db-1", data, folder / "log", 60)
+    try:
+        server.wait_listening()
+        population = folder / "population.csv"
+        population.write_text(f"borrower,group,limit_fen,barred,delinquent\n{people}\n")
+        asyncio.run(
+            setup.prepare(
+                TEMPLATE_ACCESS.dsn(server.port), ACCESS.password, population, tiers, OFFSET_NS
+            )
+        )
+        witness_json = folder / "witness.json"
+        member = Member("db-1", "primary", server.pid, server.start_ticks, server.port)
+        Witness(1, "db-1", False, (member,), time.monotonic_ns()).write(witness_json)
+        yield Books(witness_json, ACCESS.dsn(server.port))
+    finally:
+        server.kill()
+
+
+@asynccontextmanager
+async def store_of(books: Books, connections: int = 4) -> AsyncIterator[Store]:
+    """A store on it, for the length of a block."""
+    database = Database(books.witness_json, ACCESS, connections)
+    following = asyncio.create_task(database.follow())
+    try:
+        await database.there(5.0)
+        yield Store(database, OFFSET_NS)
+    finally:
+        following.cancel()
+        database.close()
