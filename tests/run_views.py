@@ -175,8 +175,8 @@ class _Builder:
             for s in range(42)
         )
         fault = FaultLine(
-            FAULT, "gateway->bank.partner-a", True, T0_NS + 17 * NS_PER_S, T0_NS + 17 * NS_PER_S,
-            T0_NS + 17 * NS_PER_S, T0_NS + 26 * NS_PER_S, T0_NS + 27 * NS_PER_S,
+            FAULT, "gateway->bank.partner-a", "nemesis", T0_NS + 17 * NS_PER_S,
+            T0_NS + 17 * NS_PER_S, T0_NS + 17 * NS_PER_S, T0_NS + 26 * NS_PER_S, T0_NS + 27 * NS_PER_S,
             T0_NS + 27 * NS_PER_S, None,
         )  # fmt: skip
         order = {"own": 0, "partner-a": 1}

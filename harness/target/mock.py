@@ -13,11 +13,12 @@ from harness.errors import TargetError
 from harness.evidence.recorder import StreamWriter
 from harness.evidence.rows import Borrower
 from harness.evidence.store import RunDir
+from harness.faults.fault import DatabaseServer
 from harness.guardian.client import Guardian
 from harness.proxy.client import ProxyClient
 from harness.scenario.model import LenderSpec
 from harness.target.cache import cache_dir
-from harness.target.probes import posts_in_progress, process_cpu_s, tree_cpu_s
+from harness.target.probes import posts_in_progress, process_cpu_s, takes_writes, tree_cpu_s
 from mock_lender.cluster.config import CapacityConfig, LenderConfig, TierConfig
 from mock_lender.cluster.topology import Topology
 from mock_lender.cluster.witness import Witness
@@ -186,6 +187,25 @@ class MockTarget:
             return Witness.read(Path(self.topology.witness))
         except OSError as exc:
             raise TargetError(f"the lender's witness can't be read: {exc}") from exc
+
+    def database(self, role: str) -> DatabaseServer:
+        witness = self.databases()
+        member = witness.member(role)
+        if member is None:
+            raise TargetError(f"the lender has no {role} database at present")
+        where = ("127.0.0.1", member.port)
+        return DatabaseServer(member.name, member.pid, member.start_ticks, where, witness.epoch)
+
+    def copied(self) -> bool:
+        return self.databases().in_sync
+
+    def takes_writes(self) -> bool:
+        ledgers = [s for s in self.topology.services if s.role == "ledger"]
+        return any(takes_writes((service.host, service.port)) for service in ledgers)
+
+    def service_api(self, service: str) -> tuple[str, str]:
+        host, port = self.replica_address(service)
+        return f"http://{host}:{port}", self._token
 
     # -- what the drill asks ----------------------------------------------------------------
 

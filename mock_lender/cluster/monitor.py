@@ -43,7 +43,7 @@ IN_SYNC_WITHIN_S = 15.0
 # it from a flag that the checkpointer sets when it has read the new configuration.
 FLAG_S = 0.25
 REBUILD_AGAIN_S = 1.0
-NAMES = ("db-1", "db-2")
+NAMES = ("database-1", "database-2")
 
 
 class Monitor:

@@ -15,6 +15,7 @@ import asyncpg
 
 from mock_lender.cluster.postgres import Access
 from mock_lender.cluster.witness import Witness
+from mock_lender.telemetry import Telemetry
 
 LOOK_S = 0.02
 CONNECT_S = 2.0
@@ -48,7 +49,11 @@ class _Plain(asyncpg.Connection):
 class Database:
     """A pool under one epoch of the witness. `follow` must run beside it."""
 
-    def __init__(self, witness_json: Path, access: Access, connections: int) -> None:
+    def __init__(
+        self, witness_json: Path, access: Access, connections: int, telemetry: Telemetry
+    ) -> None:
+        self._telemetry = telemetry
+        self._server = "database"
         self._witness_json = witness_json
         self._access = access
         self._connections = connections
@@ -79,6 +84,7 @@ class Database:
             self._where = where
             self.close()
         self._seen = seen
+        self._server = witness.primary or self._server
         if where is not None and self._pool is None:
             pool = await asyncpg.create_pool(
                 self._access.dsn(where[1]),
@@ -102,14 +108,36 @@ class Database:
             self._pool.terminate()
             self._pool = None
 
-    async def rows(self, wait_s: float, statement: str, *values: object) -> list[Any]:
-        """One statement, one round trip, never cancelled halfway.
+    async def rows(
+        self, wait_s: float, statement: str, *values: object, draw_key: str = ""
+    ) -> list[Any]:
+        """One statement, one round trip, never cancelled halfway; a row of telemetry each.
 
         asyncpg turns a cancelled await into a cancel request, and a commit cancelled halfway is
         neither done nor undone for who asked: whoever can't wait goes away without it. Raises
         NoPrimaryError after `wait_s` without a primary, ContendedError when a race was lost,
         StoreError for everything else.
         """
+        start_ns, result = time.monotonic_ns(), "unknown"
+        try:
+            rows = await self._rows(wait_s, statement, values)
+            result = "ok"
+        except NoPrimaryError:
+            result = "not_sent"
+            raise
+        except ContendedError:
+            result = "refused"
+            raise
+        finally:
+            self._telemetry.call(
+                draw_key=draw_key, attempt=0, edge="ledger->database",
+                client=self._telemetry.replica, server=self._server, side="client",
+                start_ns=start_ns, done_ns=time.monotonic_ns(), sent=result != "not_sent",
+                result=result,
+            )  # fmt: skip
+        return rows
+
+    async def _rows(self, wait_s: float, statement: str, values: tuple[object, ...]) -> list[Any]:
         deadline_s = time.monotonic() + wait_s
         pool = self._pool
         if pool is None:
