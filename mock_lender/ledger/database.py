@@ -118,36 +118,33 @@ class Database:
         NoPrimaryError after `wait_s` without a primary, ContendedError when a race was lost,
         StoreError for everything else.
         """
-        start_ns, result = time.monotonic_ns(), "unknown"
+        start_ns, result, server = time.monotonic_ns(), "not_sent", self._server
         try:
-            rows = await self._rows(wait_s, statement, values)
+            pool = await self._pooled(wait_s)
+            # Who is asked, not who is the primary by the time of the answer.
+            result, server = "unknown", self._server
+            rows: list[Any] = await asyncio.shield(_fetch(pool, statement, values))
             result = "ok"
-        except NoPrimaryError:
-            result = "not_sent"
-            raise
         except ContendedError:
             result = "refused"
             raise
         finally:
             self._telemetry.call(
                 draw_key=draw_key, attempt=0, edge="ledger->database",
-                client=self._telemetry.replica, server=self._server, side="client",
+                client=self._telemetry.replica, server=server, side="client",
                 start_ns=start_ns, done_ns=time.monotonic_ns(), sent=result != "not_sent",
                 result=result,
             )  # fmt: skip
         return rows
 
-    async def _rows(self, wait_s: float, statement: str, values: tuple[object, ...]) -> list[Any]:
-        deadline_s = time.monotonic() + wait_s
-        pool = self._pool
-        if pool is None:
+    async def _pooled(self, wait_s: float) -> "asyncpg.Pool":
+        """The pool, when there is a primary. Raises NoPrimaryError."""
+        if self._pool is None:
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._there.wait(), deadline_s - time.monotonic())
-            pool = self._pool
-            if pool is None:
+                await asyncio.wait_for(self._there.wait(), wait_s)
+            if self._pool is None:
                 raise NoPrimaryError
-        rows: list[Any] = await asyncio.shield(_fetch(pool, statement, values))
-        return rows
+        return self._pool
 
 
 async def _fetch(pool: "asyncpg.Pool", statement: str, values: tuple[object, ...]) -> list[Any]:
