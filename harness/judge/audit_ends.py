@@ -78,7 +78,7 @@ def survives_failover(view: RunView, _: Sequence[IntentEnd]) -> Offences:
 
 
 def _check_fenced(view: RunView, found: Offences) -> None:
-    """No call that was begun after another server became the primary was answered by the old one."""
+    """No call begun after another server became the primary was answered by the old one."""
     promoted = sorted(
         (state.at_ns, state.state.split()[1]) for state in view.states if is_failover(state)
     )

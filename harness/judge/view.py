@@ -80,6 +80,6 @@ class RunView:
     faults: tuple[FaultLine, ...]
     harness_failures: tuple[str, ...] = ()
     printed: Mapping[str, float | int | None] = field(default_factory=dict)
-    # Keys of planned draws that a run which ended early had not offered by then, as far as it knows:
-    # what the generator sent last may be missing from its record, and is no draw out of nowhere.
+    # Keys of planned draws that a run which ended early had not offered, as far as it knows: what
+    # the generator sent last may be missing from its record, and is no draw out of nowhere.
     unoffered_keys: frozenset[str] = frozenset()
