@@ -97,8 +97,9 @@ class HopClient:
             server = replicas.choose(tried, self._refuses)
             tried.append(server)
             reply = await self._once(
-                server, service, method, path, body, draw_key, attempt, deadline, timeout_s
-            )
+                server, service, method, path, body, draw_key, attempt, deadline, timeout_s,
+                panic=replicas.panics(self._refuses),
+            )  # fmt: skip
             maybe_sent = maybe_sent or _unsure(reply)
             return reply
 
@@ -156,15 +157,21 @@ class HopClient:
         attempt: int,
         deadline: Deadline | None,
         timeout_s: float | None,
+        *,
+        panic: bool,
     ) -> Reply:
         start_ns = time.monotonic_ns()
         limit_s = timeout_s if timeout_s is not None else self._settings.call_timeout_s
         if deadline is not None:
             limit_s = min(limit_s, deadline.remaining_s - self._settings.margin_s)
         breaker = self._breaker(server)
+        admitted = breaker is None or limit_s <= 0 or breaker.admit()
+        if not admitted and panic:
+            # Past the breaker, and nothing is learned for it: it waits for its own probe.
+            breaker, admitted = None, True
         if limit_s <= 0:
             reply = Reply("not_sent", server, why="deadline")
-        elif breaker is not None and not breaker.admit():
+        elif not admitted:
             reply = Reply("not_sent", server, why="breaker")
         else:
             headers = self._headers(draw_key, attempt, deadline)
