@@ -43,7 +43,7 @@ IN_SYNC_WITHIN_S = 15.0
 # it from a flag that the checkpointer sets when it has read the new configuration.
 FLAG_S = 0.25
 REBUILD_AGAIN_S = 1.0
-NAMES = ("db-1", "db-2")
+NAMES = ("database-1", "database-2")
 
 
 class Monitor:
@@ -144,8 +144,10 @@ class Monitor:
         state = primary_is(self._pulse, now_ns, self._held_up_ns)
         if state != "well":
             await self._primary_is_gone(state)
-        elif self._standby is not None and (
-            self._standby.ended or standby_is_lost(self._pulse, now_ns, self._held_up_ns)
+        elif (
+            self._standby is not None
+            and self._rebuilding is None
+            and (self._standby.ended or standby_is_lost(self._pulse, now_ns, self._held_up_ns))
         ):
             await self._standby_is_gone()
 
@@ -240,12 +242,15 @@ class Monitor:
         standby = await asyncio.to_thread(self._start, name)
         self._standby = standby
         self._tell()
+        # Commits may not be made to wait for it before it streams.
+        await self._until_streaming(standby, ("async", "sync"))
         await replication.claim_sync(dsn, name)
-        give_up_s = time.monotonic() + IN_SYNC_WITHIN_S
-        while self._pulse.sync_state != "sync":
-            if time.monotonic() > give_up_s or standby.ended:
-                raise PostgresError(f"{name} did not get in sync")
-            await asyncio.sleep(0.01)
+        try:
+            await self._until_streaming(standby, ("sync",))
+        except PostgresError:
+            if self._config.on_standby_lost == "degrade":
+                await replication.claim_sync(dsn, None)
+            raise
         if self._serving:
             await asyncio.sleep(FLAG_S)
         # What was committed while nobody waited is on the standby when this commit has come back.
@@ -254,6 +259,14 @@ class Monitor:
             self._in_sync = True
             self._tell()
             self._note("standby", f"in_sync {name}")
+
+    async def _until_streaming(self, standby: Server, states: tuple[str, ...]) -> None:
+        """Until the primary says that it streams in one of these ways. Raises PostgresError."""
+        give_up_s = time.monotonic() + IN_SYNC_WITHIN_S
+        while self._pulse.sync_state not in states:
+            if time.monotonic() > give_up_s or standby.ended:
+                raise PostgresError(f"{standby.name} did not get {states[-1]}")
+            await asyncio.sleep(0.01)
 
     async def _base_backup(self, primary: Server, data: Path) -> None:
         await asyncio.to_thread(shutil.rmtree, data, ignore_errors=True)
