@@ -16,6 +16,7 @@ from starlette.types import ASGIApp
 
 from mock_lender.bank_book import Book
 from mock_lender.context import ServiceContext
+from mock_lender.defects.bank import book_of
 from mock_lender.http.app import build_app, read_json
 
 KEY = re.compile(r"[A-Za-z0-9_.-]{1,200}")
@@ -36,7 +37,8 @@ def create_app(ctx: ServiceContext) -> ASGIApp:
     books: list[Book] = []
 
     async def start() -> None:
-        books.append(Book(book_path(ctx.config.work_dir, ctx.name)))
+        path = book_path(ctx.config.work_dir, ctx.name)
+        books.append(book_of(path, ctx.config.defects))
 
     async def stop() -> None:
         await asyncio.to_thread(books[0].stop)

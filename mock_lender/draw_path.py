@@ -187,6 +187,12 @@ class DrawPath:
         if closed or reply.kind == "not_sent":
             why = "bank_refused" if closed else "not_sent"
             return await self._void(draw, reserved, bank, why)
+        return await self._unanswered(draw, reserved, bank)
+
+    async def _unanswered(
+        self, draw: Draw, reserved: Mapping[str, Any], bank: str
+    ) -> Response | None:
+        """The bank may have paid: the sweeper will find out."""
         return problem(504, cause="system", hop=bank, reason="unknown")
 
     async def _post(self, draw: Draw, reserved: Mapping[str, Any]) -> Response:

@@ -13,7 +13,8 @@ from starlette.types import ASGIApp
 
 from mock_lender.answers import told, told_of_repayment
 from mock_lender.context import ServiceContext
-from mock_lender.draw_path import Draw, DrawPath
+from mock_lender.defects.gateway import draw_path_of
+from mock_lender.draw_path import Draw
 from mock_lender.http.app import build_app, read_json
 from mock_lender.http.client import HopClient
 from mock_lender.http.problems import problem
@@ -26,6 +27,7 @@ AMOUNT_FEN_MAX = 100_000_000_00
 def create_app(ctx: ServiceContext) -> ASGIApp:
     """The public API; see openapi.json beside this file."""
     clients: list[HopClient] = []
+    path = draw_path_of(ctx.config.defects)
 
     async def start() -> None:
         clients.append(HopClient(ctx))
@@ -35,7 +37,7 @@ def create_app(ctx: ServiceContext) -> ASGIApp:
 
     async def press(request: Request) -> Response:
         draw = await parse_draw(request)
-        return await DrawPath(ctx, clients[0]).walk(draw)
+        return await path(ctx, clients[0]).walk(draw)
 
     async def poll(request: Request) -> Response:
         key = request.path_params["key"]

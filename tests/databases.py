@@ -3,7 +3,7 @@
 import asyncio
 import functools
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -34,7 +34,9 @@ class Books:
 
 
 @contextmanager
-def one_database(folder: Path, people: str, tiers: list[TierConfig]) -> Iterator[Books]:
+def one_database(
+    folder: Path, people: str, tiers: list[TierConfig], defects: Sequence[str] = ()
+) -> Iterator[Books]:
     """One primary without a standby. `people`: rows of the population's CSV, without a header."""
     data = folder / "database-1"
     make = functools.partial(make_template, folder)
@@ -46,7 +48,12 @@ def one_database(folder: Path, people: str, tiers: list[TierConfig]) -> Iterator
         population.write_text(f"borrower,group,limit_fen,barred,delinquent\n{people}\n")
         asyncio.run(
             setup.prepare(
-                TEMPLATE_ACCESS.dsn(server.port), ACCESS.password, population, tiers, OFFSET_NS
+                TEMPLATE_ACCESS.dsn(server.port),
+                ACCESS.password,
+                population,
+                tiers,
+                OFFSET_NS,
+                defects,
             )
         )
         witness_json = folder / "witness.json"

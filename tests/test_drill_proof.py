@@ -21,15 +21,6 @@ def test_naive_is_breached_and_says_what_where_how_many_and_how_much(tmp_path: P
     assert all(row["verdict"] == "held" for row in ran.verdict["audit"])
 
 
-def test_acknowledge_before_commit_is_found_by_rule_1(tmp_path: Path) -> None:
-    ran = drill(tmp_path, str(SMOKE), "--set", "lender.defects=[acknowledge-before-commit]")
-    assert ran.exit == 1, ran.out + ran.err
-    rule = next(row for row in ran.verdict["audit"] if row["rule"] == "acknowledged-once")
-    assert rule["verdict"] == "breached"
-    assert rule["count"] > 0
-    assert rule["first"] is not None
-
-
 def test_a_generator_that_stalls_is_inconclusive(tmp_path: Path) -> None:
     running = Running(tmp_path, str(SMOKE), *short())
     running.at(2.0)

@@ -108,6 +108,18 @@ def _failed_and_paid(view: RunView) -> RunView:
     return replace(view, attempts=(first, *view.attempts[1:]))
 
 
+def _denied_after_it_was_paid(view: RunView) -> RunView:
+    granted = view.attempts[0]
+    unknown = granted._replace(outcome="unknown", status=504)
+    asked_ns = (granted.done_ns or 0) + 10**9
+    denied = granted._replace(
+        kind="poll", outcome="failed", status=503, cause="system", hop="ledger", reason="voided",
+        sent_ns=asked_ns, done_ns=asked_ns + 1000,
+    )  # fmt: skip
+    again = granted._replace(n=2, sent_ns=asked_ns + 2000, done_ns=asked_ns + 3000)
+    return replace(view, attempts=(unknown, denied, again, *view.attempts[1:]))
+
+
 def _still_paying(view: RunView) -> RunView:
     return replace(
         view,
@@ -127,7 +139,8 @@ def _barred_and_granted(view: RunView) -> RunView:
         (_drop_draw, 1), (_other_amount, 1), (_unasked, 2), (_paid_twice, 3), (_over_quota, 4),
         (_version_gap, 4), (_tier_loses_money, 5), (_unbalanced, 6), (_bank_forgot, 7),
         (_bank_paid_a_voided_try, 7), (_held_for_ever, 8), (_granted_then_refused, 9),
-        (_refused_and_paid, 9), (_failed_and_paid, 9), (_still_paying, 12),
+        (_refused_and_paid, 9), (_failed_and_paid, 9), (_denied_after_it_was_paid, 9),
+        (_still_paying, 12),
         (_barred_and_granted, 13),
     ],
 )  # fmt: skip

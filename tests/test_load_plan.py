@@ -96,6 +96,20 @@ def test_no_borrower_comes_again_too_soon() -> None:
         last[intent.borrower] = intent.due_ns
 
 
+def test_hot_borrowers_come_in_crowds_that_have_quota_for_half() -> None:
+    hot = load_scenario(SMOKE, ("load.journey.hot=20 %",), None).scenario
+    limits = {b.borrower: b.limit_fen for b in POPULATION}
+    found = plan_intents(hot, POPULATION)
+    assert [i.draw_key for i in found] == [i.draw_key for i in INTENTS]
+    assert [i.due_ns for i in found] == sorted(i.due_ns for i in found)
+    crowds = Counter((i.borrower, i.due_ns, i.amount_fen) for i in found)
+    large = {who: count for who, count in crowds.items() if count > 1}
+    assert set(large.values()) == {4}
+    assert 0.1 < sum(large.values()) / len(found) < 0.3
+    for borrower, _, amount_fen in large:
+        assert 2 * amount_fen <= limits[borrower] < 3 * amount_fen
+
+
 def test_straddling_is_one_attempt_before_the_first_bite() -> None:
     due_s = [i.due_ns / NS_PER_S for i in INTENTS if i.straddling]
     assert due_s

@@ -33,7 +33,7 @@ RULES = (
     Entry(6, "postings-balance", ("postings", "versions", "tries"), audit_books.postings),
     Entry(7, "books-agree", ("tries", "payouts", "tombstones"), audit_ends.books_agree),
     Entry(8, "no-hold-left", ("versions", "tries"), audit_ends.no_hold_left),
-    Entry(9, "answers-true", ("attempts", "draws"), audit_answers.answers_true),
+    Entry(9, "answers-true", ("attempts", "draws", "tries", "payouts"), audit_answers.answers_true),
     Entry(
         10,
         "survives-failover",

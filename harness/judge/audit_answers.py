@@ -67,6 +67,7 @@ def answers_true(view: RunView, _: Sequence[IntentEnd]) -> Offences:
     """9: what was refused or certainly failed was not paid, and what is final never changes."""
     found = Offences()
     paid = {draw.draw_key for draw in view.draws if draw.state == "paid"}
+    paid_ns = _paid_out_ns(view)
     told: dict[int, list[Attempt]] = defaultdict(list)
     for attempt in view.attempts:
         if attempt.kind != "look":
@@ -86,7 +87,27 @@ def answers_true(view: RunView, _: Sequence[IntentEnd]) -> Offences:
             found.add(intent.amount_fen, f"{intent.draw_key}: refused for good, and paid")
         if set(outcomes) == {"failed"} and intent.draw_key in paid:
             found.add(intent.amount_fen, f"{intent.draw_key}: failed for certain, and paid")
+        if _denied(mine, paid_ns.get(intent.draw_key)):
+            found.add(intent.amount_fen, f"{intent.draw_key}: told voided after it was paid")
     return found
+
+
+def _paid_out_ns(view: RunView) -> dict[str, int]:
+    """When the banks paid the tries that the ledger says are paid."""
+    paid = {one.payout_key: one.draw_key for one in view.tries if one.state == "paid"}
+    return {paid[p.payout_key]: p.paid_ns for p in view.payouts if p.payout_key in paid}
+
+
+def _denied(told: Sequence[Attempt], paid_ns: int | None) -> bool:
+    """Did a poll that was sent after the bank had paid say that nothing has happened?
+
+    A bank is asked only after its try was committed, so a true status could not have been older
+    than that. A press says it of itself alone: another press of the key may still be at work.
+    """
+    return paid_ns is not None and any(
+        a.kind == "poll" and a.reason == "voided" and a.sent_ns is not None and a.sent_ns > paid_ns
+        for a in told
+    )
 
 
 def _final(attempt: Attempt) -> str | None:

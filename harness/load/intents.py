@@ -21,6 +21,10 @@ REFUSALS = ("over-quota", "barred-purpose", "delinquent")
 # The longest a draw may still be on its way after its deadline: the sweeper's first look in the
 # slowest profile, and its second.
 SWEEPER_WINDOW_S = 15.0
+# A crowd: so many draws of one borrower due at one moment, each for this share of the limit. Which
+# of them are granted is up to the lender; how many is not.
+CROWD = 4
+CROWD_SHARE = 0.4
 
 
 class TooFewBorrowers(ValueError):
@@ -63,7 +67,33 @@ def plan_intents(scenario: Scenario, population: Sequence[Borrower]) -> tuple[In
                 straddling=first_fault_s - load.patience.attempt_timeout_s <= due_s < first_fault_s,
             )
         )
-    return tuple(planned)
+    return _crowded(planned, population, scenario)
+
+
+def _crowded(
+    planned: Sequence[Intent], population: Sequence[Borrower], scenario: Scenario
+) -> tuple[Intent, ...]:
+    """Hot borrowers: the draws of one become those of a crowd, with the next ones' keys.
+
+    The borrowers of those next ones stay at home, so that still nobody comes again too soon.
+    """
+    hot = scenario.load.journey.hot
+    if not hot:
+        return tuple(planned)
+    dice = stream(scenario.seed, "crowds")
+    limits = {borrower.borrower: borrower.limit_fen for borrower in population}
+    delinquent = {borrower.borrower for borrower in population if borrower.delinquent}
+    made = list(planned)
+    for first in range(0, len(made) - CROWD + 1, CROWD):
+        leader, limit_fen = made[first], limits[made[first].borrower]
+        refused = leader.amount_fen > limit_fen or leader.purpose == BARRED_PURPOSE
+        if dice.random() >= hot or refused or leader.borrower in delinquent:
+            continue
+        amount_fen = int(limit_fen * CROWD_SHARE) // 100 * 100
+        for place in range(first, first + CROWD):
+            key, number = made[place].draw_key, made[place].intent
+            made[place] = leader._replace(draw_key=key, intent=number, amount_fen=amount_fen)
+    return tuple(made)
 
 
 def _amount_fen(dice: random.Random) -> int:

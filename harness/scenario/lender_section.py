@@ -6,7 +6,13 @@ from harness.scenario.numbers import one_of, truth, whole
 from harness.units import parse_duration_s, parse_share
 
 ROLES = ("gateway", "risk", "compliance", "ledger")
-DEFECTS = ("acknowledge-before-commit",)
+# The lender's own list; a test keeps both in step.
+DEFECTS = (
+    "payout-twice-on-retry", "acknowledge-before-commit", "sweeper-voids-on-not-found",
+    "lost-void", "forgotten-hold", "quota-race", "tier-oversell", "wrong-amount", "stale-status",
+    "refused-but-paid", "key-reuse-accepted", "failover-that-forgets", "fencing-off",
+    "replay-acknowledges-unflushed",
+)  # fmt: skip
 OPTIONAL = ("protections", "defects", "joint", "without_close", "standby_lost")
 STANDBY_LOST = ("degrade", "stop")
 CAPACITY = ("gateway_slots", "ledger_connections", "bank_slots", "bank_latency")

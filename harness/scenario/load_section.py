@@ -84,13 +84,15 @@ def _shape(book: Book, node: Node | None, plan: PhasePlan) -> Shape:
 
 def _journey(book: Book, node: Node | None) -> Journey:
     path = "load.journey"
-    found = fields(book, node, path, ("draw", "quota", "must_refuse")) if node else {}
+    keys = ("draw", "quota", "must_refuse")
+    found = fields(book, node, path, keys, ("hot",)) if node else {}
     value(book, found.get("draw"), f"{path}.draw", number(1, 1), 1.0, "1: each intent is one draw")
     return Journey(
         quota_per_draw=value(book, found.get("quota"), f"{path}.quota", number(0, 1), 0.0, ""),
         must_refuse=value(
             book, found.get("must_refuse"), f"{path}.must_refuse", parse_share, 0.0, ""
         ),
+        hot=value(book, found.get("hot"), f"{path}.hot", parse_share, 0.0, ""),
     )
 
 

@@ -75,10 +75,14 @@ class Shape:
 
 @dataclass(frozen=True, slots=True)
 class Journey:
-    """What borrowers do: quota looks per draw, and the share of draws that must be refused."""
+    """What borrowers do: quota looks per draw, and the share of draws that must be refused.
+
+    hot: the share of draws that come in crowds of one borrower, who has quota for half of them.
+    """
 
     quota_per_draw: float
     must_refuse: float
+    hot: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,6 +5,8 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+from mock_lender import defects
+
 ROLES = ("gateway", "risk", "compliance", "ledger")
 
 
@@ -65,6 +67,9 @@ class LenderConfig:
     on_standby_lost: str = "degrade"
     key_retention_s: float = 3600.0
     expire_after_s: float = 60.0
+
+    def __post_init__(self) -> None:
+        defects.check(self.defects)
 
     def write(self, path: Path) -> None:
         path.write_text(json.dumps(asdict(self), indent=1))

@@ -49,6 +49,8 @@ NAMES = ("database-1", "database-2")
 class Monitor:
     """Owns both servers, in a process of its own."""
 
+    COMMIT = "on"
+
     def __init__(
         self, config: LenderConfig, access: Access, telemetry: Telemetry, clock_offset_ns: int
     ) -> None:
@@ -105,6 +107,7 @@ class Monitor:
             Path(self._config.population_csv),
             self._config.tiers,
             self._clock_offset_ns,
+            self._config.defects,
         )
         self._watch()
         await self._make_standby(NAMES[1])
@@ -112,8 +115,8 @@ class Monitor:
         self._tell()
 
     def _start(self, name: str) -> Server:
-        commit = "off" if "failover-that-forgets" in self._config.defects else "on"
-        server = Server.start(name, self._work / name, self._log, self._connections, commit=commit)
+        data = self._work / name
+        server = Server.start(name, data, self._log, self._connections, commit=self.COMMIT)
         server.wait_listening()
         return server
 
@@ -172,9 +175,7 @@ class Monitor:
         self._tell()
         if self._rebuilding is not None:
             self._rebuilding.cancel()
-        if "fencing-off" not in self._config.defects:
-            old.kill()
-            self._note("primary", f"fenced {old.name}")
+        self._fence(old, promoting=safe)
         if safe and new is not None:
             await replication.promote(self._access.dsn(new.port), PROMOTED_WITHIN_S)
             self._primary, self._standby = new, None
@@ -185,6 +186,11 @@ class Monitor:
         self._serving = True
         self._tell()
         self._rebuild()
+
+    def _fence(self, old: Server, *, promoting: bool) -> None:
+        """From here on the old primary answers nobody, whether another is promoted or not."""
+        old.kill()
+        self._note("primary", f"fenced {old.name}")
 
     async def _restart(self, old: Server) -> None:
         """The only copy of what was acknowledged is the old one's disk: nobody else may serve."""
@@ -278,13 +284,18 @@ class Monitor:
             raise
         if backup.returncode != 0:
             raise PostgresError(f"pg_basebackup: {said.decode(errors='replace').strip()[-300:]}")
+        port = await self._stream_port(primary)
         conninfo = (
-            f"host=127.0.0.1 port={primary.port} user={USER} password={self._access.password} "
+            f"host=127.0.0.1 port={port} user={USER} password={self._access.password} "
             f"application_name={data.name} connect_timeout=2"
         )
         # Its own: no name of a standby, or every commit would hang once it is the primary.
         (data / "postgresql.auto.conf").write_text(f"primary_conninfo = '{conninfo}'\n")
         (data / "standby.signal").touch()
+
+    async def _stream_port(self, primary: Server) -> int:
+        """Where its standby gets what it commits."""
+        return primary.port
 
     # -- telling ------------------------------------------------------------------------------
 
@@ -323,11 +334,11 @@ def _output(command: list[str]) -> str:
     return subprocess.run(command, capture_output=True, text=True, check=True).stdout
 
 
-def main(config: LenderConfig, access: Access, clock_offset_ns: int) -> int:
+def main(monitor: type[Monitor], config: LenderConfig, access: Access, clock_offset_ns: int) -> int:
     """The monitor's process; 1 with a line on stderr when it could not go on."""
     telemetry = Telemetry(Path(config.telemetry_dir), "monitor")
     try:
-        asyncio.run(Monitor(config, access, telemetry, clock_offset_ns).run())
+        asyncio.run(monitor(config, access, telemetry, clock_offset_ns).run())
     except (PostgresError, *LOST, TimeoutError, subprocess.SubprocessError) as exc:
         print(f"the databases could not be run: {exc}", file=sys.stderr, flush=True)
         return 1

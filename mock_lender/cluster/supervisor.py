@@ -36,6 +36,7 @@ from mock_lender.cluster.topology import Service, Topology, start_ticks
 from mock_lender.cluster.witness import NAME as WITNESS
 from mock_lender.cluster.witness import Witness
 from mock_lender.context import ServiceContext
+from mock_lender.defects.failover import monitor_of
 from mock_lender.ledger import service as ledger
 from mock_lender.ledger import setup
 from mock_lender.telemetry import Telemetry
@@ -109,7 +110,8 @@ class Supervisor:
                 other.close()
             signal.signal(signal.SIGTERM, signal.SIG_DFL)
             if held is None:
-                status = monitor.main(self._config, self._access, self._clock_offset_ns)
+                keeper = monitor_of(self._config.defects)
+                status = monitor.main(keeper, self._config, self._access, self._clock_offset_ns)
             else:
                 serve(self._app_of(name), held)
                 status = 0

@@ -49,6 +49,9 @@ class _Plain(asyncpg.Connection):
 class Database:
     """A pool under one epoch of the witness. `follow` must run beside it."""
 
+    # A cancelled commit is neither done nor undone for who asked.
+    COMMAND_TIMEOUT_S: float | None = None
+
     def __init__(
         self, witness_json: Path, access: Access, connections: int, telemetry: Telemetry
     ) -> None:
@@ -91,7 +94,7 @@ class Database:
                 min_size=min(4, self._connections),
                 max_size=self._connections,
                 connection_class=_Plain,
-                command_timeout=None,
+                command_timeout=self.COMMAND_TIMEOUT_S,
                 max_inactive_connection_lifetime=0,
                 timeout=CONNECT_S,
             )

@@ -10,13 +10,15 @@ from starlette.routing import Route
 from starlette.types import ASGIApp
 
 from mock_lender.context import ServiceContext
-from mock_lender.defects import AcknowledgeBeforeCommit, Books
+from mock_lender.defects.books import books_of
+from mock_lender.defects.failover import database_of
+from mock_lender.defects.sweeper import sweeper_of
 from mock_lender.http.app import build_app, read_json
 from mock_lender.http.client import HopClient
 from mock_lender.http.problems import problem
-from mock_lender.ledger.database import ContendedError, Database, NoPrimaryError, StoreError
+from mock_lender.ledger.books import Books
+from mock_lender.ledger.database import ContendedError, NoPrimaryError, StoreError
 from mock_lender.ledger.store import Store
-from mock_lender.ledger.sweeper import Sweeper
 from mock_lender.resilience.profile import Settings
 
 STATUS = {"in-progress": 409, "no-money": 409, "key-reused": 422, "gone": 410}
@@ -31,10 +33,11 @@ class Ledger:
     def __init__(self, ctx: ServiceContext) -> None:
         self._ctx = ctx
         config = ctx.config
-        self._main = Database(
+        database = database_of(config.defects, ctx.name)
+        self._main = database(
             ctx.witness_json, ctx.access, config.capacity.ledger_connections, ctx.telemetry
         )
-        self._lane = Database(ctx.witness_json, ctx.access, LANE_CONNECTIONS, ctx.telemetry)
+        self._lane = database(ctx.witness_json, ctx.access, LANE_CONNECTIONS, ctx.telemetry)
         self._client: HopClient | None = None
         self._tasks: list[asyncio.Task[None]] = []
         self._books: Books | None = None
@@ -47,13 +50,10 @@ class Ledger:
 
     async def start(self) -> None:
         config = self._ctx.config
-        store = Store(self._main, self._ctx.clock_offset_ns)
-        self._books = store
-        if "acknowledge-before-commit" in config.defects:
-            self._books = AcknowledgeBeforeCommit(store, config.tiers)
+        self._books = books_of(Store(self._main, self._ctx.clock_offset_ns), config)
         self._client = HopClient(self._ctx)
         lane = Store(self._lane, self._ctx.clock_offset_ns)
-        sweeper = Sweeper(self._ctx, lane, self._client)
+        sweeper = sweeper_of(config.defects)(self._ctx, lane, self._client)
         self._tasks = [
             asyncio.create_task(work)
             for work in (self._main.follow(), self._lane.follow(), sweeper.run())

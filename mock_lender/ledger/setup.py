@@ -8,6 +8,7 @@ from pathlib import Path
 import asyncpg
 
 from mock_lender.cluster.config import TierConfig
+from mock_lender.defects import sql
 
 EXPORTS = {
     "draws": "SELECT draw_key, borrower, amount_fen, purpose, state, try, tier, requested_ns,"
@@ -53,11 +54,12 @@ async def create_schema(dsn: str) -> None:
 
 async def prepare(
     dsn: str, password: str, population_csv: Path, tiers: Sequence[TierConfig],
-    clock_offset_ns: int,
+    clock_offset_ns: int, defects: Sequence[str] = (),
 ) -> None:  # fmt: skip
     """Population and tiers into a database that has the schema; from then on it has `password`.
 
-    Each tier's money is moved into its slices from the treasury, like any later top-up.
+    Each tier's money is moved into its slices from the treasury, like any later top-up. The
+    defects come last.
     """
     connection = await _connect(dsn)
     # The password is 128 random bits: making it slow to guess would only slow down connecting.
@@ -84,8 +86,11 @@ async def prepare(
             "SELECT move_treasury($1, $2, 'opening', 'opening', $3)",
             tier.tier, tier.balance_fen, clock_offset_ns,
         )  # fmt: skip
-    await connection.execute("ANALYZE")
-    await connection.close()
+    try:
+        await sql.spoil(connection, defects)
+        await connection.execute("ANALYZE")
+    finally:
+        await connection.close()
 
 
 async def shown(dsn: str, names: Sequence[str]) -> dict[str, str]:

@@ -1,0 +1,62 @@
+"""What each planted defect needs to bite: a recipe is a list of overrides of defects.yaml.
+
+A recipe without a defect is the clean arm: it hurts a sound lender, and never its money.
+"""
+
+from pathlib import Path
+
+SCENARIO = Path(__file__).with_name("defects.yaml")
+
+RECIPES: dict[str, tuple[str, ...]] = {
+    "calm": (),
+    # Crowds of one borrower, who has quota for two of its four draws at one moment.
+    "crowds": ("load.journey.hot=40 %",),
+    "ledger-killed": ("faults=[{process: kill, target: ledger-1, at: fault+1s}]",),
+    # Payouts reach the bank at once, and its answers come after its caller has given up.
+    "answers-late": (
+        'faults=[{network: latency, edge: "gateway->bank.partner-a", latency: 3s, at: fault+1s,'
+        " for: 5s}]",
+    ),
+    # Payouts reach the bank's book after the sweeper has had their keys closed: those tries are
+    # voided, and what comes then must be refused.
+    "payouts-late": (
+        "faults=[{service: late, target: bank.partner-a, share: 50 %, latency: 3s, at: fault+1s,"
+        " for: 5s}]",
+    ),
+    "primary-killed": ("faults=[{database: kill_primary, at: fault+2s}]",),
+    "primary-frozen": ("faults=[{database: freeze_primary, at: fault+1s, for: 4s}]",),
+}
+
+# Every defect, by the recipe under which it shows.
+NEEDS: dict[str, str] = {
+    "payout-twice-on-retry": "answers-late",
+    "acknowledge-before-commit": "ledger-killed",
+    "sweeper-voids-on-not-found": "payouts-late",
+    "lost-void": "payouts-late",
+    "forgotten-hold": "payouts-late",
+    "quota-race": "crowds",
+    "tier-oversell": "calm",
+    "wrong-amount": "calm",
+    "stale-status": "answers-late",
+    "refused-but-paid": "calm",
+    "key-reuse-accepted": "calm",
+    "failover-that-forgets": "primary-killed",
+    "fencing-off": "primary-frozen",
+    "replay-acknowledges-unflushed": "primary-killed",
+}
+
+
+def arguments(recipe: str, defect: str | None) -> list[str]:
+    """The arguments of `drawproof run`."""
+    changes = list(RECIPES[recipe])
+    if defect is not None:
+        changes.append(f"lender.defects=[{defect}]")
+    return [str(SCENARIO), *(word for change in changes for word in ("--set", change))]
+
+
+def arms() -> dict[str, tuple[str, str | None]]:
+    """Label to (recipe, defect): each recipe clean, then each defect."""
+    clean: dict[str, tuple[str, str | None]] = {
+        f"clean {recipe}": (recipe, None) for recipe in RECIPES if recipe in NEEDS.values()
+    }
+    return clean | {defect: (recipe, defect) for defect, recipe in NEEDS.items()}

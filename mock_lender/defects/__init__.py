@@ -1,0 +1,82 @@
+"""Mistakes planted on purpose, so that the judge can be seen to find them.
+
+Nothing here is a setting of the lender: profiles never choose a defect, only a scenario that means
+to prove something does, by name. Each really breaks money, or what is said of it, in the way its
+name says. The lender's own code knows only where its parts come from: the modules beside this one
+hand it the sound part, or one spoilt by the defects it was told of.
+
+    books      the ledger's answers           sql        its functions in the database
+    sweeper    who ends what was left open    bank       a bank's book
+    gateway    the path of a press            failover   the monitor, and who follows it
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Defect:
+    """breaks: what goes wrong. rule: the rule of the audit that is to name it."""
+
+    breaks: str
+    rule: str
+
+
+DEFECTS: Mapping[str, Defect] = {
+    "payout-twice-on-retry": Defect(
+        "a payout that was not answered is made again under a new key, the first left open",
+        "one-payout",
+    ),
+    "acknowledge-before-commit": Defect(
+        "draws are promised from memory and committed later: a killed ledger forgets them",
+        "acknowledged-once",
+    ),
+    "sweeper-voids-on-not-found": Defect(
+        "a bank's 'not paid' is taken for 'never will be': a late payout pays a voided try",
+        "books-agree",
+    ),
+    "lost-void": Defect("a void is answered and not done: its hold stays for ever", "no-hold-left"),
+    "forgotten-hold": Defect("a void ends the try and leaves its money held", "no-hold-left"),
+    "quota-race": Defect(
+        "quota is looked at without a lock: draws at once exceed the limit together",
+        "quota-never-exceeded",
+    ),
+    "tier-oversell": Defect(
+        "a tier's balance is read, and written back later: two draws get the same money",
+        "tiers-conserved",
+    ),
+    "wrong-amount": Defect("a bank pays less than it was asked, now and then", "books-agree"),
+    "stale-status": Defect(
+        "for a second after a draw was paid, a poll says that nothing has happened", "answers-true"
+    ),
+    "refused-but-paid": Defect(
+        "draws that were paid are told refused for good, now and then", "answers-true"
+    ),
+    "key-reuse-accepted": Defect(
+        "a key like a known one is taken for it, and its body is not compared: granted, though"
+        " another draw was",
+        "acknowledged-once",
+    ),
+    "failover-that-forgets": Defect(
+        "commits don't wait for the standby, which is said to be in sync", "survives-failover"
+    ),
+    "fencing-off": Defect(
+        "a frozen primary is left alone when its standby is promoted, and one ledger stays with it",
+        "acknowledged-once",
+    ),
+    "replay-acknowledges-unflushed": Defect(
+        "what a read finds is told before the standby has it", "survives-failover"
+    ),
+}
+
+
+def check(names: Iterable[str]) -> None:
+    """Raises ValueError for a name that is not a defect's: a typing mistake would prove nothing."""
+    unknown = sorted(set(names) - DEFECTS.keys())
+    if unknown:
+        raise ValueError(f"no such defects: {', '.join(unknown)}")
+
+
+def now_and_then(key: str, one_in: int) -> bool:
+    """The same for a key each time, true for about one key in so many."""
+    return sum(key.encode()) % one_in == 0

@@ -1,0 +1,44 @@
+"""Spoilt paths of a press through the gateway."""
+
+from collections.abc import Collection, Mapping
+from typing import Any
+
+from starlette.responses import Response
+
+from mock_lender.answers import refused
+from mock_lender.defects import now_and_then
+from mock_lender.draw_path import Draw, DrawPath
+
+ONE_IN = 16
+
+
+def draw_path_of(defects: Collection[str]) -> type[DrawPath]:
+    """The path that this lender's gateways walk."""
+    chosen = tuple(path for name, path in PATHS.items() if name in defects)
+    return type("SpoiltDrawPath", chosen, {}) if chosen else DrawPath
+
+
+class PayoutTwiceOnRetry(DrawPath):
+    """A payout that was not answered counts as not made: its try is voided, though its bank was
+    never asked to close the key, and the next tier pays under a new one. Rule one-payout."""
+
+    async def _unanswered(
+        self, draw: Draw, reserved: Mapping[str, Any], bank: str
+    ) -> Response | None:
+        return await self._void(draw, reserved, bank, "closed")
+
+
+class RefusedButPaid(DrawPath):
+    """One draw in sixteen is refused for good once it has been paid. Rule answers-true."""
+
+    async def _post(self, draw: Draw, reserved: Mapping[str, Any]) -> Response:
+        told = await super()._post(draw, reserved)
+        if now_and_then(draw.key, ONE_IN):
+            return refused({"cause": "risk", "hop": "risk", "reason": "delinquent"})
+        return told
+
+
+PATHS: dict[str, type[DrawPath]] = {
+    "payout-twice-on-retry": PayoutTwiceOnRetry,
+    "refused-but-paid": RefusedButPaid,
+}
