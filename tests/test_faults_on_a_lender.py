@@ -4,6 +4,8 @@ Injected, seen from outside within its own bound, healed, seen gone; and never s
 was injected.
 """
 
+import http.client
+import json
 import os
 import time
 from collections.abc import Iterator, Mapping
@@ -70,6 +72,25 @@ def test_the_journals_undo_heals_as_well(around: LenderSurroundings, fault: Faul
     (around.made.folder / ".token").write_text(TOKEN)
     assert perform(undo, around.made.folder) is None
     until(lambda: fault.observe(around).bites is False, 5)
+
+
+def test_late_work_is_done_though_its_caller_has_hung_up(around: LenderSurroundings) -> None:
+    fault, made = service("late"), around.made
+    bank = made.service("bank.own")
+    body = json.dumps({"payout_key": "late-key", "draw_key": "late", "amount_fen": 100})
+    fault.inject(around)
+    try:
+        caller = http.client.HTTPConnection(bank.host, bank.port, timeout=0.2)
+        caller.request("POST", "/payouts", body, {"Content-Type": "application/json"})
+        with pytest.raises(TimeoutError):
+            caller.getresponse()
+        caller.close()
+        paid = {"state": "paid"}
+        asked = ("GET", "/payouts/late-key")
+        assert made.ask(*asked, gateway="bank.own")[1] == {"state": "not_paid"}
+        until(lambda: made.ask(*asked, gateway="bank.own")[1] == paid, 5)
+    finally:
+        fault.heal(around)
 
 
 DATABASES: Mapping[str, Fault] = {

@@ -133,8 +133,14 @@ def suffering(planted: Planted, work: ASGIApp, *, unsaid: Send, connection: Send
     own `send`."""
 
     async def late(scope: Scope, receive: Receive, send: Send) -> None:
+        # What was sent has arrived: a caller that hangs up meanwhile can't take it back.
+        heard = await _heard(receive)
         await asyncio.sleep(planted.latency_s)
-        await work(scope, receive, send)
+
+        async def again() -> Message:
+            return heard.pop(0) if heard else await receive()
+
+        await work(scope, again, send)
 
     async def late_reply(scope: Scope, receive: Receive, send: Send) -> None:
         async def slow(message: Message) -> None:
@@ -155,6 +161,14 @@ def suffering(planted: Planted, work: ASGIApp, *, unsaid: Send, connection: Send
             cycle.transport.abort()
 
     return {"late": late, "late_reply": late_reply, "lost_reply": lost_reply}[planted.kind]
+
+
+async def _heard(receive: Receive) -> list[Message]:
+    """The whole request, as the server hands it over."""
+    heard = [await receive()]
+    while heard[-1].get("more_body"):
+        heard.append(await receive())
+    return heard
 
 
 async def nobody(_: Message) -> None:
