@@ -22,6 +22,8 @@ CONTENDED = (
     asyncpg.CheckViolationError,
     asyncpg.DeadlockDetectedError,
     asyncpg.SerializationError,
+    # Two inserted the same new key at once; made again, the statement finds the other's row.
+    asyncpg.UniqueViolationError,
 )
 
 
