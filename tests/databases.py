@@ -13,8 +13,8 @@ from harness.target.cache import cache_dir
 from mock_lender.cluster.binaries import copy_template
 from mock_lender.cluster.clocks import offset_ns
 from mock_lender.cluster.config import TierConfig
-from mock_lender.cluster.monitor import TEMPLATE_ACCESS, make_template
 from mock_lender.cluster.postgres import Access, Server
+from mock_lender.cluster.template import TEMPLATE_ACCESS, make_template
 from mock_lender.cluster.witness import Member, Witness
 from mock_lender.ledger import setup
 from mock_lender.ledger.database import Database

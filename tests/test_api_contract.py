@@ -29,7 +29,7 @@ Case: TypeAlias = "schemathesis.Case[Any]"
 PATIENT_MS = 3_000
 # Refusals of what is well-formed.
 BUSINESS = ("key-reused", "over-repaid")
-EXAMPLES = 150
+EXAMPLES = 60
 REPEATABLE = settings(
     max_examples=EXAMPLES,
     derandomize=True,

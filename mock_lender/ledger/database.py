@@ -66,7 +66,9 @@ class Database:
     async def follow(self) -> None:
         """Keep to the primary that the witness names, until cancelled."""
         while True:
-            with contextlib.suppress(OSError, asyncpg.PostgresError, TimeoutError):
+            with contextlib.suppress(
+                OSError, asyncpg.PostgresError, asyncpg.InterfaceError, TimeoutError
+            ):
                 await self._look()
             await asyncio.sleep(LOOK_S)
 
