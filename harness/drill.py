@@ -108,12 +108,12 @@ class Drill:
             self._end(f"aborted: {exc}")
             nemesis.stop()
             attack.stop_early()
-            self._drain_quietly(guardian, target, attack)
+            self._drain_quietly(guardian, attack, self._plan.scenario.load.patience.deadline_s)
         except Interrupted as by:
             self._end(f"interrupted: {by}")
             nemesis.stop()
             attack.stop_early()
-            self._drain_quietly(guardian, target, attack)
+            self._drain_quietly(guardian, attack, 0.0)
         finally:
             nemesis.stop(heal=guardian.alive)
         self._close(guardian, target)
@@ -181,11 +181,10 @@ class Drill:
             used_ms = (after[hop] - before.get(hop, 0.0)) * 1000
             self._printed[f"cpu_ms_per_draw.{hop}"] = round(used_ms / granted, 3)
 
-    def _drain_quietly(self, guardian: Guardian, target: MockTarget, attack: Attack) -> None:
+    def _drain_quietly(self, guardian: Guardian, attack: Attack, patience_s: float) -> None:
         """What is in flight ends on its own or is given up; no rule stops us a second time."""
-        give_up_ns = time.monotonic_ns() + int(
-            self._plan.scenario.load.patience.attempt_timeout_s * 2 * NS_PER_S
-        )
+        attempts_s = self._plan.scenario.load.patience.attempt_timeout_s * 2
+        give_up_ns = time.monotonic_ns() + int((attempts_s + patience_s) * NS_PER_S)
         self._record["load_end_ns"] = time.monotonic_ns()
         while time.monotonic_ns() < give_up_ns and not attack.progress().finished:
             guardian.check()

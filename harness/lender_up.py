@@ -4,6 +4,7 @@ import json
 import secrets
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 from harness.errors import TargetError
@@ -20,6 +21,9 @@ SPEC = LenderSpec(
     replicas=(("gateway", 2), ("risk", 2), ("compliance", 2), ("ledger", 2)),
     capacity=Capacity(gateway_slots=16, ledger_connections=16, bank_slots=40, bank_latency_s=0.08),
     tier_shares=(("own", 0.5), ("partner-a", 0.5)),
+    joint_own=(),
+    without_close=(),
+    standby_lost="degrade",
     defects=(),
 )
 BORROWERS = 1000
@@ -52,14 +56,7 @@ def lender_up(profile: str, out: Path) -> int:
 def _target(guardian: Guardian, run: RunDir, profile: str) -> MockTarget:
     token = secrets.token_hex(16)
     run.write_token(token)
-    spec = LenderSpec(
-        profile=profile,
-        protections=SPEC.protections,
-        replicas=SPEC.replicas,
-        capacity=SPEC.capacity,
-        tier_shares=SPEC.tier_shares,
-        defects=SPEC.defects,
-    )
+    spec = replace(SPEC, profile=profile)
     people = (
         Borrower(number, "regular", LIMIT_FEN, barred=False, delinquent=False)
         for number in range(1, BORROWERS + 1)

@@ -74,6 +74,15 @@ def kill_tree(root: int, spare: Callable[[int], bool] = lambda _: False) -> int:
     return len(ended)
 
 
+def signal_tree(root: int, number: int) -> int:
+    """Send a signal to a process and all its descendants; how many it reached.
+
+    The root first: stopped or killed first, it can't fork what we would not see.
+    """
+    reached = send(root, number)
+    return sum([reached, *(send(pid, number) for pid in descendants(root))])
+
+
 def send(pid: int, number: int) -> bool:
     """Signal a process; False when it is gone already, or not ours to signal."""
     try:

@@ -19,6 +19,7 @@ from mock_lender.cluster.witness import Member, Witness
 from mock_lender.ledger import setup
 from mock_lender.ledger.database import Database
 from mock_lender.ledger.store import Store
+from mock_lender.telemetry import Telemetry
 
 OFFSET_NS = offset_ns()
 ACCESS = Access("password-of-a-test")
@@ -38,10 +39,10 @@ class Books:
 @contextmanager
 def one_database(folder: Path, people: str, tiers: list[TierConfig]) -> Iterator[Books]:
     """One primary without a standby. `people`: rows of the population's CSV, without a header."""
-    data = folder / "db-1"
+    data = folder / "database-1"
     make = functools.partial(make_template, folder)
     copy_template(cache_dir(folder), f"test-{setup.schema_digest()}", make, data)
-    server = Server.start("db-1", data, folder / "log", 60)
+    server = Server.start("database-1", data, folder / "log", 60)
     try:
         server.wait_listening()
         population = folder / "population.csv"
@@ -52,8 +53,8 @@ def one_database(folder: Path, people: str, tiers: list[TierConfig]) -> Iterator
             )
         )
         witness_json = folder / "witness.json"
-        member = Member("db-1", "primary", server.pid, server.start_ticks, server.port)
-        Witness(1, "db-1", False, (member,), time.monotonic_ns()).write(witness_json)
+        member = Member("database-1", "primary", server.pid, server.start_ticks, server.port)
+        Witness(1, "database-1", False, (member,), time.monotonic_ns()).write(witness_json)
         yield Books(witness_json, ACCESS.dsn(server.port))
     finally:
         server.kill()
@@ -62,7 +63,9 @@ def one_database(folder: Path, people: str, tiers: list[TierConfig]) -> Iterator
 @asynccontextmanager
 async def store_of(books: Books, connections: int = 4) -> AsyncIterator[Store]:
     """A store on it, for the length of a block."""
-    database = Database(books.witness_json, ACCESS, connections)
+    database = Database(
+        books.witness_json, ACCESS, connections, Telemetry(books.witness_json.parent, "ledger-1")
+    )
     following = asyncio.create_task(database.follow())
     try:
         await database.there(5.0)

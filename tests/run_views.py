@@ -15,6 +15,7 @@ from harness.evidence.rows import (
     Posting,
     Published,
     Second,
+    State,
     Tier,
     Try,
     Version,
@@ -175,9 +176,9 @@ class _Builder:
             for s in range(42)
         )
         fault = FaultLine(
-            FAULT, "gateway->bank.partner-a", True, T0_NS + 17 * NS_PER_S, T0_NS + 17 * NS_PER_S,
-            T0_NS + 17 * NS_PER_S, T0_NS + 26 * NS_PER_S, T0_NS + 27 * NS_PER_S,
-            T0_NS + 27 * NS_PER_S, None,
+            FAULT, "gateway->bank.partner-a", "nemesis", T0_NS + 17 * NS_PER_S,
+            T0_NS + 17 * NS_PER_S, T0_NS + 17 * NS_PER_S, T0_NS + 26 * NS_PER_S,
+            T0_NS + 27 * NS_PER_S, T0_NS + 27 * NS_PER_S, None,
         )  # fmt: skip
         order = {"own": 0, "partner-a": 1}
         return RunView(
@@ -242,3 +243,18 @@ def broken(view: RunView, numbers: range, status: int = 504) -> RunView:
         payouts=tuple(p for p in view.payouts if p.draw_key not in gone),
         versions=tuple(v for v in view.versions if v.account not in accounts),
     )
+
+
+def failed_over() -> RunView:
+    """A clean run in whose middle another database became the primary."""
+    view = clean()
+    middle_ns = view.t0_ns + 20 * 10**9
+    calls = tuple(
+        Call(call.draw_key, 0, "ledger->database", "ledger-1",
+             f"database-{1 if call.start_ns < middle_ns else 2}", "client", call.start_ns,
+             call.done_ns, True, "ok", 0)
+        for call in view.calls
+        if call.server == "ledger-1"
+    )  # fmt: skip
+    state = State("monitor", "database", "primary", "promoted database-2 epoch 2", middle_ns)
+    return replace(view, calls=(*view.calls, *calls), states=(*view.states, state))

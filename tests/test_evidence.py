@@ -127,7 +127,7 @@ def test_the_token_is_ours_alone(tmp_path: Path) -> None:
 
 def test_faults_are_read_back_whatever_the_last_line_is(tmp_path: Path) -> None:
     path = tmp_path / "faults.jsonl"
-    common = '"fault": "f", "edge_or_replica": "e", "heals": true, "detail": ""'
+    common = '"fault": "f", "edge_or_replica": "e", "healer": "nemesis", "detail": ""'
     line = "{{" + common + ', "state": "{}", "at_ns": {}' + "}}"
     states = ("planned", "injected", "observed", "last_observed", "last_observed", "healed")
     lines = [line.format(state, number) for number, state in enumerate(states)]

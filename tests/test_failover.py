@@ -78,13 +78,13 @@ def test_a_killed_primary_is_replaced_and_joins_again_as_the_standby(tmp_path: P
             kill(made, "primary")
             until(lambda: serving(made, 2), FAILOVER_S)
             more(press)
-        assert made.databases().primary == "db-2"
-        assert member(made, "standby").name == "db-1"
+        assert made.databases().primary == "database-2"
+        assert member(made, "standby").name == "database-1"
         done = said(made)
-        assert done.index("primary fenced db-1 epoch 2") < done.index(
-            "primary promoted db-2 epoch 2"
+        assert done.index("primary fenced database-1 epoch 2") < done.index(
+            "primary promoted database-2 epoch 2"
         )
-        assert done[-1] == "standby in_sync db-1 epoch 2"
+        assert done[-1] == "standby in_sync database-1 epoch 2"
         nothing_acknowledged_is_lost(made, press)
 
 
@@ -95,7 +95,7 @@ def test_a_frozen_primary_is_fenced_and_stays_away_when_it_thaws(tmp_path: Path)
             old = member(made, "primary")
             family = [old.pid, *children(old.pid)]
             send(family, signal.SIGSTOP)
-            until(lambda: made.databases().primary == "db-2", FAILOVER_S)
+            until(lambda: made.databases().primary == "database-2", FAILOVER_S)
             send(family, signal.SIGCONT)
             with pytest.raises(ConnectionRefusedError):
                 socket.create_connection(("127.0.0.1", old.port), timeout=2)
@@ -115,9 +115,9 @@ def test_a_lost_standby_is_done_without_and_built_again(tmp_path: Path) -> None:
             until(lambda: serving(made, 1), FAILOVER_S)
             more(press)
         assert said(made)[-3:] == [
-            "standby lost db-2 epoch 1",
+            "standby lost database-2 epoch 1",
             "standby degraded epoch 1",
-            "standby in_sync db-2 epoch 1",
+            "standby in_sync database-2 epoch 1",
         ]
         nothing_acknowledged_is_lost(made, press)
 
@@ -131,7 +131,7 @@ def test_with_stop_nothing_is_acknowledged_until_a_standby_is_back(tmp_path: Pat
         status, _ = made.draw("waiting-01", X_Deadline_Ms="1800")
         assert status == 504
         os.kill(monitor, signal.SIGCONT)
-        until(lambda: "standby lost db-2 epoch 1" in said(made), FAILOVER_S)
+        until(lambda: "standby lost database-2 epoch 1" in said(made), FAILOVER_S)
         until(lambda: serving(made, 1), FAILOVER_S)
         assert "standby degraded epoch 1" not in said(made)
         until(lambda: made.draw("waiting-01")[0] == 201)
@@ -148,9 +148,9 @@ def test_a_standby_that_is_not_in_sync_is_never_promoted(tmp_path: Path) -> None
             until(lambda: made.databases().epoch == 2, FAILOVER_S)
             until(lambda: serving(made, made.databases().epoch), FAILOVER_S)
             more(press)
-        if not any("in_sync db-2 epoch 1" in one for one in said(made)[3:]):
-            assert made.databases().primary == "db-1"
-            assert "primary restarted db-1 epoch 2" in said(made)
+        if not any("in_sync database-2 epoch 1" in one for one in said(made)[3:]):
+            assert made.databases().primary == "database-1"
+            assert "primary restarted database-1 epoch 2" in said(made)
         nothing_acknowledged_is_lost(made, press)
 
 
@@ -166,8 +166,8 @@ def test_a_standby_that_dies_with_its_primary_is_not_waited_for(tmp_path: Path) 
             os.kill(monitor, signal.SIGCONT)
             until(lambda: serving(made, 2), FAILOVER_S)
             more(press)
-        assert made.databases().primary == "db-1"
-        assert "primary restarted db-1 epoch 2" in said(made)
+        assert made.databases().primary == "database-1"
+        assert "primary restarted database-1 epoch 2" in said(made)
         nothing_acknowledged_is_lost(made, press)
 
 
@@ -176,7 +176,7 @@ def test_the_next_primary_may_fall_before_the_old_one_is_back(tmp_path: Path) ->
         with pressing(made) as press:
             more(press)
             kill(made, "primary")
-            until(lambda: made.databases().primary == "db-2", FAILOVER_S)
+            until(lambda: made.databases().primary == "database-2", FAILOVER_S)
             kill(made, "primary")
             until(lambda: made.databases().epoch == 3, FAILOVER_S)
             until(lambda: serving(made, 3), FAILOVER_S)
@@ -212,4 +212,4 @@ def test_without_its_monitor_a_lender_ends_and_says_so(tmp_path: Path) -> None:
         assert made.process.wait(15) == 1
         assert "the monitor of the databases ended" in (made.folder / "log").read_text()
         until(lambda: not [pid for pid in pids if _lives(pid)])
-        assert not [name for name in ("db-1", "db-2") if working_in(made.work / name)]
+        assert not [name for name in ("database-1", "database-2") if working_in(made.work / name)]

@@ -21,6 +21,7 @@ from mock_lender.cluster.config import TierConfig
 from mock_lender.ledger import setup
 from mock_lender.ledger.database import Database
 from mock_lender.ledger.store import Store
+from mock_lender.telemetry import Telemetry
 from tests.databases import ACCESS, LIMIT_FEN, OFFSET_NS, PEOPLE, Books, body, one_database
 
 TIER_FEN = {"own": 3000, "partner-a": 2000}
@@ -50,7 +51,9 @@ class World:
     def __init__(self, books: Books) -> None:
         self.money_fen = dict(TIER_FEN)
         self.loop = asyncio.new_event_loop()
-        self.database = Database(books.witness_json, ACCESS, 2)
+        self.database = Database(
+            books.witness_json, ACCESS, 2, Telemetry(books.witness_json.parent, "ledger-1")
+        )
         self.dsn = books.dsn
         self.store = Store(self.database, OFFSET_NS)
         self.following = self.loop.create_task(self.database.follow())

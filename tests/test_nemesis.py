@@ -13,8 +13,9 @@ import pytest
 
 from harness.clock import NS_PER_S
 from harness.errors import TargetError
-from harness.faults.fault import Noop, Sighting, Surroundings
-from harness.faults.network import NetworkLatency, probe_s
+from harness.faults.fault import Healer, Noop, Sighting, Surroundings
+from harness.faults.network import NetworkLatency
+from harness.faults.probes import probe_s
 from harness.faults.process import ProcessKill
 from harness.guardian.client import Guardian
 from harness.guardian.journal import Journal
@@ -84,7 +85,7 @@ def test_a_kill_is_seen_as_refused_and_the_restart_as_an_answer(
     world: World, tmp_path: Path
 ) -> None:
     path = tmp_path / "faults.jsonl"
-    fault = ProcessKill("bank.own", heals=True, name="kill")
+    fault = ProcessKill("bank.own", healer="nemesis", name="kill")
     nemesis = Nemesis([(fault, 0.0, 0.6)], world, Journal(tmp_path / "j.jsonl"), path)
     nemesis.start(time.monotonic_ns())
     finish(nemesis, path, "observed_healed")
@@ -105,7 +106,7 @@ def test_a_pid_that_belongs_to_another_is_not_killed(world: World) -> None:
 
     try:
         with pytest.raises(TargetError, match="another process"):
-            ProcessKill("x", heals=False, name="kill").inject(Elsewhere())
+            ProcessKill("x", healer="nobody", name="kill").inject(Elsewhere())
         assert start_ticks(sleeper.pid) is not None
     finally:
         sleeper.kill()
@@ -122,7 +123,7 @@ class DoesNothing:
     edge_or_replica: str = EDGE
     bites_within_s: float = 0.5
     look_s_max: float = 0.2
-    heals: bool = True
+    healer: Healer = "nemesis"
 
     def undo(self, around: Surroundings) -> Mapping[str, Any]:
         return {"kind": "nothing"}
@@ -156,7 +157,7 @@ def test_a_fault_that_can_not_be_injected_aborts(world: World, tmp_path: Path) -
         def replica_pid(self, replica: str) -> tuple[int, int]:
             raise TargetError("no such replica")
 
-    fault = ProcessKill("x", heals=False, name="kill")
+    fault = ProcessKill("x", healer="nobody", name="kill")
     nemesis = Nemesis([(fault, 0.0, None)], Gone(), Journal(tmp_path / "j"), tmp_path / "f")
     nemesis.start(time.monotonic_ns())
     give_up_s = time.monotonic() + 3

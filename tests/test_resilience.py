@@ -181,3 +181,12 @@ def test_retries_stop_before_the_deadline() -> None:
 def test_deadlines_that_are_none(text: str) -> None:
     with pytest.raises(ValueError, match=r"."):
         Deadline.from_header(text)
+
+
+def test_panic_is_when_all_of_several_refuse() -> None:
+    two = Replicas(["ledger-1", "ledger-2"], 1, failover=True)
+    assert two.panics(lambda _: True)
+    assert not two.panics(lambda name: name == "ledger-1")
+    # One bank has no other to be compared with, and without failover there is no other to go to.
+    assert not Replicas(["bank.own"], 1, failover=True).panics(lambda _: True)
+    assert not Replicas(["ledger-1", "ledger-2"], 1, failover=False).panics(lambda _: True)

@@ -5,6 +5,8 @@ import threading
 import time
 from pathlib import Path
 
+from harness.errors import TargetError
+from harness.faults.fault import DatabaseServer
 from harness.guardian.client import Guardian
 from harness.proxy.client import start_proxy
 
@@ -60,3 +62,15 @@ class World:
 
     def proxied_address(self, edge: str) -> tuple[str, int]:
         return self.listen
+
+    def database(self, role: str) -> DatabaseServer:
+        raise TargetError("this world has no databases")
+
+    def copied(self) -> bool:
+        return False
+
+    def takes_writes(self) -> bool:
+        return False
+
+    def service_api(self, service: str) -> tuple[str, str]:
+        return f"http://127.0.0.1:{self.port}", "token"

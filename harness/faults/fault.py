@@ -7,7 +7,23 @@ value too (`Noop`), so that a run without faults takes the same way through.
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
+
+# Who ends a fault: the nemesis (at `for`), the target by a remedy of its own (another server
+# becomes the primary), or nobody (a replica killed for good: the bite counts as the heal).
+Healer = Literal["nemesis", "target", "nobody"]
+
+
+@dataclass(frozen=True, slots=True)
+class DatabaseServer:
+    """One database of the lender. start_ticks tells a reused pid; epoch: how often the primary has
+    changed, plus one."""
+
+    name: str
+    pid: int
+    start_ticks: int
+    address: tuple[str, int]
+    epoch: int
 
 
 class Surroundings(Protocol):
@@ -27,6 +43,18 @@ class Surroundings(Protocol):
 
     def proxied_address(self, edge: str) -> tuple[str, int]:
         """Where the proxy listens for an edge."""
+
+    def database(self, role: str) -> DatabaseServer:
+        """The `primary` or the `standby`, as the lender says. Raises TargetError for none."""
+
+    def copied(self) -> bool:
+        """Does the lender say that its standby has all that is acknowledged?"""
+
+    def takes_writes(self) -> bool:
+        """A write of our own through the ledger: was it acknowledged in half a second?"""
+
+    def service_api(self, service: str) -> tuple[str, str]:
+        """(base URL of a replica or bank, the run's token)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,8 +86,8 @@ class Fault(Protocol):
         """The longest that one `observe` takes, seconds."""
 
     @property
-    def heals(self) -> bool:
-        """False: there is no heal (a kill without `for`); the bite counts as the heal."""
+    def healer(self) -> Healer:
+        """Who ends it. With `nobody` the bite counts as the heal."""
 
     def undo(self, around: Surroundings) -> Mapping[str, Any]:
         """The journal's undo, an action of harness.guardian.undo; known before injecting."""
@@ -80,7 +108,7 @@ class Noop:
     edge_or_replica: str = ""
     bites_within_s: float = 1.0
     look_s_max: float = 0.01
-    heals: bool = True
+    healer: Healer = "nemesis"
 
     def undo(self, around: Surroundings) -> Mapping[str, Any]:
         return {"kind": "nothing"}

@@ -1,12 +1,12 @@
 """Faults of the network between two parts, by the embedded proxy."""
 
-import http.client
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from harness.faults.fault import Sighting, Surroundings
+from harness.faults.fault import Healer, Sighting, Surroundings
+from harness.faults.probes import probe_s
 from harness.proxy.client import ProxyClient
 
 LOOK_S_MAX = 0.5
@@ -21,7 +21,7 @@ class NetworkLatency:
     latency_s: float
     jitter_s: float
     name: str
-    heals: bool = True
+    healer: Healer = "nemesis"
     bites_within_s: float = 2.0
     look_s_max: float = LOOK_S_MAX + 0.1  # beside is answered in milliseconds
 
@@ -74,25 +74,3 @@ class NetworkLatency:
         return Sighting(
             at_ns, None if late else False, f"{through_s:.3f} s; beside: {beside_s:.3f} s"
         )
-
-
-def probe_s(address: tuple[str, int], timeout_s: float) -> float | None:
-    """How long GET /healthz took on a fresh connection; None: not within `timeout_s`, or refused.
-
-    Raises nothing: what does not answer is an observation.
-    """
-    began_s = time.monotonic()
-    connection = http.client.HTTPConnection(*address, timeout=timeout_s)
-    try:
-        connection.request("GET", "/healthz")
-        connection.getresponse().read()
-    except (OSError, http.client.HTTPException):
-        return None
-    finally:
-        connection.close()
-    return time.monotonic() - began_s
-
-
-def answers(address: tuple[str, int], timeout_s: float = 0.5) -> bool:
-    """Does /healthz answer in time?"""
-    return probe_s(address, timeout_s) is not None

@@ -9,17 +9,17 @@ from dataclasses import dataclass
 from typing import Any
 
 from harness.errors import TargetError
-from harness.faults.fault import Sighting, Surroundings
-from harness.faults.network import answers
-from harness.processes import start_ticks
+from harness.faults.fault import Healer, Sighting, Surroundings
+from harness.faults.probes import answers
+from harness.processes import signal_tree, start_ticks
 
 
 @dataclass(frozen=True, slots=True)
 class ProcessKill:
-    """SIGKILL to a replica. With `heals` it is started again; without, the bite is the heal."""
+    """SIGKILL to a replica. Healed by the nemesis it starts again; else the bite is the heal."""
 
     target: str
-    heals: bool
+    healer: Healer
     name: str
     bites_within_s: float = 1.0
     look_s_max: float = 0.2  # refused at once; longer only when the fault does not bite
@@ -32,22 +32,10 @@ class ProcessKill:
         return {"kind": "nothing"}
 
     def inject(self, around: Surroundings) -> None:
-        """The process with this pid *and* start time: a pidfd is opened first, so that a pid
-        that was given to another process in between is not killed by mistake."""
-        pid, ticks = around.replica_pid(self.target)
-        try:
-            handle = os.pidfd_open(pid)
-        except ProcessLookupError:
-            raise TargetError(f"{self.target} (pid {pid}) is not running") from None
-        try:
-            if start_ticks(pid) != ticks:
-                raise TargetError(f"{self.target}: pid {pid} belongs to another process now")
-            signal.pidfd_send_signal(handle, signal.SIGKILL)
-        finally:
-            os.close(handle)
+        signal_exactly(*around.replica_pid(self.target), signal.SIGKILL, self.target)
 
     def heal(self, around: Surroundings) -> None:
-        if self.heals:
+        if self.healer == "nemesis":
             around.restart_replica(self.target)
 
     def observe(self, around: Surroundings) -> Sighting:
@@ -63,3 +51,60 @@ class ProcessKill:
         if answers(address):
             return Sighting(at_ns, False, "answers")
         return Sighting(at_ns, None, "accepts and is silent")
+
+
+@dataclass(frozen=True, slots=True)
+class ProcessFreeze:
+    """SIGSTOP to a replica, SIGCONT as the heal: it keeps its connections and its locks, answers
+    nothing, and goes on afterwards as if no time had passed."""
+
+    target: str
+    name: str
+    healer: Healer = "nemesis"
+    bites_within_s: float = 1.5
+    look_s_max: float = 0.6
+
+    @property
+    def edge_or_replica(self) -> str:
+        return self.target
+
+    def undo(self, around: Surroundings) -> Mapping[str, Any]:
+        pid, ticks = around.replica_pid(self.target)
+        return {"kind": "continue", "pid": pid, "start_ticks": ticks}
+
+    def inject(self, around: Surroundings) -> None:
+        signal_exactly(*around.replica_pid(self.target), signal.SIGSTOP, self.target)
+
+    def heal(self, around: Surroundings) -> None:
+        pid, ticks = around.replica_pid(self.target)
+        if start_ticks(pid) == ticks:
+            signal_tree(pid, signal.SIGCONT)
+
+    def observe(self, around: Surroundings) -> Sighting:
+        """The kernel still accepts for a frozen process; an answer means that it runs."""
+        address = around.replica_address(self.target)
+        at_ns = time.monotonic_ns()
+        if answers(address, 0.4):
+            return Sighting(at_ns, False, "answers")
+        try:
+            socket.create_connection(address, timeout=0.1).close()
+        except ConnectionRefusedError:
+            return Sighting(at_ns, None, "gone, not frozen")
+        except OSError as exc:
+            return Sighting(at_ns, True, f"accepts nothing: {type(exc).__name__}")
+        return Sighting(at_ns, True, "accepts and is silent")
+
+
+def signal_exactly(pid: int, ticks: int, number: int, who: str) -> None:
+    """A signal to the process with this pid *and* start time: a pidfd is opened first, so that a
+    pid that was given to another process in between is not hit by mistake. Raises TargetError."""
+    try:
+        handle = os.pidfd_open(pid)
+    except ProcessLookupError:
+        raise TargetError(f"{who} (pid {pid}) is not running") from None
+    try:
+        if start_ticks(pid) != ticks:
+            raise TargetError(f"{who}: pid {pid} belongs to another process now")
+        signal.pidfd_send_signal(handle, number)
+    finally:
+        os.close(handle)

@@ -1,7 +1,7 @@
 """Undoing faults from the journal alone, by whoever is left to do it.
 
     nothing                          a kill: there is nothing to undo
-    continue  pid, start_ticks       SIGCONT a stopped process
+    continue  pid, start_ticks       SIGCONT a stopped process and all its descendants
     http      method, url            loopback only; the run's token is added; refused is undone
     remove    path                   a file or folder of the run's own making
 
@@ -18,7 +18,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from harness.guardian.journal import NAME, Journal
-from harness.processes import send, start_ticks
+from harness.processes import signal_tree, start_ticks
 
 ANSWER_WITHIN_S = 1.0
 
@@ -42,7 +42,7 @@ def perform(undo: Mapping[str, Any], run: Path) -> str | None:
         return None
     if kind == "continue":
         if start_ticks(undo["pid"]) == undo["start_ticks"]:
-            send(undo["pid"], signal.SIGCONT)
+            signal_tree(undo["pid"], signal.SIGCONT)
         return None
     if kind == "http":
         return _request(str(undo["method"]), str(undo["url"]), run)

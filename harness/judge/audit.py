@@ -34,7 +34,12 @@ RULES = (
     Entry(7, "books-agree", ("tries", "payouts", "tombstones"), audit_ends.books_agree),
     Entry(8, "no-hold-left", ("versions", "tries"), audit_ends.no_hold_left),
     Entry(9, "answers-true", ("attempts", "draws"), audit_answers.answers_true),
-    Entry(10, "survives-failover", ("states", "attempts", "draws"), audit_ends.survives_failover),
+    Entry(
+        10,
+        "survives-failover",
+        ("states", "attempts", "draws", "calls"),
+        audit_ends.survives_failover,
+    ),
     Entry(12, "unknowns-resolved", ("attempts", "draws", "tries"), audit_answers.resolved),
     Entry(13, "nothing-wrongly-approved", ("intents", "draws"), audit_answers.approved_rightly),
 )
@@ -43,7 +48,8 @@ FAILOVER = 10
 
 def audit(view: RunView, ends: Sequence[IntentEnd]) -> tuple[Finding, ...]:
     """Every rule, in order; the rule about failovers only when there was one."""
-    changed = any(audit_ends.is_failover(state) for state in view.states)
+    unknown = "states" in (*view.missing, *view.cut)
+    changed = unknown or any(audit_ends.is_failover(state) for state in view.states)
     return tuple(
         _finding(entry, view, ends) for entry in RULES if entry.number != FAILOVER or changed
     )

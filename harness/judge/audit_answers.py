@@ -39,7 +39,7 @@ def acknowledged_once(view: RunView, _: Sequence[IntentEnd]) -> Offences:
 
 def nothing_unasked(view: RunView, _: Sequence[IntentEnd]) -> Offences:
     """2: nothing in the ledger or at a bank that nobody asked for."""
-    asked = {intent.draw_key for intent in view.intents}
+    asked = {intent.draw_key for intent in view.intents} | view.unoffered_keys
     found = Offences(examined=len(view.draws) + len(view.payouts))
     for draw in view.draws:
         if draw.draw_key not in asked:

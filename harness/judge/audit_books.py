@@ -94,8 +94,9 @@ def tiers(view: RunView, _: Sequence[IntentEnd]) -> Offences:
                     found.add(change[1], f"{where}: {version.event} changed what is held")
             if balance_fen < 0 or held_fen < 0:
                 found.add(balance_fen, f"{where}: negative")
-    _check_moved(view, moved, found)
-    _check_shares(view, amounts, found)
+    if found.examined:
+        _check_moved(view, moved, found)
+        _check_shares(view, amounts, found)
     return found
 
 

@@ -50,11 +50,15 @@ def no_hold_left(view: RunView, _: Sequence[IntentEnd]) -> Offences:
 
 
 def survives_failover(view: RunView, _: Sequence[IntentEnd]) -> Offences:
-    """10: every draw acknowledged before a change of the primary is in the ledger after it.
+    """10: every draw acknowledged before a change of the primary is in the ledger after it, and a
+    server that is no longer the primary answers nothing.
 
-    Examined are acknowledgements; without a change of the primary there is nothing to examine.
+    Broken by a copy that lacks what was acknowledged, and by an old primary that was not fenced.
+    Examined are acknowledgements, and calls to databases; without a change of the primary there is
+    nothing to examine.
     """
     found = Offences()
+    _check_fenced(view, found)
     changes = [state.at_ns for state in view.states if is_failover(state)]
     if not changes:
         return found
@@ -71,6 +75,23 @@ def survives_failover(view: RunView, _: Sequence[IntentEnd]) -> Offences:
             if intent.draw_key not in paid:
                 found.add(intent.amount_fen, f"{intent.draw_key}: acknowledged, lost by failover")
     return found
+
+
+def _check_fenced(view: RunView, found: Offences) -> None:
+    """No call begun after another server became the primary was answered by the old one."""
+    promoted = sorted(
+        (state.at_ns, state.state.split()[1]) for state in view.states if is_failover(state)
+    )
+    for call in view.calls:
+        if call.edge != "ledger->database" or call.result != "ok":
+            continue
+        found.examined += 1
+        primary = None
+        for at_ns, server in promoted:
+            if at_ns <= call.start_ns:
+                primary = server
+        if primary is not None and call.server != primary:
+            found.add(0, f"{call.server} answered {call.client} although {primary} was the primary")
 
 
 def is_failover(state: State) -> bool:

@@ -41,6 +41,6 @@ def _about_faults(view: RunView, parts: Parts) -> list[str]:
             found.append(f"{fault.name}: {fault.failure or 'never observed'}")
         elif parts.exposure[fault.name].calls == 0:
             found.append(f"{fault.name}: touched no call")
-        elif fault.heals and fault.heal_observed_ns is None:
+        elif fault.healer == "nemesis" and fault.heal_observed_ns is None:
             found.append(f"{fault.name}: {fault.failure or 'not seen healed'}")
     return found

@@ -26,7 +26,7 @@ def window_ns(view: RunView, fault: FaultLine) -> tuple[int, int] | None:
     """First to last sighting; a fault that is never healed lasts to the end of the run."""
     if fault.observed_ns is None:
         return None
-    if not fault.heals:
+    if fault.healer == "nobody":
         ends = [view.drain_end_ns, view.load_end_ns, fault.last_observed_ns, fault.observed_ns]
         return fault.observed_ns, next(at_ns for at_ns in ends if at_ns is not None)
     return fault.observed_ns, fault.last_observed_ns or fault.observed_ns

@@ -35,7 +35,7 @@ def read_fault_lines(path: Path) -> tuple[FaultLine, ...]:
             {
                 "name": row["fault"],
                 "edge_or_replica": row["edge_or_replica"],
-                "heals": row["heals"],
+                "healer": row["healer"],
                 "failure": None,
                 **dict.fromkeys(FIELDS.values()),
             },

@@ -43,6 +43,7 @@ def load_view(run: RunDir) -> RunView:
     t0_ns = int(record.get("t0_ns") or 0)
     # Due times are planned from t = 0, before anybody knows when that will be.
     rows["intents"] = tuple(i._replace(due_ns=i.due_ns + t0_ns) for i in rows["intents"])
+    planned = {intent.draw_key for intent in rows["intents"]}
     if record.get("ended") != "complete":
         rows["intents"] = _offered(rows["intents"], rows["attempts"], record)
     return RunView(
@@ -56,6 +57,7 @@ def load_view(run: RunDir) -> RunView:
         faults=read_fault_lines(run.path / "faults.jsonl"),
         harness_failures=tuple(record.get("failures", ())),
         printed=dict(record.get("printed", {})),
+        unoffered_keys=frozenset(planned - {intent.draw_key for intent in rows["intents"]}),
         **rows,
     )
 
@@ -63,10 +65,16 @@ def load_view(run: RunDir) -> RunView:
 def _offered(
     intents: tuple[Any, ...], attempts: tuple[Any, ...], record: dict[str, Any]
 ) -> tuple[Any, ...]:
-    """Of a run that ended early, the intents that fell due before it did: no others were tried."""
+    """Of a run that ended early, the intents that fell due before it did, and those that were tried
+    before the word to stop had come to the workers: no others were offered."""
     last_ns = max((attempt.sent_ns or 0 for attempt in attempts), default=0)
     end_ns = record.get("load_end_ns") or last_ns
-    return tuple(intent for intent in intents if record.get("t0_ns") and intent.due_ns <= end_ns)
+    tried = {attempt.intent for attempt in attempts if attempt.kind != "look"}
+    return tuple(
+        intent
+        for intent in intents
+        if record.get("t0_ns") and (intent.due_ns <= end_ns or intent.intent in tried)
+    )
 
 
 def _ordered(name: str, found: tables.Rows) -> tuple[Any, ...]:

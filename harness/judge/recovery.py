@@ -49,7 +49,12 @@ def _by_the_rule(view: RunView, ends: Sequence[IntentEnd]) -> Recovery:
     bites = [fault.observed_ns for fault in view.faults if fault.observed_ns is not None]
     known = [at_ns for at_ns in healed if at_ns is not None]
     if not known or len(known) < len(healed) or len(bites) < len(healed):
-        return Recovery(None, None, stuck=False, rpo_draws=lost)
+        # A remedy that the target owed and that was never seen: it has not recovered.
+        owed = any(
+            fault.healer == "target" and fault.observed_ns and fault.heal_observed_ns is None
+            for fault in view.faults
+        )
+        return Recovery(None, None, stuck=owed, rpo_draws=lost)
     from_heal = _first_good_ns(view, ends, max(known))
     if from_heal is None:
         enough = _last_start_ns(view) >= max(known)
@@ -64,7 +69,7 @@ def _by_the_rule(view: RunView, ends: Sequence[IntentEnd]) -> Recovery:
 
 def healed_ns(fault: FaultLine) -> int | None:
     """When a fault was seen healed; for one without a heal its bite counts."""
-    return fault.heal_observed_ns if fault.heals else fault.observed_ns
+    return fault.observed_ns if fault.healer == "nobody" else fault.heal_observed_ns
 
 
 def _last_start_ns(view: RunView) -> int:

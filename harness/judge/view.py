@@ -29,12 +29,13 @@ class FaultLine:
     """One fault's life, from faults.jsonl; times are ns, null when it never came to that.
 
     `observed_ns` and `last_observed_ns` bracket the bite as the nemesis' own probes saw it.
-    A fault with `heals` False counts as healed at its bite.
+    healer: nemesis | target | nobody; with nobody it counts as healed at its bite, with target when
+    the target's own remedy was seen.
     """
 
     name: str
     edge_or_replica: str
-    heals: bool
+    healer: str
     planned_ns: int
     injected_ns: int | None
     observed_ns: int | None
@@ -79,3 +80,6 @@ class RunView:
     faults: tuple[FaultLine, ...]
     harness_failures: tuple[str, ...] = ()
     printed: Mapping[str, float | int | None] = field(default_factory=dict)
+    # Keys of planned draws that a run which ended early had not offered, as far as it knows: what
+    # the generator sent last may be missing from its record, and is no draw out of nowhere.
+    unoffered_keys: frozenset[str] = frozenset()

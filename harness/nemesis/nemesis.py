@@ -14,7 +14,7 @@ from pathlib import Path
 
 from harness.clock import NS_PER_S
 from harness.errors import DrawproofError
-from harness.faults.fault import Fault, Surroundings
+from harness.faults.fault import Fault, Sighting, Surroundings
 from harness.guardian.journal import Journal
 from harness.nemesis.schedule import Planned, schedule
 
@@ -66,7 +66,7 @@ class Nemesis:
         return [
             life.fault.name
             for life in self._lives
-            if life.injected_ns is not None and life.healed_ns is None
+            if life.injected_ns is not None and life.healed_ns is None and not life.over
         ]
 
     def failure(self) -> str | None:
@@ -132,7 +132,8 @@ class Nemesis:
         """One look from outside, and what follows from it."""
         injected_ns = life.injected_ns or 0
         sighting = life.fault.observe(self._around)
-        keep = life.bites and life.healed_ns is None
+        # A remedy of the target's own may be seen at any time: look often.
+        keep = life.bites and life.healed_ns is None and life.fault.healer != "target"
         life.next_look_ns = time.monotonic_ns() + int(
             (KEEP_LOOK_S if keep else BITE_LOOK_S) * NS_PER_S
         )
@@ -141,6 +142,8 @@ class Nemesis:
                 state = "last_observed" if life.bites else "observed"
                 life.bites = True
                 self._note(life, state, sighting.at_ns, sighting.detail)
+            elif life.bites and sighting.bites is False and life.fault.healer == "target":
+                self._gone(life, sighting)
             elif not life.bites and self._late(injected_ns, life.fault.bites_within_s):
                 life.over = True
                 self._note(
@@ -148,13 +151,16 @@ class Nemesis:
                     f"never observed within {life.fault.bites_within_s:g} s: {sighting.detail}",
                 )  # fmt: skip
         elif sighting.bites is False:
-            life.over = True
-            self._note(life, "observed_healed", sighting.at_ns, sighting.detail)
-            self._journal.done(life.fault.name)
+            self._gone(life, sighting)
         elif self._late(life.healed_ns, HEAL_WITHIN_S):
             life.over = True
             self._failure = f"{life.fault.name} would not heal: {sighting.detail}"
             self._note(life, "failed", sighting.at_ns, self._failure)
+
+    def _gone(self, life: Life, sighting: Sighting) -> None:
+        life.over = True
+        self._note(life, "observed_healed", sighting.at_ns, sighting.detail)
+        self._journal.done(life.fault.name)
 
     def _late(self, since_ns: int, within_s: float) -> bool:
         return time.monotonic_ns() - since_ns > within_s * NS_PER_S
@@ -165,7 +171,7 @@ class Nemesis:
             return
         try:
             for life in self._lives:
-                if life.fault.heals:
+                if life.fault.healer == "nemesis":
                     self._heal(life)
                 elif life.bites and not life.over:
                     self._look(life)  # its last sighting
@@ -181,7 +187,7 @@ class Nemesis:
         row = {
             "fault": life.fault.name,
             "edge_or_replica": life.fault.edge_or_replica,
-            "heals": life.fault.heals,
+            "healer": life.fault.healer,
             "state": state,
             "at_ns": at_ns,
             "before_ns": before_ns,

@@ -7,20 +7,37 @@ from harness.units import parse_duration_s, parse_share
 
 ROLES = ("gateway", "risk", "compliance", "ledger")
 DEFECTS = ("acknowledge-before-commit",)
+OPTIONAL = ("protections", "defects", "joint", "without_close", "standby_lost")
+STANDBY_LOST = ("degrade", "stop")
 CAPACITY = ("gateway_slots", "ledger_connections", "bank_slots", "bank_latency")
 TIERS = ("own", "partner-a")
 
 
 def lender(book: Book, node: Node | None) -> LenderSpec:
-    """profile, replicas, capacity, tiers; protections and defects are optional."""
+    """profile, replicas, capacity, tiers; the rest is optional."""
     keys = ("profile", "replicas", "capacity", "tiers")
-    found = fields(book, node, "lender", keys, ("protections", "defects")) if node else {}
+    found = fields(book, node, "lender", keys, OPTIONAL) if node else {}
     return LenderSpec(
         profile=value(book, found.get("profile"), "lender.profile", one_of(*PROFILES), "full", ""),
         protections=_protections(book, found.get("protections")),
         replicas=_replicas(book, found.get("replicas")),
         capacity=_capacity(book, found.get("capacity")),
         tier_shares=_tiers(book, found.get("tiers")),
+        joint_own=_joint(book, found.get("joint")),
+        without_close=tuple(
+            value(book, item, path, one_of(*TIERS), TIERS[0], "")
+            for path, item in items(
+                book, found.get("without_close"), "lender.without_close", "tiers"
+            )
+        ),
+        standby_lost=value(
+            book,
+            found.get("standby_lost"),
+            "lender.standby_lost",
+            one_of(*STANDBY_LOST),
+            STANDBY_LOST[0],
+            "",
+        ),
         defects=tuple(
             value(book, item, path, one_of(*DEFECTS), DEFECTS[0], "")
             for path, item in items(book, found.get("defects"), "lender.defects", "defects")
@@ -72,6 +89,22 @@ def _capacity(book: Book, node: Node | None) -> Capacity:
         bank_latency_s=value(
             book, found.get("bank_latency"), f"{path}.bank_latency", latency, 0.08, ""
         ),
+    )
+
+
+def _joint(book: Book, node: Node | None) -> tuple[tuple[str, float], ...]:
+    """Joint lending: the own share of a partner's draws, below 100 %."""
+    found = fields(book, node, "lender.joint", (), TIERS[1:]) if node else {}
+
+    def own_share(text: object) -> float:
+        share = parse_share(text)
+        if not 0 < share < 1:
+            raise ValueError("a share above 0 % and below 100 %")
+        return share
+
+    return tuple(
+        (tier, value(book, child, f"lender.joint.{tier}", own_share, 0.3, ""))
+        for tier, child in found.items()
     )
 
 

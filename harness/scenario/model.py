@@ -29,6 +29,9 @@ class LenderSpec:
 
     `protections` switches single protections over the profile: ((name, on), ...).
     `tier_shares` are shares of the draws and sum to 1: ((tier, share), ...).
+    `joint_own`: joint lending, the share of each of a tier's draws that `own` takes:
+    ((tier, share), ...). `without_close`: tiers whose bank can't close a payout key.
+    `standby_lost`: `degrade` (go on with one copy) or `stop` (commits wait).
     `defects` are planted mistakes, by name; a scenario that proves a lender has none.
     """
 
@@ -37,6 +40,9 @@ class LenderSpec:
     replicas: tuple[tuple[str, int], ...]
     capacity: Capacity
     tier_shares: tuple[tuple[str, float], ...]
+    joint_own: tuple[tuple[str, float], ...]
+    without_close: tuple[str, ...]
+    standby_lost: str
     defects: tuple[str, ...]
 
 

@@ -118,7 +118,7 @@ def _fault(
 def _check_name(book: Book, node: Node, path: str, kind: str, found: str, spec: LenderSpec) -> None:
     """Edges and replicas that this lender has."""
     replicas = [f"{role}-{n + 1}" for role, count in spec.replicas for n in range(count)]
-    known = replicas
+    known = replicas if kind == "replica" else [*replicas, *banks_of(spec)]
     if kind == "edge":
         known = [f"{role}->{bank}" for role in ("gateway", "ledger") for bank in banks_of(spec)]
     if found not in known:

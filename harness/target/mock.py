@@ -1,7 +1,5 @@
 """The mock lender as a target: the one place where the harness knows mock_lender."""
 
-import http.client
-import json
 import sys
 import time
 from collections.abc import Iterable, Mapping
@@ -13,11 +11,13 @@ from harness.errors import TargetError
 from harness.evidence.recorder import StreamWriter
 from harness.evidence.rows import Borrower
 from harness.evidence.store import RunDir
+from harness.faults.fault import DatabaseServer
 from harness.guardian.client import Guardian
 from harness.proxy.client import ProxyClient
 from harness.scenario.model import LenderSpec
 from harness.target.cache import cache_dir
-from harness.target.probes import posts_in_progress, process_cpu_s, tree_cpu_s
+from harness.target.control import ask_supervisor
+from harness.target.probes import posts_in_progress, process_cpu_s, takes_writes, tree_cpu_s
 from mock_lender.cluster.config import CapacityConfig, LenderConfig, TierConfig
 from mock_lender.cluster.topology import Topology
 from mock_lender.cluster.witness import Witness
@@ -98,14 +98,29 @@ class MockTarget:
                 bank_slots=capacity.bank_slots,
                 bank_latency_s=capacity.bank_latency_s,
             ),
-            tiers=tuple(
-                TierConfig(tier, f"bank.{tier}", share, self._balances_fen[tier])
-                for tier, share in self._spec.tier_shares
-            ),
+            tiers=self._tiers(),
             barred_purposes=BARRED_PURPOSES,
             edges={edge: f"{host}:{port}" for edge, (host, port) in self._proxied.items()},
             defects=self._spec.defects,
+            on_standby_lost=self._spec.standby_lost,
         )
+
+    def _tiers(self) -> tuple[TierConfig, ...]:
+        return tuple(
+            TierConfig(
+                tier,
+                f"bank.{tier}",
+                share,
+                self._balances_fen[tier],
+                self._own_bp(tier),
+                closes=tier not in self._spec.without_close,
+            )
+            for tier, share in self._spec.tier_shares
+        )
+
+    def _own_bp(self, tier: str) -> int:
+        """Joint lending: ten-thousandths of the tier's draws that `own` takes."""
+        return round(dict(self._spec.joint_own).get(tier, 0.0) * 10_000)
 
     def _write_population(self, path: Path) -> None:
         rows = ["borrower,group,limit_fen,barred,delinquent"]
@@ -187,6 +202,25 @@ class MockTarget:
         except OSError as exc:
             raise TargetError(f"the lender's witness can't be read: {exc}") from exc
 
+    def database(self, role: str) -> DatabaseServer:
+        witness = self.databases()
+        member = witness.member(role)
+        if member is None:
+            raise TargetError(f"the lender has no {role} database at present")
+        where = ("127.0.0.1", member.port)
+        return DatabaseServer(member.name, member.pid, member.start_ticks, where, witness.epoch)
+
+    def copied(self) -> bool:
+        return self.databases().in_sync
+
+    def takes_writes(self) -> bool:
+        ledgers = [s for s in self.topology.services if s.role == "ledger"]
+        return any(takes_writes((service.host, service.port)) for service in ledgers)
+
+    def service_api(self, service: str) -> tuple[str, str]:
+        host, port = self.replica_address(service)
+        return f"http://{host}:{port}", self._token
+
     # -- what the drill asks ----------------------------------------------------------------
 
     def base_urls(self) -> Mapping[str, str]:
@@ -261,7 +295,7 @@ class MockTarget:
         tables: dict[str, list[tuple[object, ...]]] = {
             "population": [tuple(borrower) for borrower in self._population],
             "tiers": [
-                (tier, f"bank.{tier}", share, self._balances_fen[tier], 0, at_ns)
+                (tier, f"bank.{tier}", share, self._balances_fen[tier], self._own_bp(tier), at_ns)
                 for tier, share in self._spec.tier_shares
             ],
             "policies": [
@@ -280,19 +314,4 @@ class MockTarget:
         self._guardian.stop(NAME, grace_s=3.0)
 
     def _control(self, method: str, path: str, timeout_s: float) -> dict[str, Any]:
-        host, _, port = self.topology.control.rpartition(":")
-        connection = http.client.HTTPConnection(host, int(port), timeout=timeout_s)
-        try:
-            connection.request(method, path, headers={"X-Token": self._token})
-            response = connection.getresponse()
-            body = response.read(1_000_000)
-        except OSError as exc:
-            raise TargetError(
-                f"the lender's supervisor did not answer {method} {path}: {exc}"
-            ) from exc
-        finally:
-            connection.close()
-        if response.status != 200:
-            raise TargetError(f"{method} {path}: {response.status} {body[:300]!r}")
-        answer: dict[str, Any] = json.loads(body)
-        return answer
+        return ask_supervisor(self.topology.control, self._token, method, path, timeout_s)

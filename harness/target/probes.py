@@ -1,9 +1,12 @@
 """What the kernel and a gateway's metrics say of a running lender."""
 
 import http.client
+import json
 import os
+import time
 from pathlib import Path
 
+WRITE_S = 0.5
 _CLOCK_TICKS = os.sysconf("SC_CLK_TCK")
 
 
@@ -21,6 +24,25 @@ def posts_in_progress(host: str, port: int) -> int | None:
         connection.close()
     counts = dict(line.rsplit(" ", 1) for line in text.splitlines() if " " in line)
     return int(counts["posts_in_progress"]) if "posts_in_progress" in counts else None
+
+
+def takes_writes(ledger: tuple[str, int]) -> bool:
+    """Does a ledger replica acknowledge a write of ours within half a second?
+
+    The write is a repayment by nobody: it is refused, and the refusal is stored under its key, a
+    commit like any other, which moves no money.
+    """
+    body = {"repay_key": f"probe-{time.monotonic_ns()}", "borrower": -1, "amount_fen": 1}
+    connection = http.client.HTTPConnection(*ledger, timeout=WRITE_S)
+    try:
+        headers = {"Content-Type": "application/json"}
+        connection.request("POST", "/repay", json.dumps(body), headers)
+        response = connection.getresponse()
+        return response.status == 200 and json.loads(response.read())["state"] == "refused"
+    except (OSError, http.client.HTTPException, ValueError, KeyError):
+        return False
+    finally:
+        connection.close()
 
 
 def process_cpu_s(pid: int, ticks: int | None = None) -> float:

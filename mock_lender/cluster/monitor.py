@@ -31,7 +31,7 @@ TICK_S = 0.02
 PROMOTED_WITHIN_S = 5.0
 IN_SYNC_WITHIN_S = 15.0
 REBUILD_AGAIN_S = 1.0
-NAMES = ("db-1", "db-2")
+NAMES = ("database-1", "database-2")
 FAILED = (PostgresError, *LOST, TimeoutError)
 
 
@@ -96,7 +96,7 @@ class Monitor:
 
     def _start(self, name: str) -> Server:
         """It is the caller's at once, to be killed if it never listens."""
-        commit = "local" if "failover-that-forgets" in self._config.defects else "on"
+        commit = "off" if "failover-that-forgets" in self._config.defects else "on"
         log = Path(self._config.telemetry_dir) / "postgres.log"
         most = self._config.database_connections
         return Server.start(name, self._work / name, log, most, commit=commit)

@@ -11,6 +11,7 @@ once, and nobody else can take its port before it is restarted.
 import asyncio
 import contextlib
 import os
+import re
 import secrets
 import signal
 import socket
@@ -220,7 +221,7 @@ class Supervisor:
         amount = query.get("amount_fen", "")
         if tier not in {one.tier for one in self._config.tiers}:
             raise Refused(404, f"no tier {tier}")
-        if not amount.lstrip("-").isdigit() or not query.get("key"):
+        if not re.fullmatch("-?[0-9]{1,15}", amount) or not query.get("key"):
             raise Refused(400, "amount_fen: a whole number; key: one a movement")
         moved = asyncio.run(
             setup.move_treasury(

@@ -17,6 +17,7 @@ from starlette.routing import Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from mock_lender.context import ServiceContext
+from mock_lender.http.planted import PREFIX, PlantedFaults, nobody, suffering
 from mock_lender.http.problems import problem
 from mock_lender.resilience.deadline import Deadline
 from mock_lender.resilience.profile import Settings
@@ -38,6 +39,7 @@ class Edge:
         self._ctx = ctx
         self._settings = Settings.of(ctx.config.protections)
         self._slots = asyncio.Semaphore(slots) if slots else None
+        self._planted = PlantedFaults(ctx.config.token)
         self.served = 0
         self.shed = 0
         self.posts = 0
@@ -45,6 +47,9 @@ class Edge:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http" or scope["path"] in QUIET:
             await self._app(scope, receive, send)
+            return
+        if scope["path"].startswith(PREFIX):
+            await self._planted.control(scope, receive, send)
             return
         start_ns = time.monotonic_ns()
         headers = {
@@ -56,10 +61,13 @@ class Edge:
             key = _plain(scope["path"].rpartition("/")[2])
         status: list[int] = []
 
-        async def noting(message: Message) -> None:
-            if message["type"] == "http.response.start":
-                status.append(message["status"])
-            await send(message)
+        def noted(send: Send) -> Send:
+            async def noting(message: Message) -> None:
+                if message["type"] == "http.response.start":
+                    status.append(message["status"])
+                await send(message)
+
+            return noting
 
         queue_ns = 0
         post = scope["method"] == "POST"
@@ -68,13 +76,17 @@ class Edge:
             try:
                 deadline = Deadline.from_header(headers.get("x-deadline-ms"))
             except ValueError:
-                await _bad_deadline(self._ctx)(scope, receive, noting)
+                await _bad_deadline(self._ctx)(scope, receive, noted(send))
                 return
             scope["state"]["deadline"] = deadline if self._ctx.on("deadlines") else None
             scope["state"]["drill"] = hmac.compare_digest(
                 headers.get("x-drill-token", "").encode(), self._ctx.config.token.encode()
             )
-            queue_ns = await self._in_turn(scope, receive, noting)
+            planted = self._planted.hit(scope["path"], key)
+            work = self._app
+            if planted is not None:
+                work = suffering(planted, self._app, unsaid=noted(nobody), connection=send)
+            queue_ns = await self._in_turn(work, scope, receive, noted(send))
         finally:
             self.served += 1
             self.posts -= post
@@ -93,8 +105,8 @@ class Edge:
                 queue_ns=queue_ns,
             )
 
-    async def _in_turn(self, scope: Scope, receive: Receive, send: Send) -> int:
-        """Wait for a slot, then serve; how long the wait was, ns."""
+    async def _in_turn(self, work: ASGIApp, scope: Scope, receive: Receive, send: Send) -> int:
+        """Wait for a slot, then work; how long the wait was, ns."""
         asked_ns = time.monotonic_ns()
         deadline: Deadline | None = scope["state"]["deadline"]
         late = deadline is not None and deadline.remaining_s <= 0
@@ -105,7 +117,7 @@ class Edge:
             return time.monotonic_ns() - asked_ns
         queue_ns = time.monotonic_ns() - asked_ns
         try:
-            await self._app(scope, receive, send)
+            await work(scope, receive, send)
         finally:
             if self._slots is not None:
                 self._slots.release()

@@ -15,6 +15,7 @@ import asyncpg
 
 from mock_lender.cluster.postgres import Access
 from mock_lender.cluster.witness import Witness
+from mock_lender.telemetry import Telemetry
 
 LOOK_S = 0.02
 CONNECT_S = 2.0
@@ -50,7 +51,11 @@ class _Plain(asyncpg.Connection):
 class Database:
     """A pool under one epoch of the witness. `follow` must run beside it."""
 
-    def __init__(self, witness_json: Path, access: Access, connections: int) -> None:
+    def __init__(
+        self, witness_json: Path, access: Access, connections: int, telemetry: Telemetry
+    ) -> None:
+        self._telemetry = telemetry
+        self._server = "database"
         self._witness_json = witness_json
         self._access = access
         self._connections = connections
@@ -83,6 +88,7 @@ class Database:
             self._where = where
             self.close()
         self._seen = seen
+        self._server = witness.primary or self._server
         if where is not None and self._pool is None:
             pool = await asyncpg.create_pool(
                 self._access.dsn(where[1]),
@@ -106,24 +112,43 @@ class Database:
             self._pool.terminate()
             self._pool = None
 
-    async def rows(self, wait_s: float, statement: str, *values: object) -> list[Any]:
-        """One statement, one round trip, never cancelled halfway.
+    async def rows(
+        self, wait_s: float, statement: str, *values: object, draw_key: str = ""
+    ) -> list[Any]:
+        """One statement, one round trip, never cancelled halfway; a row of telemetry each.
 
         asyncpg turns a cancelled await into a cancel request, and a commit cancelled halfway is
         neither done nor undone for who asked: whoever can't wait goes away without it. Raises
         NoPrimaryError after `wait_s` without a primary, ContendedError when a race was lost,
         StoreError for everything else.
         """
-        deadline_s = time.monotonic() + wait_s
-        pool = self._pool
-        if pool is None:
-            with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._there.wait(), deadline_s - time.monotonic())
-            pool = self._pool
-            if pool is None:
-                raise NoPrimaryError
-        rows: list[Any] = await asyncio.shield(_fetch(pool, statement, values))
+        start_ns, result, server = time.monotonic_ns(), "not_sent", self._server
+        try:
+            pool = await self._pooled(wait_s)
+            # Who is asked, not who is the primary by the time of the answer.
+            result, server = "unknown", self._server
+            rows: list[Any] = await asyncio.shield(_fetch(pool, statement, values))
+            result = "ok"
+        except ContendedError:
+            result = "refused"
+            raise
+        finally:
+            self._telemetry.call(
+                draw_key=draw_key, attempt=0, edge="ledger->database",
+                client=self._telemetry.replica, server=server, side="client",
+                start_ns=start_ns, done_ns=time.monotonic_ns(), sent=result != "not_sent",
+                result=result,
+            )  # fmt: skip
         return rows
+
+    async def _pooled(self, wait_s: float) -> "asyncpg.Pool":
+        """The pool, when there is a primary. Raises NoPrimaryError."""
+        if self._pool is None:
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._there.wait(), wait_s)
+            if self._pool is None:
+                raise NoPrimaryError
+        return self._pool
 
 
 async def _fetch(pool: "asyncpg.Pool", statement: str, values: tuple[object, ...]) -> list[Any]:

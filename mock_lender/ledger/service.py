@@ -20,6 +20,7 @@ from mock_lender.ledger.sweeper import Sweeper
 from mock_lender.resilience.profile import Settings
 
 STATUS = {"in-progress": 409, "no-money": 409, "key-reused": 422, "gone": 410}
+FACTS = ("draw_key", "borrower", "amount_fen", "purpose", "body_hash")
 LANE_CONNECTIONS = 2
 PRIMARY_AT_START_S = 15.0
 
@@ -30,8 +31,10 @@ class Ledger:
     def __init__(self, ctx: ServiceContext) -> None:
         self._ctx = ctx
         config = ctx.config
-        self._main = Database(ctx.witness_json, ctx.access, config.capacity.ledger_connections)
-        self._lane = Database(ctx.witness_json, ctx.access, LANE_CONNECTIONS)
+        self._main = Database(
+            ctx.witness_json, ctx.access, config.capacity.ledger_connections, ctx.telemetry
+        )
+        self._lane = Database(ctx.witness_json, ctx.access, LANE_CONNECTIONS, ctx.telemetry)
         self._client: HopClient | None = None
         self._tasks: list[asyncio.Task[None]] = []
         self._books: Books | None = None
@@ -78,24 +81,26 @@ def create_app(ctx: ServiceContext) -> ASGIApp:
     ledger = Ledger(ctx)
 
     async def reserve(request: Request) -> Response:
-        return _told(await ledger.books.reserve(await read_json(request) | ledger.terms))
+        body = await asked(request, *FACTS, "nonce", "avoid", "gateway")
+        return _told(await ledger.books.reserve(body | ledger.terms))
 
     async def refuse(request: Request) -> Response:
-        return _told(await ledger.books.refuse(await read_json(request) | ledger.terms))
+        body = await asked(request, *FACTS, "cause", "hop", "reason")
+        return _told(await ledger.books.refuse(body | ledger.terms))
 
     async def repay(request: Request) -> Response:
-        body = await read_json(request)
+        body = await asked(request, "repay_key", "borrower", "amount_fen")
         values = (body["repay_key"], body["borrower"], body["amount_fen"])
         return _told(await ledger.books.repay(*values))
 
     async def post(request: Request) -> Response:
-        body = await read_json(request)
+        body = await asked(request, "draw_key", "try")
         client = request.headers.get("x-client", "")
         found = await ledger.books.post(body["draw_key"], body["try"], client)
         return JSONResponse(found, status_code=200 if found["state"] == "paid" else 409)
 
     async def void(request: Request) -> Response:
-        body = await read_json(request)
+        body = await asked(request, "draw_key", "try", "why", "gateway")
         found = await ledger.books.void(body["draw_key"], body["try"], body["why"], body["gateway"])
         return JSONResponse(found, status_code=200 if found["state"] == "voided" else 409)
 
@@ -123,6 +128,15 @@ def create_app(ctx: ServiceContext) -> ASGIApp:
     ]
     troubles = {StoreError: unknown, NoPrimaryError: nothing_done, ContendedError: nothing_done}
     return build_app(ctx, routes, on_start=ledger.start, on_stop=ledger.stop, troubles=troubles)
+
+
+async def asked(request: Request, *needed: str) -> dict[str, Any]:
+    """The body, which must have all that is needed. Raises HTTPException."""
+    body = await read_json(request)
+    missing = [name for name in needed if name not in body]
+    if missing:
+        raise HTTPException(422, f"{', '.join(missing)}: needed")
+    return body
 
 
 def unknown(_: Request, __: Exception) -> Response:

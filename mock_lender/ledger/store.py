@@ -38,11 +38,18 @@ class Store:
 
     async def reserve(self, body: Mapping[str, Any]) -> dict[str, Any]:
         """Hold quota and tier money for a try; see draws.sql for the states it answers."""
-        return await self._ask("SELECT reserve($1::jsonb, $2)", json.dumps(body), self._offset_ns)
+        return await self._ask(
+            str(body["draw_key"]),
+            "SELECT reserve($1::jsonb, $2)",
+            json.dumps(body),
+            self._offset_ns,
+        )
 
     async def refuse(self, body: Mapping[str, Any]) -> dict[str, Any]:
         """Store a final refusal by risk or compliance."""
-        return await self._ask("SELECT refuse($1::jsonb, $2)", json.dumps(body), self._offset_ns)
+        return await self._ask(
+            str(body["draw_key"]), "SELECT refuse($1::jsonb, $2)", json.dumps(body), self._offset_ns
+        )
 
     async def post(self, draw_key: str, try_: int, by: str) -> dict[str, Any]:
         """The bank has paid this try."""
@@ -54,6 +61,7 @@ class Store:
 
     async def _end(self, draw_key: str, try_: int, event: str, why: str, by: str) -> dict[str, Any]:
         return await self._ask(
+            draw_key,
             "SELECT end_try($1, $2, $3, $4, $5, $6)",
             draw_key,
             try_,
@@ -65,7 +73,7 @@ class Store:
 
     async def draw(self, draw_key: str) -> dict[str, Any] | None:
         """What the ledger knows of a draw, or None; on both disks before it is told."""
-        found = await self._value("SELECT look_up($1)", draw_key)
+        found = await self._value("SELECT look_up($1)", draw_key, about=draw_key)
         return None if found is None else _object(found)
 
     async def quota(self, borrower: int) -> dict[str, Any] | None:
@@ -81,7 +89,12 @@ class Store:
     async def repay(self, repay_key: str, borrower: int, amount_fen: int) -> dict[str, Any]:
         """State repaid, refused (more than is outstanding) or key-reused; available_fen after."""
         return await self._ask(
-            "SELECT repay($1, $2, $3, $4)", repay_key, borrower, amount_fen, self._offset_ns
+            repay_key,
+            "SELECT repay($1, $2, $3, $4)",
+            repay_key,
+            borrower,
+            amount_fen,
+            self._offset_ns,
         )
 
     async def claim_stale(self, again_s: float, most: int) -> list[Stale]:
@@ -101,18 +114,19 @@ class Store:
             )
         )
 
-    async def _ask(self, statement: str, *values: object) -> dict[str, Any]:
+    async def _ask(self, about: str, statement: str, *values: object) -> dict[str, Any]:
         """A transaction that lost a race for the same money or the same locks is made again:
         the database has undone all of it."""
         for _ in range(TRIES):
             try:
-                return _object(await self._value(statement, *values))
+                return _object(await self._value(statement, *values, about=about))
             except ContendedError:
                 continue
         raise ContendedError(statement)
 
-    async def _value(self, statement: str, *values: object) -> Any:
-        rows = await self._database.rows(PRIMARY_WITHIN_S, statement, *values)
+    async def _value(self, statement: str, *values: object, about: str = "") -> Any:
+        """`about`: the key that the record of calls is to name."""
+        rows = await self._database.rows(PRIMARY_WITHIN_S, statement, *values, draw_key=about)
         return rows[0][0] if rows else None
 
 

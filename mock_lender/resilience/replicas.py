@@ -29,6 +29,12 @@ class Replicas:
                     return name
         return (fresh or ordered)[0]
 
+    def panics(self, refuses: Callable[[str], bool]) -> bool:
+        """Do all of several replicas refuse? Then the trouble is most likely theirs in common, a
+        database or a caller that is slow itself, and refusing everything would be worse: breakers
+        are passed over until one of them closes."""
+        return self.alternatives > 0 and all(refuses(name) for name in self._names)
+
     @property
     def alternatives(self) -> int:
         """How many other replicas a call could go to."""

@@ -25,8 +25,15 @@ async def again(
     With a deadline no pause is begun that would end after it (`stop_before_delay`;
     `stop_after_delay` overshoots by the last pause). Returns the last result either way.
     """
-    if tries <= 1:
-        return await call()
+    # Most calls need no second try: tenacity is not asked before one does.
+    first = await call()
+    if tries <= 1 or not worth_it(first):
+        return first
+    made = [first]
+
+    async def next_one() -> T:
+        return made.pop() if made else await call()
+
     stop: tenacity.stop.stop_base = tenacity.stop_after_attempt(tries)
     if deadline is not None:
         stop = stop | tenacity.stop_before_delay(max(0.0, deadline.remaining_s - settings.margin_s))
@@ -37,7 +44,7 @@ async def again(
         retry_error_callback=_last_result,
         reraise=True,
     )
-    result: T = await last(call)
+    result: T = await last(next_one)
     return result
 
 
