@@ -121,7 +121,8 @@ class DrawPath:
     async def _refuse(self, draw: Draw, approval: Approval, hop: str, reason: str) -> Response:
         body = {**_facts(draw, approval), "cause": hop, "hop": hop, "reason": reason}
         stored = await self._call(draw, "ledger", "/refuse", body)
-        if stored.kind != "answer" or stored.status not in (200, 422):
+        # Told as the ledger has it: an earlier press of this key may be paying, or be too old.
+        if stored.kind != "answer" or stored.status not in (200, 409, 410, 422):
             # Not stored, so it may not be told as final: it would not be replayed.
             return problem(503, cause="system", hop="ledger", reason="unreachable", certain=True)
         return self._stored(draw, stored)

@@ -20,6 +20,9 @@ from mock_lender.http.client import HopClient
 from mock_lender.http.problems import problem
 
 KEY = re.compile(r"[A-Za-z0-9_-]{8,64}")
+# Not the router's int: Python refuses to read a number of thousands of digits.
+BORROWER = re.compile(r"[0-9]{1,10}")
+ATTEMPT = re.compile(r"[0-9]{1,5}")
 PURPOSE = re.compile(r"[a-z-]{2,40}")
 AMOUNT_FEN_MAX = 100_000_000_00
 
@@ -66,8 +69,11 @@ def create_app(ctx: ServiceContext) -> ASGIApp:
         return told_of_repayment(key, reply)
 
     async def quota(request: Request) -> Response:
+        borrower = request.path_params["borrower"]
+        if not BORROWER.fullmatch(borrower):
+            raise HTTPException(404, "a borrower is a number")
         reply = await clients[0].call(
-            "ledger", "GET", f"/borrowers/{request.path_params['borrower']}/quota",
+            "ledger", "GET", f"/borrowers/{borrower}/quota",
             deadline=request.state.deadline, idempotent=True,
         )  # fmt: skip
         if reply.kind == "answer" and reply.status == 404:
@@ -85,7 +91,7 @@ def create_app(ctx: ServiceContext) -> ASGIApp:
         Route("/v1/draws", press, methods=["POST"]),
         Route("/v1/draws/{key}", poll, methods=["GET"]),
         Route("/v1/repayments", repay, methods=["POST"]),
-        Route("/v1/borrowers/{borrower:int}/quota", quota, methods=["GET"]),
+        Route("/v1/borrowers/{borrower}/quota", quota, methods=["GET"]),
         Route("/openapi.json", document, methods=["GET"]),
     ]
     slots = ctx.config.capacity.gateway_slots
@@ -102,11 +108,19 @@ def key_of(request: Request) -> str:
 
 def numbers(borrower: object, amount_fen: object) -> tuple[int, int]:
     """Both, checked. Raises HTTPException 422."""
-    if type(borrower) is not int or not 0 <= borrower < 2**31:
+    who, fen = whole(borrower), whole(amount_fen)
+    if who is None or not 0 <= who < 2**31:
         raise HTTPException(422, "borrower: a number")
-    if type(amount_fen) is not int or not 0 < amount_fen <= AMOUNT_FEN_MAX:
+    if fen is None or not 0 < fen <= AMOUNT_FEN_MAX:
         raise HTTPException(422, f"amount_fen: a whole number from 1 to {AMOUNT_FEN_MAX}")
-    return borrower, amount_fen
+    return who, fen
+
+
+def whole(value: object) -> int | None:
+    """An integer as JSON Schema has it: 5.0 is one, and exact as far as any amount here goes."""
+    if type(value) is float and value.is_integer():
+        return int(value)
+    return value if type(value) is int else None
 
 
 async def parse_draw(request: Request) -> Draw:
@@ -126,7 +140,7 @@ async def parse_draw(request: Request) -> Draw:
         amount_fen=amount_fen,
         purpose=purpose,
         body_hash=hashlib.sha256(f"{borrower}/{amount_fen}/{purpose}".encode()).hexdigest()[:32],
-        attempt=int(attempt) if attempt.isdigit() and len(attempt) < 6 else 0,
+        attempt=int(attempt) if ATTEMPT.fullmatch(attempt) else 0,
         deadline=request.state.deadline,
         nonce=f"{time.monotonic_ns():x}-{id(request):x}",
     )

@@ -7,13 +7,14 @@ from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from harness.target.cache import cache_dir
 from mock_lender.cluster.binaries import copy_template
 from mock_lender.cluster.clocks import offset_ns
 from mock_lender.cluster.config import TierConfig
-from mock_lender.cluster.monitor import TEMPLATE_ACCESS, make_template
 from mock_lender.cluster.postgres import Access, Server
+from mock_lender.cluster.template import TEMPLATE_ACCESS, make_template
 from mock_lender.cluster.witness import Member, Witness
 from mock_lender.ledger import setup
 from mock_lender.ledger.database import Database
@@ -22,6 +23,8 @@ from mock_lender.telemetry import Telemetry
 
 OFFSET_NS = offset_ns()
 ACCESS = Access("password-of-a-test")
+LIMIT_FEN = 1000
+PEOPLE = "\n".join(f"{n},new,{LIMIT_FEN},0,0" for n in range(1, 20_000))
 TERMS = {"retention_ns": 3600 * 10**9, "look_after_ns": 2 * 10**9, "pay_within_ns": 10**9}
 
 
@@ -77,3 +80,13 @@ async def store_of(books: Books, connections: int = 4) -> AsyncIterator[Store]:
     finally:
         following.cancel()
         database.close()
+
+
+def body(key: str, borrower: int, amount_fen: int, **more: object) -> dict[str, Any]:
+    """What a gateway asks a reserve with."""
+    return {
+        "draw_key": key, "borrower": borrower, "amount_fen": amount_fen, "purpose": "education",
+        "body_hash": f"{borrower}/{amount_fen}", "nonce": "n", "avoid": [],
+        "gateway": "gateway-1", "risk_policy": 1, "risk_ns": 1, "compliance_rules": 1,
+        "compliance_ns": 1, **TERMS, **more,
+    }  # fmt: skip

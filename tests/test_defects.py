@@ -19,9 +19,9 @@ from mock_lender.cluster.config import LenderConfig, TierConfig
 from mock_lender.cluster.postgres import children, kill_server
 from mock_lender.cluster.witness import Member
 from mock_lender.defects import DEFECTS, sql
+from tests.books import rows
 from tests.databases import one_database
 from tests.lender_process import LIMIT_FEN, Lender, lender, until
-from tests.test_lender import rows
 
 
 def test_the_loader_and_the_lender_know_the_same_defects() -> None:

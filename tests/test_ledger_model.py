@@ -1,12 +1,9 @@
 """The ledger against a model of it: a state machine drives both, on a real database."""
 
 import asyncio
-import csv
 import hashlib
 import itertools
-import time
 from collections.abc import Coroutine, Iterator
-from pathlib import Path
 from typing import Any, TypeVar
 
 import pytest
@@ -20,15 +17,13 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
-from mock_lender.cluster.binaries import PostgresError, binaries
 from mock_lender.cluster.config import TierConfig
 from mock_lender.ledger import setup
 from mock_lender.ledger.database import Database
 from mock_lender.ledger.store import Store
 from mock_lender.telemetry import Telemetry
-from tests.databases import ACCESS, OFFSET_NS, TERMS, Books, one_database, store_of
+from tests.databases import ACCESS, LIMIT_FEN, OFFSET_NS, PEOPLE, Books, body, one_database
 
-LIMIT_FEN = 1000
 TIER_FEN = {"own": 3000, "partner-a": 2000}
 OWN_BP = 3000
 NUMBERS = itertools.count(1)
@@ -40,33 +35,14 @@ T = TypeVar("T")
 
 
 @pytest.fixture(scope="module")
-def books(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Books]:
-    """One database for the module; each test uses borrowers and keys of its own."""
-    people = "\n".join(f"{n},new,{LIMIT_FEN},0,0" for n in range(1, 20_000))
-    tiers = [TierConfig(t, f"bank.{t}", 0.5, 10**9) for t in ("own", "partner-a")]
-    with one_database(tmp_path_factory.mktemp("database"), people, tiers) as made:
-        yield made
-
-
-@pytest.fixture(scope="module")
 def scarce(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Books]:
     """Tiers with little money in several slices, lending jointly."""
-    people = "\n".join(f"{n},new,{LIMIT_FEN},0,0" for n in range(1, 20_000))
     tiers = [
         TierConfig("own", "bank.own", 0.5, TIER_FEN["own"], slices=3),
         TierConfig("partner-a", "bank.partner-a", 0.5, TIER_FEN["partner-a"], OWN_BP, slices=4),
     ]
-    with one_database(tmp_path_factory.mktemp("scarce"), people, tiers) as made:
+    with one_database(tmp_path_factory.mktemp("scarce"), PEOPLE, tiers) as made:
         yield made
-
-
-def body(key: str, borrower: int, amount_fen: int, **more: object) -> dict[str, Any]:
-    return {
-        "draw_key": key, "borrower": borrower, "amount_fen": amount_fen, "purpose": "education",
-        "body_hash": f"{borrower}/{amount_fen}", "nonce": "n", "avoid": [],
-        "gateway": "gateway-1", "risk_policy": 1, "risk_ns": 1, "compliance_rules": 1,
-        "compliance_ns": 1, **TERMS, **more,
-    }  # fmt: skip
 
 
 class World:
@@ -89,7 +65,7 @@ class World:
     def close(self) -> None:
         self.following.cancel()
         self.database.close()
-        self.do(asyncio.sleep(0))
+        self.loop.run_until_complete(asyncio.gather(self.following, return_exceptions=True))
         self.loop.close()
 
 
@@ -281,140 +257,3 @@ def test_any_order_of_transactions_follows_the_model(scarce: Books) -> None:
         )
     finally:
         Ledger.world.close()
-
-
-def test_the_same_request_again_gets_the_same_try(books: Books) -> None:
-    async def go() -> None:
-        async with store_of(books, 2) as store:
-            first = await store.reserve(body("again-1", 15_000, 10, nonce="x"))
-            assert await store.reserve(body("again-1", 15_000, 10, nonce="x")) == first
-            other = await store.reserve(body("again-1", 15_000, 10, nonce="y"))
-            assert other["state"] == "in-progress"
-
-    asyncio.run(go())
-
-
-def test_a_key_older_than_its_retention_is_gone(books: Books) -> None:
-    async def go() -> None:
-        async with store_of(books, 2) as store:
-            paid = await store.reserve(body("old-1", 15_100, 10))
-            await store.post("old-1", paid["try"], "gateway-1")
-            assert (await store.reserve(body("old-1", 15_100, 10)))["state"] == "paid"
-            again = body("old-1", 15_100, 10) | {"retention_ns": 0}
-            assert (await store.reserve(again))["state"] == "gone"
-            assert (await store.draw("old-1") or {})["state"] == "paid"
-
-    asyncio.run(go())
-
-
-def test_two_hundred_calls_at_once_with_one_key_are_one_draw(books: Books) -> None:
-    async def go() -> None:
-        async with store_of(books, 16) as store:
-            asked = [body("same-1", 15_200, 10, nonce=str(n)) for n in range(200)]
-            found = await asyncio.gather(*(store.reserve(one) for one in asked))
-            states = [one["state"] for one in found]
-            assert sorted(set(states)) == ["in-progress", "paying"]
-            assert states.count("paying") == 1
-            quota = await store.quota(15_200)
-            assert quota is not None
-            assert quota["held_fen"] == 10
-
-    asyncio.run(go())
-
-
-def test_many_repayments_at_once_restore_the_quota_once_each(books: Books) -> None:
-    async def go() -> None:
-        async with store_of(books, 16) as store:
-            paid = await store.reserve(body("owed-1", 15_300, 1000))
-            await store.post("owed-1", paid["try"], "gateway-1")
-            calls = [store.repay(f"repay-{n % 60}", 15_300, 20) for n in range(120)]
-            states = [one["state"] for one in await asyncio.gather(*calls)]
-            assert (states.count("repaid"), states.count("refused")) == (100, 20)
-            quota = await store.quota(15_300)
-            assert quota is not None
-            assert (quota["outstanding_fen"], quota["available_fen"]) == (0, LIMIT_FEN)
-
-    asyncio.run(go())
-
-
-def test_the_last_money_of_a_tier_is_lent_once(tmp_path: Path) -> None:
-    """Sixty draws race for money that covers twenty-five, in slices that cover few alone."""
-    people = "\n".join(f"{n},new,{LIMIT_FEN},0,0" for n in range(1, 100))
-    tiers = [TierConfig("own", "bank.own", 1.0, 2_500)]
-
-    async def go(books: Books) -> None:
-        async with store_of(books, 16) as store:
-            asked = [body(f"race-{n}", n, 100) for n in range(1, 61)]
-            found = await asyncio.gather(*(store.reserve(one) for one in asked))
-            states = [one["state"] for one in found]
-            assert (states.count("paying"), states.count("no-money")) == (25, 35)
-
-    with one_database(tmp_path, people, tiers) as books:
-        asyncio.run(go(books))
-
-
-def test_tiers_are_chosen_by_share_and_avoided_when_asked(books: Books) -> None:
-    async def go() -> None:
-        async with store_of(books, 4) as store:
-            wanted = [body(f"share-{n}", 16_000 + n, 10) for n in range(300)]
-            found = [(await store.reserve(one))["tier"] for one in wanted]
-            assert 110 < found.count("own") < 190
-            avoiding = [body(f"avoid-{n}", 17_000 + n, 10, avoid=["own"]) for n in range(20)]
-            assert {(await store.reserve(one))["tier"] for one in avoiding} == {"partner-a"}
-            both = body("avoid-both", 18_000, 10, avoid=["own", "partner-a"])
-            assert (await store.reserve(both))["state"] == "paying"
-
-    asyncio.run(go())
-
-
-def test_stale_tries_are_claimed_by_one_sweeper_and_looked_at_less_and_less(books: Books) -> None:
-    async def go() -> None:
-        async with store_of(books, 4) as store:
-            await store.reserve(body("stale-1", 19_000, 10) | {"look_after_ns": 0})
-            claims = await asyncio.gather(*(store.claim_stale(0.05, 1000) for _ in range(4)))
-            keys = [one.draw_key for claim in claims for one in claim]
-            assert keys.count("stale-1") == 1
-            gaps_s: list[float] = []
-            last_s = time.monotonic()
-            while len(gaps_s) < 3:
-                if any(one.draw_key == "stale-1" for one in await store.claim_stale(0.05, 1000)):
-                    gaps_s.append(time.monotonic() - last_s)
-                    last_s = time.monotonic()
-                await asyncio.sleep(0.005)
-            assert gaps_s[0] >= 0.04
-            assert gaps_s[1] >= 0.09
-            assert gaps_s[2] >= 0.19
-
-    asyncio.run(go())
-
-
-def test_versions_are_dated_in_their_order_by_many_processes(books: Books, tmp_path: Path) -> None:
-    """Few hot slices from several connections while the machine is busy: dates never overtake."""
-
-    async def go() -> None:
-        keys = [f"dated-{n}" for n in range(200)]
-        wanted = [body(key, 19_100 + n, 10, avoid=["own"]) for n, key in enumerate(keys)]
-        before_ns = time.monotonic_ns()
-        async with store_of(books, 8) as store:
-            await asyncio.gather(*(store.reserve(one) for one in wanted))
-        after_ns = time.monotonic_ns()
-        await setup.export(books.dsn, tmp_path)
-        with (tmp_path / "versions.csv").open(newline="") as lines:
-            rows = [row for row in csv.DictReader(lines)]
-        for slice_ in range(8):
-            mine = [row for row in rows if row["account"] == f"tier:partner-a/{slice_}"]
-            dates = [int(row["locked_ns"]) for row in mine]
-            assert len(dates) > 1
-            assert dates == sorted(dates)
-        drawn = [r for r in rows if r["draw_key"] in keys and r["account"].startswith("tier:")]
-        dates = [int(row["locked_ns"]) for row in drawn]
-        assert len(dates) == 200
-        assert before_ns <= min(dates) <= max(dates) <= after_ns
-
-    asyncio.run(go())
-
-
-def test_a_missing_binary_says_what_to_set(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("DRAWPROOF_POSTGRES_BIN", str(tmp_path))
-    with pytest.raises(PostgresError, match="DRAWPROOF_POSTGRES_BIN"):
-        binaries()

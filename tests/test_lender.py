@@ -1,6 +1,5 @@
 """The lender as borrowers and operators meet it: real processes, a real database."""
 
-import csv
 import http.client
 import os
 import signal
@@ -14,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from mock_lender.cluster.config import CapacityConfig
+from tests.books import rows
 from tests.lender_process import LIMIT_FEN, Lender, lender, until
 
 
@@ -21,14 +21,6 @@ from tests.lender_process import LIMIT_FEN, Lender, lender, until
 def full(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lender]:
     with lender(tmp_path_factory.mktemp("full") / "lender") as made:
         yield made
-
-
-def rows(folder: Path, table: str) -> list[dict[str, str]]:
-    found: list[dict[str, str]] = []
-    for file in sorted(folder.glob(f"{table}*.csv")):
-        with file.open(newline="") as lines:
-            found += csv.DictReader(lines)
-    return found
 
 
 def test_a_grant_is_replayed_and_can_be_asked_for(full: Lender) -> None:
@@ -84,6 +76,9 @@ def test_final_refusals_are_stored_and_replayed(
         (b"{}", {"Idempotency-Key": "a'; --"}, 400),
         (b"{}", {"Idempotency-Key": ""}, 400),
         (b"{}", {"X-Deadline-Ms": "soon"}, 400),
+        (b"{}", {"X-Deadline-Ms": "1_000"}, 400),
+        (b"[" * 60_000, {}, 400),
+        (b"{}", {"X-Drill-Token": "\u00e9", "X-Attempt": "\u00b2"}, 422),
     ],
 )
 def test_bad_input_is_a_problem_and_changes_nothing(
@@ -100,6 +95,7 @@ def test_bad_input_is_a_problem_and_changes_nothing(
 def test_unknown_things_are_404_and_405(full: Lender) -> None:
     assert full.ask("GET", "/v1/draws/never-seen-1")[1]["reason"] == "unknown-key"
     assert full.ask("GET", "/v1/borrowers/999999/quota")[0] == 404
+    assert full.ask("GET", f"/v1/borrowers/{'9' * 5000}/quota")[0] == 404
     assert full.ask("GET", "/v1/nothing")[0] == 404
     assert full.ask("DELETE", "/v1/draws")[0] == 405
     assert full.ask("GET", "/openapi.json")[1]["openapi"].startswith("3.")

@@ -60,6 +60,7 @@ def measured(measure: str, phase: str, parts: Parts) -> float | None:
     return {
         "recover_s": parts.recovery.recover_s,
         "rto_s": parts.recovery.rto_s,
+        "exposed_s": parts.recovery.exposed_s,
         "amplification": parts.amplification.borrower,
         "audit_breaches": float(sum(f.verdict == "breached" for f in parts.audit)),
     }[measure]

@@ -29,6 +29,9 @@ def window_ns(view: RunView, fault: FaultLine) -> tuple[int, int] | None:
     if fault.healer == "nobody":
         ends = [view.drain_end_ns, view.load_end_ns, fault.last_observed_ns, fault.observed_ns]
         return fault.observed_ns, next(at_ns for at_ns in ends if at_ns is not None)
+    if fault.healer == "target" and fault.heal_observed_ns is not None:
+        # It lasts until the remedy is seen, which may be before there was a second look.
+        return fault.observed_ns, fault.heal_observed_ns
     return fault.observed_ns, fault.last_observed_ns or fault.observed_ns
 
 

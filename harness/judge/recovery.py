@@ -7,10 +7,11 @@ attempt_timeout, and it stays so to the end of the watch.
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from harness.clock import NS_PER_S
 from harness.judge.ends import IntentEnd
+from harness.judge.exposed import exposed_s
 from harness.judge.guarantee import of_phase, share_of
 from harness.judge.latency import latencies_ms
 from harness.judge.view import FaultLine, RunView
@@ -30,10 +31,19 @@ class Recovery:
     stuck: bool
     detect_s: float | None = None
     rpo_draws: int = 0
+    exposed_s: float | None = None
 
 
 def recovery(view: RunView, ends: Sequence[IntentEnd]) -> Recovery:
-    """By the rule above. `rpo_draws`: acknowledged draws that the ledger does not have."""
+    """By the rule above. `rpo_draws`: acknowledged draws that the ledger does not have;
+    `exposed_s`: how long one more failure, of a disk, could have taken some."""
+    done_ns = (one.done_ns for one in view.attempts if one.done_ns is not None)
+    last_ns = view.drain_end_ns or view.load_end_ns or max(done_ns, default=view.t0_ns)
+    exposed = exposed_s(view.states, view.t0_ns, last_ns)
+    return replace(_by_the_rule(view, ends), exposed_s=exposed)
+
+
+def _by_the_rule(view: RunView, ends: Sequence[IntentEnd]) -> Recovery:
     lost = sum(end.granted_ns is not None and end.paid_ns is None for end in ends)
     healed = [healed_ns(fault) for fault in view.faults]
     bites = [fault.observed_ns for fault in view.faults if fault.observed_ns is not None]

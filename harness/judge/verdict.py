@@ -113,6 +113,7 @@ def to_json(
             "recover_s": _round(parts.recovery.recover_s),
             "rto_s": _round(parts.recovery.rto_s),
             "rpo_draws": parts.recovery.rpo_draws,
+            "exposed_s": _round(parts.recovery.exposed_s),
             "stuck": parts.recovery.stuck,
         },
         "amplification": {

@@ -37,6 +37,12 @@ def summary(view: RunView, verdict: Verdict) -> str:
             f"fault       {fault['name']}: {seen}{healed}; touched {fault['exposed_calls']:,} "
             f"calls of {fault['exposed_intents']:,} draws"
         )
+    if parts.recovery.exposed_s is not None:
+        lines.append(
+            f"copies      {parts.recovery.rpo_draws:,} acknowledged draws lost; "
+            f"{parts.recovery.exposed_s:.2f} s acknowledging with one copy "
+            f"(a process kill is not a power cut; one monitor on one host has no quorum)"
+        )
     clean = sum(finding.verdict == "held" for finding in parts.audit)
     lines.append(f"audit       {clean} of {len(parts.audit)} rules held")
     lines += [

@@ -14,6 +14,7 @@ DRILL_ONLY = {
     **dict.fromkeys(COUNTS[4:], "draws"),
     "recover_s": "s",
     "rto_s": "s",
+    "exposed_s": "s",
     "amplification": "ratio",
     "audit_breaches": "rules",
 }

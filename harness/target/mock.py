@@ -144,9 +144,11 @@ class MockTarget:
         return True
 
     def died(self, status: int) -> str:
-        """What to say when the supervisor has ended: its last line, and where the rest is."""
+        """What to say when the supervisor has ended: its last lines (the first of them may be that
+        of the part that failed), and where the rest is."""
         lines = self._log.read_text(errors="replace").strip().splitlines() or ["no output"]
-        return f"the lender ended (status {status}): {lines[-1][:300]} (all of it: {self._log})"
+        last = "; ".join(lines[-2:])[:400]
+        return f"the lender ended (status {status}): {last} (all of it: {self._log})"
 
     @property
     def topology(self) -> Topology:

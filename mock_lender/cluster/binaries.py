@@ -93,14 +93,13 @@ def copy_template(cache: Path, key: str, make: Callable[[Path], None], data: Pat
             shutil.rmtree(partial, ignore_errors=True)
             try:
                 make(partial)
-            except BaseException:
+                # Templates of other versions and schemas: only the latest is worth its 40 MB.
+                for old in cache.glob(f"*-{os.geteuid()}"):
+                    if old != place:
+                        shutil.rmtree(old, ignore_errors=True)
+                os.replace(partial, place)
+            finally:
                 shutil.rmtree(partial, ignore_errors=True)
-                raise
-            # Templates of other versions and schemas: only the latest is worth its 40 MB.
-            for old in cache.glob(f"*-{os.geteuid()}"):
-                if old != place:
-                    shutil.rmtree(old, ignore_errors=True)
-            os.replace(partial, place)
         return _copy(place, data)
 
 

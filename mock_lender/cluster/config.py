@@ -83,6 +83,11 @@ class LenderConfig:
             raw[name] = tuple(raw[name])
         return cls(**raw)
 
+    @property
+    def database_connections(self) -> int:
+        """For the ledgers' pools and lanes, the export, and what an administrator needs."""
+        return self.replicas["ledger"] * (self.capacity.ledger_connections + 2) + 24
+
     def names(self) -> list[str]:
         """Every replica and bank, `gateway-1` … `bank.partner-a`."""
         replicas = [f"{role}-{n + 1}" for role in ROLES for n in range(self.replicas[role])]

@@ -37,7 +37,8 @@ class Control:
                 self._serve()
 
             def _serve(self) -> None:
-                if not hmac.compare_digest(self.headers.get("X-Token", ""), token):
+                given = self.headers.get("X-Token", "")
+                if not hmac.compare_digest(given.encode(), token.encode()):
                     self._reply(403, {"why": "X-Token"})
                     return
                 parts = urlsplit(self.path)

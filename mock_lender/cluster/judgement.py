@@ -4,14 +4,34 @@ A refused connection is certain on one host; silence is not, so it must last. A 
 itself held up knows nothing of the time it missed, and gives everybody that much longer.
 """
 
+from dataclasses import dataclass
 from typing import Literal
 
 from mock_lender.cluster.replication import Pulse
 
 NS_PER_S = 1_000_000_000
 REFUSALS = 2
-SILENT_S = 1.5
+SILENT_S = 1.0
 LATE_COPY_S = 1.0
+LATE_TICK_S = 0.1
+
+
+@dataclass(slots=True)
+class Patience:
+    """How long the monitor itself did not run since the last answer."""
+
+    _ticked_ns: int = 0
+    _answered_ns: int = 0
+    _held_up_ns: int = 0
+
+    def held_up_ns(self, pulse: Pulse, now_ns: int) -> int:
+        """To be asked at each tick."""
+        if pulse.answered_ns != self._answered_ns:
+            self._answered_ns, self._held_up_ns = pulse.answered_ns, 0
+        elif now_ns - self._ticked_ns > LATE_TICK_S * NS_PER_S:
+            self._held_up_ns += now_ns - self._ticked_ns
+        self._ticked_ns = now_ns
+        return self._held_up_ns
 
 
 def primary_is(pulse: Pulse, now_ns: int, held_up_ns: int) -> Literal["well", "dead", "silent"]:

@@ -10,40 +10,29 @@ One monitor on one host: it has no quorum, and can't tell a cut network from a d
 """
 
 import asyncio
-import functools
-import shutil
 import signal
 import subprocess
 import sys
 import time
 from pathlib import Path
 
-from mock_lender.cluster import replication
-from mock_lender.cluster.binaries import (
-    USER,
-    PostgresError,
-    binaries,
-    copy_template,
-    initialised,
-    wrapped,
-)
+from mock_lender.cluster import replication, template
+from mock_lender.cluster.binaries import PostgresError
 from mock_lender.cluster.config import LenderConfig
-from mock_lender.cluster.judgement import primary_is, standby_is_lost
+from mock_lender.cluster.judgement import Patience, primary_is, standby_is_lost
 from mock_lender.cluster.postgres import Access, Server
 from mock_lender.cluster.replication import LOST, Pulse
-from mock_lender.cluster.witness import NAME, Member, Witness
+from mock_lender.cluster.standby import base_backup, in_sync, to_the_end
+from mock_lender.cluster.witness import NAME, Witness
 from mock_lender.ledger import setup
 from mock_lender.telemetry import Telemetry
 
 TICK_S = 0.02
-LATE_TICK_S = 0.1
 PROMOTED_WITHIN_S = 5.0
 IN_SYNC_WITHIN_S = 15.0
-# Between the standby being called synchronous and every backend waiting for it: backends learn of
-# it from a flag that the checkpointer sets when it has read the new configuration.
-FLAG_S = 0.25
 REBUILD_AGAIN_S = 1.0
 NAMES = ("database-1", "database-2")
+FAILED = (PostgresError, *LOST, TimeoutError)
 
 
 class Monitor:
@@ -59,50 +48,45 @@ class Monitor:
         self._access = access
         self._telemetry = telemetry
         self._work = Path(config.work_dir)
-        self._log = Path(config.telemetry_dir) / "postgres.log"
-        self._witness_json = Path(config.telemetry_dir) / NAME
-        # Both ledgers' pools and lanes, the export, and what an administrator needs.
-        self._connections = (
-            config.replicas["ledger"] * (config.capacity.ledger_connections + 2) + 24
-        )
         self._epoch = 1
         self._primary: Server | None = None
         self._standby: Server | None = None
+        self._coming: Server | None = None  # the rebuilding's own, until it is in sync
         self._in_sync = False
         self._serving = False
+        self._alone = False  # commits wait for nobody
         self._pulse = Pulse(0)
         self._feeling: asyncio.Task[None] | None = None
         self._rebuilding: asyncio.Task[None] | None = None
-        self._ticked_ns = 0
-        self._held_up_ns = 0
-        self._answered_ns = 0
-        self._stopping = asyncio.Event()
+        self._patience = Patience()
 
     async def run(self) -> None:
         """Until SIGTERM. Raises PostgresError when there is no primary and none can be made."""
-        loop = asyncio.get_running_loop()
-        loop.add_signal_handler(signal.SIGTERM, self._stopping.set)
+        keeping = asyncio.create_task(self._keep())
+        asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, keeping.cancel)
         try:
-            await self._begin()
-            while not self._stopping.is_set():
-                await self._tick()
-                await asyncio.sleep(TICK_S)
+            await keeping
+        except asyncio.CancelledError:
+            return
         finally:
-            self._end()
+            await self._end()
+
+    async def _keep(self) -> None:
+        await self._begin()
+        while True:
+            await self._tick()
+            await asyncio.sleep(TICK_S)
 
     # -- beginning and end --------------------------------------------------------------------
 
     async def _begin(self) -> None:
-        data = self._work / NAMES[0]
-        schema = setup.schema_digest()
-        version = _output([str(binaries() / "postgres"), "--version"]).split()[-1]
-        make = functools.partial(make_template, self._work)
-        cache = Path(self._config.cache_dir)
-        await asyncio.to_thread(copy_template, cache, f"{version}-{schema}", make, data)
-        self._primary = await asyncio.to_thread(self._start, NAMES[0])
+        data, cache = self._work / NAMES[0], Path(self._config.cache_dir)
+        await to_the_end(lambda: template.copied(self._work, cache, data))
+        self._primary = self._start(NAMES[0])
+        await self._primary.listening()
         self._tell()
         await setup.prepare(
-            TEMPLATE_ACCESS.dsn(self._primary.port),
+            template.TEMPLATE_ACCESS.dsn(self._primary.port),
             self._access.password,
             Path(self._config.population_csv),
             self._config.tiers,
@@ -111,20 +95,18 @@ class Monitor:
         )
         self._watch()
         await self._make_standby(NAMES[1])
-        self._serving = True
-        self._tell()
 
     def _start(self, name: str) -> Server:
-        data = self._work / name
-        server = Server.start(name, data, self._log, self._connections, commit=self.COMMIT)
-        server.wait_listening()
-        return server
+        """It is the caller's at once, to be killed if it never listens."""
+        log = Path(self._config.telemetry_dir) / "postgres.log"
+        most = self._config.database_connections
+        return Server.start(name, self._work / name, log, most, commit=self.COMMIT)
 
-    def _end(self) -> None:
+    async def _end(self) -> None:
         """The standby first: its primary would wait for it."""
-        for task in (self._feeling, self._rebuilding):
-            if task is not None:
-                task.cancel()
+        if self._feeling is not None:
+            self._feeling.cancel()
+        await self._stop_rebuilding()
         if self._standby is not None:
             self._standby.kill()
         if self._primary is not None:
@@ -134,22 +116,17 @@ class Monitor:
 
     async def _tick(self) -> None:
         now_ns = time.monotonic_ns()
-        if self._pulse.answered_ns != self._answered_ns:
-            self._answered_ns, self._held_up_ns = self._pulse.answered_ns, 0
-        elif now_ns - self._ticked_ns > LATE_TICK_S * 1e9:
-            self._held_up_ns += now_ns - self._ticked_ns
-        self._ticked_ns = now_ns
-        if self._rebuilding is not None and self._rebuilding.done():
-            self._rebuilt(self._rebuilding)
-        state = primary_is(self._pulse, now_ns, self._held_up_ns)
+        held_up_ns = self._patience.held_up_ns(self._pulse, now_ns)
+        for task in (self._feeling, self._rebuilding):
+            if task is not None and task.done():
+                task.result()  # it has no end of its own: this raises what went wrong
+        state = primary_is(self._pulse, now_ns, held_up_ns)
         if state != "well":
             await self._primary_is_gone(state)
-        elif (
-            self._standby is not None
-            and self._rebuilding is None
-            and (self._standby.ended or standby_is_lost(self._pulse, now_ns, self._held_up_ns))
+        elif self._standby is not None and (
+            self._standby.ended or standby_is_lost(self._pulse, now_ns, held_up_ns)
         ):
-            await self._standby_is_gone()
+            await self._standby_is_gone(self._standby)
 
     def _watch(self) -> None:
         """Feel the pulse of the present primary."""
@@ -159,8 +136,13 @@ class Monitor:
         self._pulse = Pulse(answered_ns=now_ns, copied_ns=now_ns)
         if self._primary is not None:
             dsn = self._access.dsn(self._primary.port)
-            other = NAMES[1 - NAMES.index(self._primary.name)]
-            self._feeling = asyncio.create_task(replication.feel(dsn, other, self._pulse))
+            self._feeling = asyncio.create_task(
+                replication.feel(dsn, self._other(self._primary), self._pulse)
+            )
+
+    @staticmethod
+    def _other(server: Server) -> str:
+        return NAMES[1 - NAMES.index(server.name)]
 
     # -- acting -------------------------------------------------------------------------------
 
@@ -169,21 +151,21 @@ class Monitor:
         if old is None:
             raise PostgresError("there is no primary")
         self._note("primary", f"{why} {old.name}")
-        safe = self._in_sync and new is not None and not new.ended
+        safe = self._in_sync
         self._epoch += 1
         self._in_sync = self._serving = False
         self._tell()
-        if self._rebuilding is not None:
-            self._rebuilding.cancel()
-        self._fence(old, promoting=safe)
-        if safe and new is not None:
-            await replication.promote(self._access.dsn(new.port), PROMOTED_WITHIN_S)
+        await self._stop_rebuilding()
+        self._fence(old, promoting=safe and new is not None)
+        if safe and new is not None and await self._promoted(new):
             self._primary, self._standby = new, None
-            self._note("primary", f"promoted {new.name}")
+            self._alone = True
+            if self._config.on_standby_lost == "degrade":
+                self._note("standby", "degraded")
+                self._serving = True
         else:
             await self._restart(old)
         self._watch()
-        self._serving = True
         self._tell()
         self._rebuild()
 
@@ -192,146 +174,136 @@ class Monitor:
         old.kill()
         self._note("primary", f"fenced {old.name}")
 
-    async def _restart(self, old: Server) -> None:
-        """The only copy of what was acknowledged is the old one's disk: nobody else may serve."""
-        if self._standby is not None:
-            self._standby.kill()
-            self._standby = None
-        self._primary = await asyncio.to_thread(self._start, old.name)
-        # It was told to wait for a standby that is gone now: it serves when there is one again.
-        self._note("primary", f"restarted {old.name}")
-        self._watch()
-        await self._make_standby(NAMES[1 - NAMES.index(old.name)])
+    async def _promoted(self, new: Server) -> bool:
+        """False: it could not be. It has taken no write, for the witness never named it."""
+        try:
+            await replication.promote(
+                self._access.dsn(new.port), PROMOTED_WITHIN_S, gone=lambda: new.ended
+            )
+        except (*LOST, TimeoutError) as exc:
+            self._note("primary", f"not promoted {new.name}: {type(exc).__name__}")
+            return False
+        self._note("primary", f"promoted {new.name}")
+        return True
 
-    async def _standby_is_gone(self) -> None:
-        lost, primary = self._standby, self._primary
-        if lost is None or primary is None:
-            return
+    async def _restart(self, old: Server) -> None:
+        """All that was acknowledged is on the old one's disk, and may be nowhere else.
+
+        It serves when it has a standby in sync again: until then a second failure of its disk
+        would take what it acknowledges with it.
+        """
+        for server in (old, self._standby):
+            if server is not None:
+                server.kill()
         self._standby = None
-        self._note("standby", f"lost {lost.name}")
-        if self._config.on_standby_lost == "degrade":
+        (old.data / "postmaster.pid").unlink(missing_ok=True)  # its number may be another's now
+        self._primary = self._start(old.name)
+        await self._primary.listening()
+        self._note("primary", f"restarted {old.name}")
+
+    async def _standby_is_gone(self, lost: Server) -> None:
+        primary = self._primary
+        if primary is None:
+            return
+        if self._in_sync:
+            self._note("standby", f"lost {lost.name}")
             self._in_sync = False
             self._tell()
-            await replication.claim_sync(self._access.dsn(primary.port), None)
-            self._note("standby", "degraded")
+            if self._config.on_standby_lost == "degrade":
+                self._note("standby", "degraded")
+        if self._config.on_standby_lost == "degrade" and not await self._let_go(primary):
+            return  # the next tick tries again, unless it finds the primary gone as well
+        self._standby = None
         lost.kill()
+        self._tell()
         self._rebuild()
 
-    def _rebuild(self) -> None:
-        if self._primary is not None and self._standby is None:
-            other = NAMES[1 - NAMES.index(self._primary.name)]
-            self._rebuilding = asyncio.create_task(self._make_standby(other))
+    async def _let_go(self, primary: Server) -> bool:
+        """Have commits wait for nobody; the witness has said that no standby is in sync."""
+        try:
+            await replication.claim_sync(self._access.dsn(primary.port), None)
+        except (*LOST, TimeoutError):
+            return False
+        self._alone = True
+        return True
 
-    def _rebuilt(self, task: "asyncio.Task[None]") -> None:
-        self._rebuilding = None
-        if task.cancelled() or task.exception() is None:
+    # -- rebuilding ---------------------------------------------------------------------------
+
+    def _rebuild(self) -> None:
+        primary = self._primary
+        if primary is None or self._rebuilding is not None:
             return
-        self._note("standby", f"not rebuilt: {type(task.exception()).__name__}")
-        if self._standby is not None:
-            self._standby.kill()
-            self._standby = None
-        asyncio.get_running_loop().call_later(REBUILD_AGAIN_S, self._rebuild)
+        self._rebuilding = asyncio.create_task(self._keep_rebuilding(self._other(primary)))
+
+    async def _keep_rebuilding(self, name: str) -> None:
+        """Until there is a standby in sync. One task at a time: it owns what it is making."""
+        while True:
+            try:
+                await self._make_standby(name)
+                break
+            except FAILED as exc:
+                self._note("standby", f"not rebuilt: {type(exc).__name__}")
+            await asyncio.sleep(REBUILD_AGAIN_S)
+        if self._rebuilding is asyncio.current_task():
+            self._rebuilding = None
+
+    async def _stop_rebuilding(self) -> None:
+        task, self._rebuilding = self._rebuilding, None
+        if task is not None:
+            task.cancel()
+            await asyncio.wait({task})
 
     async def _make_standby(self, name: str) -> None:
         """A fresh base backup of the primary, streaming, and waited for by every commit."""
         primary = self._primary
         if primary is None:
             raise PostgresError("there is no primary to copy")
-        dsn = self._access.dsn(primary.port)
-        await self._base_backup(primary, self._work / name)
-        standby = await asyncio.to_thread(self._start, name)
-        self._standby = standby
-        self._tell()
-        # Commits may not be made to wait for it before it streams.
-        await self._until_streaming(standby, ("async", "sync"))
-        await replication.claim_sync(dsn, name)
+        stream_port = await self._stream_port(primary)
+        await base_backup(primary.port, stream_port, self._access, self._work / name)
+        self._coming = self._start(name)
+        done = False
         try:
-            await self._until_streaming(standby, ("sync",))
-        except PostgresError:
-            if self._config.on_standby_lost == "degrade":
-                await replication.claim_sync(dsn, None)
-            raise
-        if self._serving:
-            await asyncio.sleep(FLAG_S)
-        # What was committed while nobody waited is on the standby when this commit has come back.
-        await replication.run(dsn, "SELECT pg_logical_emit_message(true, 'in-sync', '')")
-        if self._primary is primary and self._standby is standby:
-            self._in_sync = True
             self._tell()
-            self._note("standby", f"in_sync {name}")
-
-    async def _until_streaming(self, standby: Server, states: tuple[str, ...]) -> None:
-        """Until the primary says that it streams in one of these ways. Raises PostgresError."""
-        give_up_s = time.monotonic() + IN_SYNC_WITHIN_S
-        while self._pulse.sync_state not in states:
-            if time.monotonic() > give_up_s or standby.ended:
-                raise PostgresError(f"{standby.name} did not get {states[-1]}")
-            await asyncio.sleep(0.01)
-
-    async def _base_backup(self, primary: Server, data: Path) -> None:
-        await asyncio.to_thread(shutil.rmtree, data, ignore_errors=True)
-        backup = await asyncio.create_subprocess_exec(
-            *wrapped(), str(binaries() / "pg_basebackup"), "-D", str(data), "-h", "127.0.0.1",
-            "-p", str(primary.port), "-U", USER, "--checkpoint=fast", "--wal-method=stream",
-            env={"PGPASSWORD": self._access.password}, stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL, stderr=subprocess.PIPE,
-        )  # fmt: skip
-        try:
-            _, said = await backup.communicate()
-        except asyncio.CancelledError:
-            backup.kill()
-            await backup.wait()
-            raise
-        if backup.returncode != 0:
-            raise PostgresError(f"pg_basebackup: {said.decode(errors='replace').strip()[-300:]}")
-        port = await self._stream_port(primary)
-        conninfo = (
-            f"host=127.0.0.1 port={port} user={USER} password={self._access.password} "
-            f"application_name={data.name} connect_timeout=2"
-        )
-        # Its own: no name of a standby, or every commit would hang once it is the primary.
-        (data / "postgresql.auto.conf").write_text(f"primary_conninfo = '{conninfo}'\n")
-        (data / "standby.signal").touch()
+            await self._coming.listening()
+            await self._bring_in_sync(primary, self._coming)
+            done = True
+        finally:
+            coming, self._coming = self._coming, None
+            if done:
+                self._standby = coming
+            elif coming is not None:
+                coming.kill()
+        self._in_sync = self._serving = True
+        self._tell()
+        self._note("standby", f"in_sync {name}")
 
     async def _stream_port(self, primary: Server) -> int:
         """Where its standby gets what it commits."""
         return primary.port
 
+    async def _bring_in_sync(self, primary: Server, coming: Server) -> None:
+        """Raises FAILED; then commits go on without it, if they did before."""
+        dsn = self._access.dsn(primary.port)
+        was_alone, self._alone = self._alone, False
+        try:
+            await in_sync(dsn, coming, self._pulse, IN_SYNC_WITHIN_S, others_wait=self._serving)
+        except FAILED:
+            if was_alone:
+                await self._let_go(primary)
+            raise
+
     # -- telling ------------------------------------------------------------------------------
 
     def _tell(self) -> None:
-        members = []
-        for role, server in (("primary", self._primary), ("standby", self._standby)):
-            if server is not None and not server.ended:
-                members.append(
-                    Member(server.name, role, server.pid, server.start_ticks, server.port)
-                )
+        roles = {"primary": self._primary, "standby": self._standby, "rebuilding": self._coming}
+        members = tuple(s.member(role) for role, s in roles.items() if s and not s.ended)
         name = self._primary.name if self._serving and self._primary is not None else None
-        Witness(self._epoch, name, self._in_sync, tuple(members), time.monotonic_ns()).write(
-            self._witness_json
+        Witness(self._epoch, name, self._in_sync, members, time.monotonic_ns()).write(
+            Path(self._config.telemetry_dir) / NAME
         )
 
     def _note(self, subject: str, state: str) -> None:
         self._telemetry.state("database", subject, f"{state} epoch {self._epoch}")
-
-
-TEMPLATE_ACCESS = Access("template")
-
-
-def make_template(work: Path, data: Path) -> None:
-    """An empty cluster with the schema in it, stopped. Raises PostgresError, OSError."""
-    data.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    initialised(data, TEMPLATE_ACCESS.password, binaries(), wrapped())
-    server = Server.start("template", data, work / "template.log", 10)
-    try:
-        server.wait_listening()
-        asyncio.run(setup.create_schema(TEMPLATE_ACCESS.dsn(server.port)))
-    finally:
-        server.stop()
-
-
-def _output(command: list[str]) -> str:
-    return subprocess.run(command, capture_output=True, text=True, check=True).stdout
 
 
 def main(monitor: type[Monitor], config: LenderConfig, access: Access, clock_offset_ns: int) -> int:
@@ -339,7 +311,7 @@ def main(monitor: type[Monitor], config: LenderConfig, access: Access, clock_off
     telemetry = Telemetry(Path(config.telemetry_dir), "monitor")
     try:
         asyncio.run(monitor(config, access, telemetry, clock_offset_ns).run())
-    except (PostgresError, *LOST, TimeoutError, subprocess.SubprocessError) as exc:
+    except (*FAILED, subprocess.SubprocessError) as exc:
         print(f"the databases could not be run: {exc}", file=sys.stderr, flush=True)
         return 1
     return 0

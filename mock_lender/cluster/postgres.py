@@ -2,10 +2,11 @@
 
 Started directly, not by pg_ctl, so that the pid is the postmaster's. A postmaster that is killed
 leaves its backends running until they next look, and they call setsid, so neither a kill of it
-alone nor of its group ends a server: the postmaster is stopped, so that it can't fork, then its
-children are killed, then it.
+alone nor of its group ends a server, and once it is dead they are nobody's children. What all of a
+server's processes have in common is the folder they work in: that is what they are known by.
 """
 
+import asyncio
 import contextlib
 import os
 import signal
@@ -18,9 +19,13 @@ from pathlib import Path
 from mock_lender.cluster.binaries import USER, PostgresError, binaries, wrapped
 from mock_lender.cluster.ports import free_port
 from mock_lender.cluster.topology import start_ticks
+from mock_lender.cluster.witness import Member
 
 UP_WITHIN_S = 20.0
-GONE_WITHIN_S = 2.0
+STOPPED_WITHIN_S = 2.0
+# Dozens of backends of a busy machine; whoever can't end a server may not promote another.
+GONE_WITHIN_S = 10.0
+PROGRAMS = ("postgres", "pg_basebackup")
 SHOWN = ("fsync", "synchronous_commit", "synchronous_standby_names", "full_page_writes",
          "wal_level", "restart_after_crash", "server_version", "shared_buffers",
          "max_connections", "autovacuum", "checkpoint_timeout")  # fmt: skip
@@ -102,27 +107,42 @@ class Server:
         """Has the postmaster ended? Known to whoever started it."""
         return self._process.poll() is not None
 
+    def member(self, role: str) -> Member:
+        """As the witness knows it."""
+        return Member(self.name, role, self.pid, self.start_ticks, self.port)
+
     def wait_listening(self) -> None:
         """Until the port accepts connections. Raises PostgresError when it never does."""
         give_up_s = time.monotonic() + UP_WITHIN_S
-        while time.monotonic() < give_up_s:
-            if self.ended:
-                last = self._log.read_text(errors="replace").strip().splitlines()[-1:]
-                raise PostgresError(f"{self.name} ended at once: {' '.join(last)}")
-            try:
-                socket.create_connection(("127.0.0.1", self.port), timeout=1).close()
-            except OSError:
-                time.sleep(0.01)
-            else:
+        while not self._listens(give_up_s):
+            time.sleep(0.01)
+
+    async def listening(self) -> None:
+        """As `wait_listening`, for an event loop; can be cancelled."""
+        give_up_s = time.monotonic() + UP_WITHIN_S
+        while True:
+            if self._listens(give_up_s):
                 return
-        raise PostgresError(f"{self.name} was not up within {UP_WITHIN_S:.0f} s")
+            await asyncio.sleep(0.01)
+
+    def _listens(self, give_up_s: float) -> bool:
+        if self.ended:
+            last = self._log.read_text(errors="replace").strip().splitlines()[-1:]
+            raise PostgresError(f"{self.name} ended at once: {' '.join(last)}")
+        if time.monotonic() > give_up_s:
+            raise PostgresError(f"{self.name} was not up within {UP_WITHIN_S:.0f} s")
+        try:
+            socket.create_connection(("127.0.0.1", self.port), timeout=1).close()
+        except OSError:
+            return False
+        return True
 
     def stop(self) -> None:
         """Fast shutdown, then kill; bounded to a few seconds."""
         if not self.ended:
             self._process.send_signal(signal.SIGINT)
             with contextlib.suppress(subprocess.TimeoutExpired):
-                self._process.wait(GONE_WITHIN_S)
+                self._process.wait(STOPPED_WITHIN_S)
         self.kill()
 
     def kill(self) -> None:
@@ -130,25 +150,53 @@ class Server:
 
         Raises PostgresError when something of it is still there: then nobody may be promoted.
         """
-        family = kill_server(self.pid, self.start_ticks)
         give_up_s = time.monotonic() + GONE_WITHIN_S
-        while not self.ended or any(_lives(pid) for pid in family):
+        kill_server(self.pid, self.start_ticks)
+        while kill_in(self.data) or not self.ended:
             if time.monotonic() > give_up_s:
                 raise PostgresError(f"{self.name} could not be ended")
             time.sleep(0.005)
 
 
-def kill_server(pid: int, ticks: int) -> list[int]:
-    """Kill a postmaster, known by its pid and start time, and its children; whom it was sent to."""
+def kill_server(pid: int, ticks: int) -> None:
+    """Kill a postmaster, known by its pid and start time, and its children."""
     if not _is(pid, ticks):
-        return []
+        return
     with contextlib.suppress(ProcessLookupError):
+        # Stopped first, so that it can't fork what is then missed.
         os.kill(pid, signal.SIGSTOP)
-    family = children(pid)
-    for one in (*family, pid):
+    for one in (*children(pid), pid):
         with contextlib.suppress(ProcessLookupError):
             os.kill(one, signal.SIGKILL)
-    return family
+
+
+def kill_in(data: Path) -> list[int]:
+    """SIGKILL to PostgreSQL's processes that work in a folder, whoever started them; who they are.
+
+    Those that are dead and not yet waited for are not among them.
+    """
+    found = working_in(data)
+    for pid in found:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
+    return found
+
+
+def working_in(data: Path) -> list[int]:
+    """PostgreSQL's living processes whose working directory this is."""
+    # A folder that was removed under them keeps its name, with a remark.
+    wanted = (str(data.resolve()), f"{data.resolve()} (deleted)")
+    found = []
+    for entry in Path("/proc").iterdir():
+        if not entry.name.isdigit():
+            continue
+        try:
+            mine = os.readlink(entry / "cwd") in wanted
+            if mine and (entry / "comm").read_text().strip() in PROGRAMS:
+                found.append(int(entry.name))
+        except OSError:  # it ended, or is another user's
+            continue
+    return found
 
 
 def children(pid: int) -> list[int]:
@@ -164,11 +212,3 @@ def _is(pid: int, ticks: int) -> bool:
         return start_ticks(pid) == ticks
     except OSError:
         return False
-
-
-def _lives(pid: int) -> bool:
-    try:
-        stat = Path(f"/proc/{pid}/stat").read_bytes()
-    except OSError:
-        return False
-    return stat[stat.rindex(b")") + 2 :][:1] != b"Z"

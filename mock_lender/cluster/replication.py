@@ -6,7 +6,7 @@ connection to it: connections here are terminated, and waits end without cancell
 
 import asyncio
 import time
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -16,6 +16,8 @@ BEAT_S = 0.05
 CONNECT_S = 1.0
 ANSWER_S = 3.0
 LOST = (asyncpg.PostgresError, asyncpg.InterfaceError, OSError)
+# It answers, and says that it can't take another connection now: it is not gone.
+BUSY = (asyncpg.TooManyConnectionsError, asyncpg.CannotConnectNowError)
 LOOK = """
 SELECT pg_is_in_recovery() AS standby,
        CASE WHEN pg_is_in_recovery() THEN 0
@@ -43,6 +45,13 @@ class Pulse:
     sync_state: str | None = None
     _wanted: int = field(default=0, repr=False)
 
+    def busy(self) -> None:
+        """It answered without letting anybody look: nothing is learnt of its standby."""
+        now_ns = time.monotonic_ns()
+        self.copied_ns += now_ns - self.answered_ns
+        self.answered_ns = now_ns
+        self.refused = 0
+
     def saw(self, flushed: int, copied: int | None, sync_state: str | None) -> None:
         """One answered look: WAL positions in bytes."""
         self.answered_ns = time.monotonic_ns()
@@ -67,6 +76,8 @@ async def feel(dsn: str, standby: str, pulse: Pulse) -> None:
                 # Silence is not a refusal: how long it has lasted is told by answered_ns.
                 _drop(connection)
                 connection = None
+            except BUSY:
+                pulse.busy()
             except LOST:
                 pulse.refused += 1
                 _drop(connection)
@@ -84,10 +95,10 @@ def _drop(connection: "asyncpg.Connection | None") -> None:
 async def _patiently(work: Coroutine[Any, Any, Any]) -> Any:
     """Wait a while for an answer. Raises TimeoutError, with the query left as it is."""
     task = asyncio.ensure_future(work)
+    # Whoever waits no longer, drops the connection; nobody wants what comes of the query then.
+    task.add_done_callback(lambda ended: ended.cancelled() or ended.exception())
     done, _ = await asyncio.wait({task}, timeout=ANSWER_S)
     if not done:
-        # It ends with its connection, which the caller drops; nobody wants what comes of it.
-        task.add_done_callback(lambda ended: ended.cancelled() or ended.exception())
         raise TimeoutError
     return task.result()
 
@@ -111,15 +122,29 @@ async def claim_sync(dsn: str, standby: str | None) -> None:
     )
 
 
-async def promote(dsn: str, within_s: float) -> None:
-    """Make a standby the primary; returns when it takes writes. Raises LOST, TimeoutError."""
+async def promote(dsn: str, within_s: float, gone: Callable[[], bool]) -> None:
+    """Make a standby the primary; returns when it takes writes. May be called again.
+
+    Raises LOST or TimeoutError when it has not become one in time, or is `gone`.
+    """
     give_up_s = time.monotonic() + within_s
-    connection = await asyncpg.connect(dsn, timeout=CONNECT_S)
-    try:
-        await _patiently(connection.fetchrow("SELECT pg_promote(false)"))
-        while (await _patiently(connection.fetchrow("SELECT pg_is_in_recovery()")))[0]:
-            if time.monotonic() > give_up_s:
-                raise TimeoutError
-            await asyncio.sleep(0.01)
-    finally:
-        connection.terminate()
+    asked = False
+    while True:
+        try:
+            connection = await asyncpg.connect(dsn, timeout=CONNECT_S)
+            try:
+                while (await _patiently(connection.fetchrow("SELECT pg_is_in_recovery()")))[0]:
+                    if not asked:
+                        await _patiently(connection.fetchrow("SELECT pg_promote(false)"))
+                        asked = True
+                    if time.monotonic() > give_up_s:
+                        raise TimeoutError
+                    await asyncio.sleep(0.01)
+                return
+            finally:
+                connection.terminate()
+        except (*LOST, TimeoutError):
+            # A busy machine is late with an answer.
+            if gone() or time.monotonic() > give_up_s:
+                raise
+        await asyncio.sleep(BEAT_S)

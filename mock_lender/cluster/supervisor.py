@@ -11,6 +11,7 @@ once, and nobody else can take its port before it is restarted.
 import asyncio
 import contextlib
 import os
+import re
 import secrets
 import signal
 import socket
@@ -30,8 +31,9 @@ from mock_lender.cluster.clocks import offset_ns
 from mock_lender.cluster.config import LenderConfig
 from mock_lender.cluster.control import Control, Refused
 from mock_lender.cluster.ports import bound, listening_socket
-from mock_lender.cluster.postgres import SHOWN, Access, kill_server
+from mock_lender.cluster.postgres import SHOWN, Access, kill_in
 from mock_lender.cluster.replica import serve
+from mock_lender.cluster.replication import LOST
 from mock_lender.cluster.topology import Service, Topology, start_ticks
 from mock_lender.cluster.witness import NAME as WITNESS
 from mock_lender.cluster.witness import Witness
@@ -184,7 +186,13 @@ class Supervisor:
         ).write(Path(self._config.topology_json))
 
     def _answer(self, method: str, path: str, query: dict[str, str]) -> dict[str, object]:
-        """The control endpoint. Raises Refused for what it does not know."""
+        """The control endpoint. Raises Refused for what it does not know or can't do now."""
+        try:
+            return self._do(method, path, query)
+        except (*LOST, TimeoutError) as exc:
+            raise Refused(503, f"the database went away: {type(exc).__name__}") from exc
+
+    def _do(self, method: str, path: str, query: dict[str, str]) -> dict[str, object]:
         if method == "POST" and path.startswith("/restart/"):
             return self._restart(path.removeprefix("/restart/"))
         if (method, path) == ("POST", "/checkpoint"):
@@ -215,7 +223,7 @@ class Supervisor:
         amount = query.get("amount_fen", "")
         if tier not in {one.tier for one in self._config.tiers}:
             raise Refused(404, f"no tier {tier}")
-        if not amount.lstrip("-").isdigit() or not query.get("key"):
+        if not re.fullmatch("-?[0-9]{1,15}", amount) or not query.get("key"):
             raise Refused(400, "amount_fen: a whole number; key: one a movement")
         moved = asyncio.run(
             setup.move_treasury(
@@ -266,9 +274,9 @@ class Supervisor:
                 if time.monotonic() > give_up_s:
                     os.kill(pid, signal.SIGKILL)
                 time.sleep(0.01)
-        with contextlib.suppress(OSError):
-            for member in Witness.read(self._witness_json).members:
-                kill_server(member.pid, member.start_ticks)
+        # What a monitor that was killed has left: servers, and a backup on its way to be one.
+        for name in monitor.NAMES:
+            kill_in(Path(self._config.work_dir) / name)
 
     def _stop_services(self) -> None:
         self._closing = True
@@ -300,7 +308,7 @@ def main() -> int:
     """Exit 0 after SIGTERM, 1 with one line on stderr when the lender could not be started."""
     try:
         Supervisor(LenderConfig.read(Path(sys.argv[1]))).run()
-    except (PostgresError, Refused, OSError, subprocess.SubprocessError) as exc:
+    except (PostgresError, Refused, *LOST, TimeoutError, subprocess.SubprocessError) as exc:
         print(f"the lender could not be run: {exc}", file=sys.stderr)
         return 1
     return 0

@@ -64,8 +64,8 @@ class BehindMonitor(Monitor):
         finally:
             sink.transport.abort()
 
-    def _end(self) -> None:
-        super()._end()
+    async def _end(self) -> None:
+        await super()._end()
         for line in self._lines:
             line.close()
 
@@ -82,14 +82,14 @@ class FencelessMonitor(Monitor):
     told to go on without a copy, as if it had only lost its standby. Rule acknowledged-once."""
 
     _loose: Server | None = None
-    _alone: asyncio.Task[None] | None = None
+    _freeing: asyncio.Task[None] | None = None
 
     def _fence(self, old: Server, *, promoting: bool) -> None:
         if not promoting:
             super()._fence(old, promoting=False)
             return
         self._loose = old
-        self._alone = asyncio.create_task(self._let_go_on(old))
+        self._freeing = asyncio.create_task(self._let_go_on(old))
 
     async def _let_go_on(self, old: Server) -> None:
         while not old.ended:
@@ -103,10 +103,10 @@ class FencelessMonitor(Monitor):
         if self._loose is None or self._loose.ended:
             super()._rebuild()
 
-    def _end(self) -> None:
-        if self._alone is not None:
-            self._alone.cancel()
-        super()._end()
+    async def _end(self) -> None:
+        if self._freeing is not None:
+            self._freeing.cancel()
+        await super()._end()
         if self._loose is not None:
             self._loose.kill()
 

@@ -3,6 +3,7 @@
 import asyncio
 import hmac
 import json
+import re
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
@@ -79,7 +80,7 @@ class Edge:
                 return
             scope["state"]["deadline"] = deadline if self._ctx.on("deadlines") else None
             scope["state"]["drill"] = hmac.compare_digest(
-                headers.get("x-drill-token", ""), self._ctx.config.token
+                headers.get("x-drill-token", "").encode(), self._ctx.config.token.encode()
             )
             planted = self._planted.hit(scope["path"], key)
             work = self._app
@@ -164,7 +165,11 @@ def build_app(
     common = [Route("/healthz", health), Route("/readyz", health), Route("/metrics", metrics)]
     inner = Starlette(
         routes=[*routes, *common],
-        exception_handlers={HTTPException: _handler(ctx), **(troubles or {})},
+        exception_handlers={
+            HTTPException: _handler(ctx),
+            Exception: _handler(ctx),
+            **(troubles or {}),
+        },
         lifespan=_lifespan(on_start, on_stop),
     )
     edge = Edge(inner, ctx, slots)
@@ -187,6 +192,8 @@ async def read_json(request: Request) -> dict[str, Any]:
         found = json.loads(bytes(body))
     except ValueError as exc:
         raise HTTPException(400, "the body is not JSON") from exc
+    except RecursionError as exc:  # not a ValueError: brackets upon brackets
+        raise HTTPException(400, "the body is nested too deeply") from exc
     if not isinstance(found, dict):
         raise HTTPException(400, "the body is not a JSON object")
     return found
@@ -194,11 +201,15 @@ async def read_json(request: Request) -> dict[str, Any]:
 
 def _handler(ctx: ServiceContext) -> Callable[[Request, Exception], Response]:
     def handle(_: Request, exc: Exception) -> Response:
-        status = exc.status_code if isinstance(exc, HTTPException) else 500
-        detail = str(exc.detail) if isinstance(exc, HTTPException) else ""
-        return problem(
-            status, cause="system", hop=ctx.role, reason="bad-request", certain=True, more=detail
-        )
+        if not isinstance(exc, HTTPException):
+            # It broke on the way: nobody knows how far it had come.
+            return problem(500, cause="system", hop=ctx.role, reason="broken")
+        answer = problem(
+            exc.status_code, cause="system", hop=ctx.role, reason="bad-request", certain=True,
+            more=str(exc.detail),
+        )  # fmt: skip
+        answer.headers.update(exc.headers or {})  # Allow, with a 405
+        return answer
 
     return handle
 
@@ -230,7 +241,7 @@ def _plain(text: str) -> str:
 
 
 def _number(text: str | None) -> int:
-    return int(text) if text is not None and text.isdigit() and len(text) < 6 else 0
+    return int(text) if text is not None and re.fullmatch(r"[0-9]{1,5}", text) else 0
 
 
 def _result(status: list[int]) -> str:

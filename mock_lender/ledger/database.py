@@ -23,6 +23,8 @@ CONTENDED = (
     asyncpg.CheckViolationError,
     asyncpg.DeadlockDetectedError,
     asyncpg.SerializationError,
+    # Two inserted the same new key at once; made again, the statement finds the other's row.
+    asyncpg.UniqueViolationError,
 )
 
 
@@ -72,7 +74,9 @@ class Database:
     async def follow(self) -> None:
         """Keep to the primary that the witness names, until cancelled."""
         while True:
-            with contextlib.suppress(OSError, asyncpg.PostgresError, TimeoutError):
+            with contextlib.suppress(
+                OSError, asyncpg.PostgresError, asyncpg.InterfaceError, TimeoutError
+            ):
                 await self._look()
             await asyncio.sleep(LOOK_S)
 

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from mock_lender.ledger.database import ContendedError, Database, StoreError
+from mock_lender.ledger.database import ContendedError, Database
 
 # How long a transaction waits for a new primary before its caller is told that there is none:
 # less than any caller waits, so that the caller learns that nothing has happened.
@@ -28,8 +28,8 @@ class Store:
     """The books; replicas of the ledger share the database.
 
     `clock_offset_ns`: CLOCK_MONOTONIC minus the wall clock, the same for all replicas: the database
-    knows only the latter. Methods raise StoreError when it is not known whether they worked, and
-    NoPrimaryError when nothing was asked.
+    knows only the latter. Methods raise StoreError when it is not known whether they worked,
+    NoPrimaryError when nothing was asked, and ContendedError when all of it was undone.
     """
 
     def __init__(self, database: Database, clock_offset_ns: int) -> None:
@@ -122,7 +122,7 @@ class Store:
                 return _object(await self._value(statement, *values, about=about))
             except ContendedError:
                 continue
-        raise StoreError("contended")
+        raise ContendedError(statement)
 
     async def _value(self, statement: str, *values: object, about: str = "") -> Any:
         """`about`: the key that the record of calls is to name."""

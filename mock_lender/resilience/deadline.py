@@ -1,10 +1,12 @@
 """How long a request still has, handed on from hop to hop as remaining milliseconds."""
 
+import re
 import time
 from dataclasses import dataclass
 
 HEADER = "x-deadline-ms"
 LONGEST_MS = 3_600_000
+NUMBER = re.compile(r"[0-9]{1,9}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,9 +20,10 @@ class Deadline:
         """From `X-Deadline-Ms`; absent is None. Raises ValueError for anything but a number."""
         if text is None:
             return None
-        remaining_ms = int(text)
-        if not 0 <= remaining_ms <= LONGEST_MS:
+        # int() alone would take "1_000", "+1" and digits of other scripts.
+        if not NUMBER.fullmatch(text) or int(text) > LONGEST_MS:
             raise ValueError(f"0 to {LONGEST_MS} ms")
+        remaining_ms = int(text)
         return cls(time.monotonic_ns() + remaining_ms * 1_000_000)
 
     @property

@@ -1,0 +1,78 @@
+"""One transaction of the ledger at a time: what it answers, on a real database."""
+
+import asyncio
+import time
+from collections.abc import Iterator
+
+import pytest
+
+from mock_lender.cluster.config import TierConfig
+from tests.databases import PEOPLE, Books, body, one_database, store_of
+
+
+@pytest.fixture(scope="module")
+def books(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Books]:
+    """One database for the module; each test uses borrowers and keys of its own."""
+    tiers = [TierConfig(t, f"bank.{t}", 0.5, 10**9) for t in ("own", "partner-a")]
+    with one_database(tmp_path_factory.mktemp("database"), PEOPLE, tiers) as made:
+        yield made
+
+
+def test_the_same_request_again_gets_the_same_try(books: Books) -> None:
+    async def go() -> None:
+        async with store_of(books, 2) as store:
+            first = await store.reserve(body("again-1", 15_000, 10, nonce="x"))
+            assert await store.reserve(body("again-1", 15_000, 10, nonce="x")) == first
+            other = await store.reserve(body("again-1", 15_000, 10, nonce="y"))
+            assert other["state"] == "in-progress"
+
+    asyncio.run(go())
+
+
+def test_a_key_older_than_its_retention_is_gone(books: Books) -> None:
+    async def go() -> None:
+        async with store_of(books, 2) as store:
+            paid = await store.reserve(body("old-1", 15_100, 10))
+            await store.post("old-1", paid["try"], "gateway-1")
+            assert (await store.reserve(body("old-1", 15_100, 10)))["state"] == "paid"
+            again = body("old-1", 15_100, 10) | {"retention_ns": 0}
+            assert (await store.reserve(again))["state"] == "gone"
+            assert (await store.draw("old-1") or {})["state"] == "paid"
+
+    asyncio.run(go())
+
+
+def test_tiers_are_chosen_by_share_and_avoided_when_asked(books: Books) -> None:
+    async def go() -> None:
+        async with store_of(books, 4) as store:
+            wanted = [body(f"share-{n}", 16_000 + n, 10) for n in range(300)]
+            found = [(await store.reserve(one))["tier"] for one in wanted]
+            assert 110 < found.count("own") < 190
+            avoiding = [body(f"avoid-{n}", 17_000 + n, 10, avoid=["own"]) for n in range(20)]
+            assert {(await store.reserve(one))["tier"] for one in avoiding} == {"partner-a"}
+            both = body("avoid-both", 18_000, 10, avoid=["own", "partner-a"])
+            assert (await store.reserve(both))["state"] == "paying"
+
+    asyncio.run(go())
+
+
+def test_stale_tries_are_claimed_by_one_sweeper_and_looked_at_less_and_less(books: Books) -> None:
+    async def go() -> None:
+        async with store_of(books, 4) as store:
+            await store.reserve(body("stale-1", 19_000, 10) | {"look_after_ns": 0})
+            claims = await asyncio.gather(*(store.claim_stale(0.05, 1000) for _ in range(4)))
+            keys = [one.draw_key for claim in claims for one in claim]
+            assert keys.count("stale-1") == 1
+            gaps_s: list[float] = []
+            last_s = time.monotonic()
+            async with asyncio.timeout(10):
+                while len(gaps_s) < 3:
+                    claimed = await store.claim_stale(0.05, 1000)
+                    if any(one.draw_key == "stale-1" for one in claimed):
+                        gaps_s.append(time.monotonic() - last_s)
+                        last_s = time.monotonic()
+            assert gaps_s[0] >= 0.04
+            assert gaps_s[1] >= 0.09
+            assert gaps_s[2] >= 0.19
+
+    asyncio.run(go())
