@@ -30,7 +30,7 @@ from harness.evidence.tables import read_rows
 ROOT = Path(__file__).resolve().parent.parent
 RESULTS = ROOT / "docs" / "results"
 SCENARIO = "benchmarks/lender.yaml"
-RATES = (150, 200, 250, 300)
+RATES = (200, 250, 262)
 
 
 def drill(
