@@ -26,7 +26,7 @@ from types import FrameType
 from mock_lender import bank, compliance, gateway, risk
 from mock_lender.bank_export import export_bank
 from mock_lender.cluster import monitor
-from mock_lender.cluster.binaries import PostgresError
+from mock_lender.cluster.binaries import PostgresError, binaries
 from mock_lender.cluster.clocks import offset_ns
 from mock_lender.cluster.config import LenderConfig
 from mock_lender.cluster.control import Control, Refused
@@ -79,6 +79,7 @@ class Supervisor:
         signal.signal(signal.SIGTERM, self._stop)
         signal.signal(signal.SIGINT, signal.SIG_IGN)
         try:
+            binaries()  # said here, or all that is heard is that the monitor has ended
             self._fork(MONITOR, None)
             for name in self._config.names():
                 self._fork(name, self._sockets.pop(name))
