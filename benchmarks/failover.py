@@ -10,8 +10,8 @@ one second before the fault until the lender takes writes again and one second m
 lowest priority, so that the drill's own load stays honest. What they were told is compared with the
 exported books, like the draws: an acknowledged key that is not there was lost.
 
-`forgetful` is the same with synchronous commit off in the database (the planted defect
-failover-that-forgets): it must lose something, or this measures nothing.
+`forgetful` is the same with commits that don't wait for the standby, which is 600 ms behind (the
+planted defect failover-that-forgets): it must lose something, or this measures nothing.
 
 A process kill is not a power cut: what the operating system had been handed survives it.
 Results: docs/results/failover-KIND.json, with commit and machine. The last line is one JSON object.
