@@ -10,21 +10,31 @@ def listening_socket() -> socket.socket:
     """A bound socket on loopback, not yet listening: until it listens, connections are refused.
 
     Outside the ephemeral range no outgoing connection can take the port while its service is
-    down. Raises OSError when nothing is free.
+    down. Bound without SO_REUSEADDR: two sockets that both have it may be bound to one port for as
+    long as neither listens, and one of two services would then be spoken to under both names.
+    Raises OSError when nothing is free.
     """
     start = random.SystemRandom().randint(FIRST, LAST)
     for step in range(LAST - FIRST + 1):
         try:
-            return bound(FIRST + (start - FIRST + step) % (LAST - FIRST + 1))
+            return _bound(FIRST + (start - FIRST + step) % (LAST - FIRST + 1), again=False)
         except OSError:
             continue
     raise OSError(f"no free port between {FIRST} and {LAST}")
 
 
-def bound(port: int) -> socket.socket:
-    """A socket bound to that very port. Raises OSError when it is taken."""
+def bound_again(port: int) -> socket.socket:
+    """A socket bound to the port of a service that has ended, whose connections may linger.
+
+    Raises OSError when it is taken.
+    """
+    return _bound(port, again=True)
+
+
+def _bound(port: int, *, again: bool) -> socket.socket:
     held = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
-    held.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    if again:
+        held.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         held.bind(("127.0.0.1", port))
     except OSError:

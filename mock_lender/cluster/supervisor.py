@@ -30,7 +30,7 @@ from mock_lender.cluster.binaries import PostgresError, binaries
 from mock_lender.cluster.clocks import offset_ns
 from mock_lender.cluster.config import LenderConfig
 from mock_lender.cluster.control import Control, Refused
-from mock_lender.cluster.ports import bound, listening_socket
+from mock_lender.cluster.ports import bound_again, listening_socket
 from mock_lender.cluster.postgres import SHOWN, Access, kill_in
 from mock_lender.cluster.replica import serve
 from mock_lender.cluster.replication import LOST
@@ -151,6 +151,11 @@ class Supervisor:
                 if time.monotonic() > give_up_s:
                     raise PostgresError(f"{name} did not answer within {READY_WITHIN_S:.0f} s")
                 time.sleep(0.01)
+        self._reap()
+        for name in names:
+            # Somebody answered at its port; was it this one?
+            if name not in self._pids:
+                raise PostgresError(f"{name} ended while it was starting")
 
     def _reap(self) -> None:
         """Note the children that have ended; a killed replica stays away until restarted."""
@@ -241,7 +246,7 @@ class Supervisor:
         self._reap()
         if name in self._pids:
             raise Refused(409, f"{name} is running")
-        self._fork(name, bound(self._ports[name]))
+        self._fork(name, bound_again(self._ports[name]))
         self._wait_ready([name])
         self._write_topology()
         return {"pid": self._pids[name]}
