@@ -86,7 +86,8 @@ def test_the_treasury_moves_what_there_is(made: Lender) -> None:
         200,
         {"done": True},
     )
-    assert made.control("POST", "/treasury/own?amount_fen=1500&key=top-1")[0] == 200
+    for _ in range(2):  # asked again, it is done already
+        assert made.control("POST", "/treasury/own?amount_fen=1500&key=top-1")[0] == 200
     assert made.control("POST", f"/treasury/own?amount_fen=-{10**9}&key=drain-2")[0] == 409
     assert made.control("POST", "/treasury/nobody?amount_fen=1&key=top-2")[0] == 404
     assert made.control("POST", "/treasury/own?amount_fen=much&key=top-3")[0] == 400

@@ -83,7 +83,7 @@ async def prepare(
             " SELECT $1, n, 0 FROM generate_series(0, $2 - 1) n", tier.tier, tier.slices,
         )  # fmt: skip
         await connection.execute(
-            "SELECT move_treasury($1, $2, 'opening', 'opening', $3)",
+            "SELECT move_treasury($1, $2, 'opening-' || $1, 'opening', $3)",
             tier.tier, tier.balance_fen, clock_offset_ns,
         )  # fmt: skip
     try:

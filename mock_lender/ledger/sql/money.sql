@@ -122,11 +122,16 @@ BEGIN
 END $$;
 
 -- Give a tier money from the treasury, spread over its slices, or take it away (p_amount below
--- zero), from wherever it lies. False: it has not that much.
+-- zero), from wherever it lies. Once a key: asked again it is done already.
 CREATE FUNCTION move_treasury(p_tier text, p_amount bigint, p_key text, p_event text,
                               p_offset_ns bigint) RETURNS boolean LANGUAGE plpgsql AS $$
 DECLARE s slices; left_fen bigint := p_amount; part bigint; number bigint; at_ns bigint; v treasury;
 BEGIN
+    -- The first of the locks, and nobody else's: two requests with one key must not both find it new.
+    PERFORM pg_advisory_xact_lock(hashtext(p_key));
+    IF EXISTS (SELECT 1 FROM versions WHERE account = 'treasury' AND draw_key = p_key) THEN
+        RETURN true;
+    END IF;
     SELECT count(*) INTO number FROM slices WHERE tier = p_tier;
     FOR s IN SELECT * FROM slices WHERE tier = p_tier ORDER BY slice FOR UPDATE LOOP
         part := CASE WHEN left_fen >= 0 THEN left_fen / number
