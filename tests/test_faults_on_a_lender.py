@@ -124,7 +124,7 @@ def test_a_database_is_hit_and_the_lender_gets_over_it(
 
 
 def test_a_lease_ends_by_itself(around: LenderSurroundings) -> None:
-    fault = service("lost_reply", for_s=-9.5, name="a short lease")  # half a second with the margin
+    fault = service("lost_reply", for_s=-4.5, name="a short lease")  # half a second with the margin
     fault.inject(around)
     until(lambda: fault.observe(around).bites is False, 5)
     status, _ = around.made.ask(
@@ -132,6 +132,21 @@ def test_a_lease_ends_by_itself(around: LenderSurroundings) -> None:
         gateway="bank.own",
     )  # fmt: skip
     assert status == 404
+
+
+def test_each_of_two_faults_is_seen_by_what_it_does_itself(around: LenderSurroundings) -> None:
+    late, lost = service("late", share=1.0), service("lost_reply", share=1.0)
+    late.inject(around)
+    try:
+        assert late.observe(around).bites is True
+        assert lost.observe(around).bites is False
+        lost.inject(around)
+        assert lost.observe(around).bites is True
+        lost.heal(around)
+        assert lost.observe(around).bites is False
+        assert late.observe(around).bites is True
+    finally:
+        late.heal(around)
 
 
 def test_planting_needs_the_token_and_sense(around: LenderSurroundings) -> None:

@@ -2,12 +2,13 @@
 
 from dataclasses import replace
 
+from harness.evidence.rows import State, Version
 from harness.judge.audit import audit
 from harness.judge.ends import Finding
 from harness.judge.intents import judge_intents
 from harness.judge.oracle import Oracle
 from harness.judge.view import RunView
-from tests.run_views import clean, failed_over
+from tests.run_views import LIMIT_FEN, clean, failed_over
 
 
 def finding(view: RunView, name: str) -> Finding:
@@ -48,3 +49,73 @@ def test_a_run_that_ended_early_knows_what_it_had_planned() -> None:
     assert finding(early, "nothing-unasked").verdict == "breached"
     known = replace(early, unoffered_keys=frozenset({last.draw_key}))
     assert finding(known, "nothing-unasked").verdict == "held"
+
+
+def test_a_call_that_waited_through_a_second_failover_accuses_nobody() -> None:
+    """It began while there was no primary, and was rightly answered by the next one."""
+    view = failed_over()
+    second_ns = view.t0_ns + 30 * 10**9
+    back = State("monitor", "database", "primary", "promoted database-1 epoch 3", second_ns)
+    calls = tuple(
+        call._replace(server="database-1")
+        if call.edge == "ledger->database" and call.start_ns >= second_ns
+        else call
+        for call in view.calls
+    )
+    waited = next(call for call in calls if call.edge == "ledger->database")._replace(
+        server="database-1", start_ns=second_ns - 10**8, done_ns=second_ns + 10**8
+    )
+    whole = replace(view, states=(*view.states, back), calls=(*calls, waited))
+    assert finding(whole, "survives-failover").verdict == "held"
+    stale = waited._replace(start_ns=second_ns - 10**9, done_ns=second_ns - 10**8)
+    accused = replace(whole, calls=(*calls, stale))
+    assert finding(accused, "survives-failover").verdict == "breached"
+
+
+def test_draws_of_one_borrower_at_once_are_right_in_any_order() -> None:
+    """The later of two was decided first and got the quota: the earlier had nothing left."""
+    view = clean()
+    first, second = view.intents[0], view.intents[1]
+    amount_fen = 600_000
+    intents = (
+        first._replace(amount_fen=amount_fen),
+        second._replace(amount_fen=amount_fen, borrower=first.borrower, due_ns=first.due_ns),
+        *view.intents[2:],
+    )
+    won_ns = first.due_ns + 5
+    draws = tuple(
+        draw._replace(amount_fen=amount_fen, borrower=first.borrower)
+        if draw.draw_key == second.draw_key
+        else draw._replace(
+            amount_fen=amount_fen, state="refused", reason="over-quota", decided_ns=won_ns + 5
+        )
+        if draw.draw_key == first.draw_key
+        else draw
+        for draw in view.draws
+    )
+    versions = (
+        *(v for v in view.versions if v.draw_key not in (first.draw_key, second.draw_key)),
+        Version(f"borrower:{first.borrower}", 1, LIMIT_FEN, 0, amount_fen, None, won_ns,
+                second.draw_key, 1, "reserve"),
+    )  # fmt: skip
+    crowd = replace(view, intents=intents, draws=draws, versions=versions)
+    assert not Oracle(crowd).promised(intents[0])
+    assert Oracle(crowd).promised(intents[1])
+    too_soon = tuple(
+        draw._replace(decided_ns=won_ns - 1) if draw.draw_key == first.draw_key else draw
+        for draw in draws
+    )
+    assert Oracle(replace(crowd, draws=too_soon)).promised(intents[0])
+
+
+def test_a_wall_clock_that_was_set_is_a_doubt_and_no_accusation() -> None:
+    view = clean()
+    late_ns = view.t0_ns + 20 * 10**9
+    versions = tuple(
+        v._replace(locked_ns=v.locked_ns - 2 * 10**8) if v.locked_ns > late_ns else v
+        for v in view.versions
+    )
+    moved = replace(view, versions=versions)
+    assert finding(moved, "tiers-conserved").verdict == "breached"
+    known = replace(moved, harness_failures=("the wall clock was set by -0.200 s",))
+    assert finding(known, "tiers-conserved").verdict == "held"

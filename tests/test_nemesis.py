@@ -22,7 +22,7 @@ from harness.guardian.journal import Journal
 from harness.guardian.undo import perform
 from harness.judge.fault_lines import read_fault_lines
 from harness.nemesis.nemesis import Nemesis
-from harness.nemesis.schedule import schedule
+from harness.nemesis.schedule import Planned, schedule
 from harness.processes import start_ticks
 from tests.world import EDGE, World
 
@@ -136,6 +136,28 @@ class DoesNothing:
 
     def observe(self, around: Surroundings) -> Sighting:
         return self.inner.observe(around)
+
+
+@dataclass(frozen=True)
+class WillNotHeal(DoesNothing):
+    """A fault whose heal fails."""
+
+    def heal(self, around: Surroundings) -> None:
+        raise TargetError("it does not answer")
+
+
+def test_a_heal_that_fails_leaves_no_other_unhealed(world: World, tmp_path: Path) -> None:
+    stubborn = WillNotHeal(NetworkLatency(EDGE, 1.0, 0.0, "x"), name="stubborn")
+    slow = NetworkLatency(EDGE, 1.0, 0.0, "slow")
+    path = tmp_path / "faults.jsonl"
+    plan: list[Planned] = [(stubborn, 0.0, 600.0), (slow, 0.0, 600.0)]
+    nemesis = Nemesis(plan, world, Journal(tmp_path / "j.jsonl"), path)
+    nemesis.start(time.monotonic_ns())
+    finish(nemesis, path, "observed")
+    assert "it does not answer" in str(nemesis.failure())
+    quick_s = probe_s(world.listen, 1)
+    assert quick_s is not None
+    assert quick_s < 0.2
 
 
 def test_an_injector_that_does_nothing_is_never_observed(world: World, tmp_path: Path) -> None:

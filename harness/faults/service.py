@@ -5,6 +5,7 @@ after their lease, should nobody come back. They are seen from outside by fifty 
 the faulted operation, which a well service refuses at once because they ask for nothing.
 """
 
+import contextlib
 import http.client
 import json
 import time
@@ -21,9 +22,13 @@ Kind = Literal["late", "late_reply", "lost_reply"]
 PROBES = 50
 AT_ONCE = 10
 SILENT_S = 0.25
-LEASE_MARGIN_S = 10.0
+LEASE_MARGIN_S = 5.0  # less than a fault is given to be seen healed
 ANSWER_S = 2.0
 CREATED = 201
+
+
+class Unreachable(TargetError):
+    """The service could not be told of its fault."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +74,10 @@ class ServiceFault:
         self._ask(around, "PUT", described)
 
     def heal(self, around: Surroundings) -> None:
-        self._ask(around, "DELETE", None)
+        """A service that is gone has no fault any more, and one that does not answer ends it by
+        itself with its lease; whether it did is for the next look to say."""
+        with contextlib.suppress(Unreachable):
+            self._ask(around, "DELETE", None)
 
     def _ask(self, around: Surroundings, method: str, body: object) -> None:
         base_url, token = around.service_api(self.target)
@@ -80,7 +88,7 @@ class ServiceFault:
             connection.request(method, self._path, json.dumps(body), headers)
             status = connection.getresponse().status
         except (OSError, http.client.HTTPException) as exc:
-            raise TargetError(f"{self.target} did not answer {method} {self._path}: {exc}") from exc
+            raise Unreachable(f"{self.target} did not answer {method} {self._path}: {exc}") from exc
         finally:
             connection.close()
         if status not in (200, CREATED, 404):
@@ -103,16 +111,20 @@ class ServiceFault:
 
     def _hit(self, address: tuple[str, int], key: str, silent_s: float) -> bool:
         """Was this call not answered in time? The last one of as many as `nth` asks for."""
-        answered = [probe(address, self.operation, key, silent_s) for _ in range(self.nth or 1)]
+        answered = [probe(address, self, key, silent_s) for _ in range(self.nth or 1)]
         return not answered[-1]
 
 
-def probe(address: tuple[str, int], operation: str, key: str, timeout_s: float) -> bool:
-    """Does a call that asks for nothing get its refusal in time?"""
+def probe(address: tuple[str, int], fault: ServiceFault, key: str, timeout_s: float) -> bool:
+    """Does a call that asks for nothing get its refusal in time? No other fault acts on it."""
     connection = http.client.HTTPConnection(*address, timeout=timeout_s)
-    headers = {"X-Draw-Key": key, "Content-Type": "application/json"}
+    headers = {
+        "X-Draw-Key": key,
+        "X-Fault-Probe": fault.name,
+        "Content-Type": "application/json",
+    }
     try:
-        connection.request("POST", f"/{operation}", b"{}", headers)
+        connection.request("POST", f"/{fault.operation}", b"{}", headers)
         connection.getresponse().read()
     except (OSError, http.client.HTTPException):
         return False

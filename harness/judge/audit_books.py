@@ -8,6 +8,9 @@ from harness.judge.ends import IntentEnd
 from harness.judge.offences import Offences
 from harness.judge.view import RunView
 
+# The drill's own words for it, see harness.drill.
+CLOCK_MOVED = "the wall clock was set"
+
 
 def by_account(view: RunView, kind: str) -> dict[str, list[Version]]:
     """Versions of the accounts of one kind, by what follows the colon, in order of version."""
@@ -21,12 +24,14 @@ def by_account(view: RunView, kind: str) -> dict[str, list[Version]]:
     return found
 
 
-def check_order(account: str, versions: Sequence[Version], found: Offences) -> None:
-    """Versions follow one another, and so do the moments their locks were won."""
+def check_order(view: RunView, account: str, versions: Sequence[Version], found: Offences) -> None:
+    """Versions follow one another, and so do the moments their locks were won; those say nothing
+    when somebody has set the wall clock that they are read from, which is a doubt of its own."""
+    dated = not any(CLOCK_MOVED in failure for failure in view.harness_failures)
     for place, version in enumerate(versions, start=1):
         if version.version != place:
             found.add(0, f"{account}: version {version.version} where {place} is due")
-        if place > 1 and version.locked_ns < versions[place - 2].locked_ns:
+        if dated and place > 1 and version.locked_ns < versions[place - 2].locked_ns:
             found.add(0, f"{account}: version {place} was locked before the one it follows")
 
 
@@ -42,7 +47,7 @@ def quota(view: RunView, _: Sequence[IntentEnd]) -> Offences:
     found = Offences()
     for name, versions in by_account(view, "borrower").items():
         account = f"borrower:{name}"
-        check_order(account, versions, found)
+        check_order(view, account, versions, found)
         limit_fen = limits.get(int(name), 0)
         held_fen = outstanding_fen = 0
         for version in versions:
@@ -74,7 +79,7 @@ def tiers(view: RunView, _: Sequence[IntentEnd]) -> Offences:
     moved: Counter[tuple[str, str, str]] = Counter()
     for name, versions in by_account(view, "tier").items():
         account = f"tier:{name}"
-        check_order(account, versions, found)
+        check_order(view, account, versions, found)
         balance_fen = held_fen = 0
         for version in versions:
             found.examined += 1

@@ -86,12 +86,14 @@ def _check_fenced(view: RunView, found: Offences) -> None:
         if call.edge != "ledger->database" or call.result != "ok":
             continue
         found.examined += 1
-        primary = None
-        for at_ns, server in promoted:
-            if at_ns <= call.start_ns:
-                primary = server
-        if primary is not None and call.server != primary:
-            found.add(0, f"{call.server} answered {call.client} although {primary} was the primary")
+        # A call that began while there was none waits for the next, so its server may have become
+        # the primary at any time until the answer.
+        rightful = [server for at_ns, server in promoted if at_ns <= (call.done_ns or at_ns)]
+        begun = [server for at_ns, server in promoted if at_ns <= call.start_ns]
+        if begun and call.server not in (begun[-1], *rightful[len(begun) :]):
+            found.add(
+                0, f"{call.server} answered {call.client} although {begun[-1]} was the primary"
+            )
 
 
 def is_failover(state: State) -> bool:

@@ -39,6 +39,10 @@ def _of_fault(view: RunView, fault: FaultLine, by_key: Mapping[str, int]) -> Exp
     window = window_ns(view, fault)
     if window is None:
         return Exposure(0, frozenset())
+    if fault.name.startswith("service:"):
+        # The service wrote down whom it hit: of a share, or of one operation, nobody else can know.
+        hit = [s.subject for s in view.states if s.kind == "planted" and s.state == fault.name]
+        return Exposure(len(hit), frozenset(by_key[key] for key in hit if key in by_key))
     calls, intents = 0, set()
     # The caller's side alone: the other side of the same call must not count twice.
     for call in view.calls:

@@ -66,7 +66,30 @@ class Oracle:
                 break
             if other.draw_key not in seen and self._paid(other.draw_key):
                 used_fen += other.amount_fen
+                seen.add(other.draw_key)
+        used_fen += self._won_by_others_fen(intent, seen)
         return borrower.limit_fen - used_fen
+
+    def _won_by_others_fen(self, intent: Intent, seen: set[str]) -> int:
+        """Draws of one borrower that overlap are right in any serial order: one that was refused
+        because others had been decided first had no more than what they had left."""
+        draw = self._draws.get(intent.draw_key)
+        if draw is None or draw.reason != "over-quota" or draw.decided_ns is None:
+            return 0
+        deadline_ns = int(self._view.scenario.load.patience.deadline_s * NS_PER_S)
+        overlapping = {
+            other.draw_key
+            for other in self._intents[intent.borrower]
+            if abs(other.due_ns - intent.due_ns) <= deadline_ns and other is not intent
+        }
+        won = {
+            version.draw_key
+            for version in self._versions[intent.borrower]
+            if version.event == "reserve" and version.locked_ns <= draw.decided_ns
+        }
+        return sum(
+            self._draws[key].amount_fen for key in overlapping & won - seen if self._paid(key)
+        )
 
     def _paid(self, draw_key: str) -> bool:
         return self.paid_ns(draw_key) is not None

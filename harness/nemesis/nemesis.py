@@ -169,12 +169,16 @@ class Nemesis:
         """Heal what is injected, and see it healed, bounded."""
         if self._abandoned:
             return
-        try:
-            for life in self._lives:
+        for life in self._lives:
+            try:
                 if life.fault.healer == "nemesis":
                     self._heal(life)
                 elif life.bites and not life.over:
                     self._look(life)  # its last sighting
+            except (DrawproofError, OSError) as exc:
+                # The others are healed all the same.
+                self._failure = self._failure or f"a fault could not be healed: {exc}"
+        try:
             while any(life.healed_ns is not None and not life.over for life in self._lives):
                 self._look_around()
                 time.sleep(TICK_S)

@@ -70,6 +70,7 @@ def faults(
         made = _fault(book, item, path, plan, spec)
         if made is not None:
             same = sum(other.name.partition(" #")[0] == made.name for other in found)
+            _check_alone(book, item, path, made, found)
             unique = f"{made.name} #{same + 1}" if same else made.name
             found.append(
                 FaultSpec(unique, made.family, made.kind, made.at_s, made.for_s, made.params)
@@ -113,6 +114,22 @@ def _fault(
     return FaultSpec(
         fault_name(family, kind, params), family, kind, at_s, for_s, tuple(sorted(params.items()))
     )
+
+
+def _check_alone(
+    book: Book, node: Node, path: str, made: FaultSpec, others: list[FaultSpec]
+) -> None:
+    """Two faults of one kind on one thing at one time would be one."""
+    for other in others:
+        same = (other.family, other.kind, _where(other)) == (made.family, made.kind, _where(made))
+        end_s = other.at_s + (other.for_s or 0.0)
+        if same and made.at_s < end_s and other.at_s < made.at_s + (made.for_s or 0.0):
+            book.add(node, path, f"at the same time as {other.name!r}", "one of a kind at a time")
+
+
+def _where(spec: FaultSpec) -> tuple[object, ...]:
+    params = dict(spec.params)
+    return params.get("edge"), params.get("target"), params.get("operation")
 
 
 def _check_name(book: Book, node: Node, path: str, kind: str, found: str, spec: LenderSpec) -> None:

@@ -124,7 +124,9 @@ class Monitor:
         if state != "well":
             await self._primary_is_gone(state)
         elif self._standby is not None and (
-            self._standby.ended or standby_is_lost(self._pulse, now_ns, held_up_ns)
+            not self._in_sync  # given up before, and not let go of yet
+            or self._standby.ended
+            or standby_is_lost(self._pulse, now_ns, held_up_ns)
         ):
             await self._standby_is_gone(self._standby)
 

@@ -29,3 +29,13 @@ def serve(make_app: Callable[[], Any], held: socket.socket) -> None:
         timeout_graceful_shutdown=1,
     )
     uvicorn.Server(config).run(sockets=[held])
+
+
+def answers(port: int) -> bool:
+    """Does /readyz answer 200?"""
+    try:
+        with socket.create_connection(("127.0.0.1", port), timeout=1) as connection:
+            connection.sendall(b"GET /readyz HTTP/1.0\r\nHost: lender\r\n\r\n")
+            return connection.recv(64).startswith(b"HTTP/1.1 200")
+    except OSError:
+        return False

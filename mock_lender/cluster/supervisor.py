@@ -32,7 +32,7 @@ from mock_lender.cluster.config import LenderConfig
 from mock_lender.cluster.control import Control, Refused
 from mock_lender.cluster.ports import bound_again, listening_socket
 from mock_lender.cluster.postgres import SHOWN, Access, kill_in
-from mock_lender.cluster.replica import serve
+from mock_lender.cluster.replica import answers, serve
 from mock_lender.cluster.replication import LOST
 from mock_lender.cluster.topology import Service, Topology, start_ticks
 from mock_lender.cluster.witness import NAME as WITNESS
@@ -144,7 +144,7 @@ class Supervisor:
     def _wait_ready(self, names: list[str]) -> None:
         give_up_s = time.monotonic() + READY_WITHIN_S
         for name in names:
-            while not _answers(self._ports[name]):
+            while not answers(self._ports[name]):
                 self._reap()
                 if name not in self._pids:
                     raise PostgresError(f"{name} ended while it was starting")
@@ -152,10 +152,9 @@ class Supervisor:
                     raise PostgresError(f"{name} did not answer within {READY_WITHIN_S:.0f} s")
                 time.sleep(0.01)
         self._reap()
-        for name in names:
-            # Somebody answered at its port; was it this one?
-            if name not in self._pids:
-                raise PostgresError(f"{name} ended while it was starting")
+        gone = [name for name in names if name not in self._pids]
+        if gone:  # somebody else answered at its port
+            raise PostgresError(f"{gone[0]} ended while it was starting")
 
     def _reap(self) -> None:
         """Note the children that have ended; a killed replica stays away until restarted."""
@@ -298,16 +297,6 @@ class Supervisor:
             pid = self._pids.pop(name)
             os.kill(pid, signal.SIGKILL)
             os.waitpid(pid, 0)
-
-
-def _answers(port: int) -> bool:
-    """Does /readyz answer 200?"""
-    try:
-        with socket.create_connection(("127.0.0.1", port), timeout=1) as connection:
-            connection.sendall(b"GET /readyz HTTP/1.0\r\nHost: lender\r\n\r\n")
-            return connection.recv(64).startswith(b"HTTP/1.1 200")
-    except OSError:
-        return False
 
 
 def main() -> int:

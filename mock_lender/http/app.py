@@ -17,7 +17,7 @@ from starlette.routing import Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from mock_lender.context import ServiceContext
-from mock_lender.http.planted import PREFIX, PlantedFaults, nobody, suffering
+from mock_lender.http.planted import PREFIX, PROBE_HEADER, PlantedFaults, nobody, suffering
 from mock_lender.http.problems import problem
 from mock_lender.resilience.deadline import Deadline
 from mock_lender.resilience.profile import Settings
@@ -39,7 +39,7 @@ class Edge:
         self._ctx = ctx
         self._settings = Settings.of(ctx.config.protections)
         self._slots = asyncio.Semaphore(slots) if slots else None
-        self._planted = PlantedFaults(ctx.config.token)
+        self._planted = PlantedFaults(ctx.config.token, ctx.telemetry)
         self.served = 0
         self.shed = 0
         self.posts = 0
@@ -82,7 +82,7 @@ class Edge:
             scope["state"]["drill"] = hmac.compare_digest(
                 headers.get("x-drill-token", "").encode(), self._ctx.config.token.encode()
             )
-            planted = self._planted.hit(scope["path"], key)
+            planted = self._planted.hit(scope["path"], key, headers.get(PROBE_HEADER))
             work = self._app
             if planted is not None:
                 work = suffering(planted, self._app, unsaid=noted(nobody), connection=send)

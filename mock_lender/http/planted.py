@@ -21,7 +21,11 @@ from urllib.parse import unquote
 from starlette.responses import JSONResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from mock_lender.telemetry import Telemetry
+
 PREFIX = "/control/faults/"
+# Of a call that only looks whether a fault of this name acts.
+PROBE_HEADER = "x-fault-probe"
 KINDS = ("late", "late_reply", "lost_reply")
 LEASE_S_MAX = 3600.0
 LATENCY_S_MAX = 600.0
@@ -52,8 +56,9 @@ class Planted:
 class PlantedFaults:
     """Those of one service. `nothing planted` is the usual case and costs one comparison."""
 
-    def __init__(self, token: str) -> None:
+    def __init__(self, token: str, telemetry: Telemetry) -> None:
         self._token = token
+        self._telemetry = telemetry
         self._faults: dict[str, Planted] = {}
         self._calls: Counter[tuple[str, str]] = Counter()
 
@@ -82,8 +87,9 @@ class PlantedFaults:
         self._faults[name] = planted
         return JSONResponse({}, status_code=201)
 
-    def hit(self, path: str, draw_key: str) -> Planted | None:
-        """The fault that this call meets, or none."""
+    def hit(self, path: str, draw_key: str, probe_of: str | None) -> Planted | None:
+        """The fault that this call meets, or none. A probe meets the fault that it was sent to look
+        at, and no other; calls that are hit are written down."""
         if not self._faults:
             return None
         operation = path.strip("/")
@@ -92,9 +98,13 @@ class PlantedFaults:
         for name, planted in list(self._faults.items()):
             if planted.until_ns < now_ns:
                 del self._faults[name]
-            elif planted.operation == operation and planted.hits(
-                draw_key, self._calls[operation, draw_key]
+            elif (
+                probe_of in (None, name)
+                and planted.operation == operation
+                and planted.hits(draw_key, self._calls[operation, draw_key])
             ):
+                if probe_of is None:
+                    self._telemetry.state("planted", draw_key, name)
                 return planted
         return None
 

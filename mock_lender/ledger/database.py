@@ -19,6 +19,8 @@ from mock_lender.telemetry import Telemetry
 
 LOOK_S = 0.02
 CONNECT_S = 2.0
+# InternalClientError: a pool that was dropped while a connection was on its way back to it.
+LOST = (asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError, OSError)
 CONTENDED = (
     asyncpg.CheckViolationError,
     asyncpg.DeadlockDetectedError,
@@ -75,7 +77,11 @@ class Database:
         """Keep to the primary that the witness names, until cancelled."""
         while True:
             with contextlib.suppress(
-                OSError, asyncpg.PostgresError, asyncpg.InterfaceError, TimeoutError
+                OSError,
+                asyncpg.PostgresError,
+                asyncpg.InterfaceError,
+                asyncpg.InternalClientError,
+                TimeoutError,
             ):
                 await self._look()
             await asyncio.sleep(LOOK_S)
@@ -160,5 +166,5 @@ async def _fetch(pool: "asyncpg.Pool", statement: str, values: tuple[object, ...
             return list(await connection.fetch(statement, *values))
     except CONTENDED as exc:
         raise ContendedError(type(exc).__name__) from exc
-    except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError) as exc:
+    except LOST as exc:
         raise StoreError(f"{type(exc).__name__}: {exc}") from exc

@@ -15,13 +15,15 @@ TRIES = 8
 
 @dataclass(frozen=True, slots=True)
 class Stale:
-    """A try that has been paying for too long. `closes`: its bank can close the key."""
+    """A try that has been paying for too long. `closes`: its bank can close the key; one that
+    can't refuses the payout after `not_after_ns`, CLOCK_MONOTONIC."""
 
     draw_key: str
     try_: int
     bank: str
     payout_key: str
     closes: bool
+    not_after_ns: int | None
 
 
 class Store:
@@ -103,8 +105,12 @@ class Store:
             0.0, "SELECT * FROM claim_stale($1, $2, $3)", int(again_s * 1e9), most, self._offset_ns
         )
         return [
-            Stale(r["draw_key"], r["try"], r["bank"], r["payout_key"], r["closes"]) for r in rows
-        ]
+            Stale(
+                r["draw_key"], r["try"], r["bank"], r["payout_key"], r["closes"],
+                r["not_after_ns"],
+            )
+            for r in rows
+        ]  # fmt: skip
 
     async def expire(self, older_s: float, most: int) -> int:
         """End draws that nobody has come back to; how many."""

@@ -6,6 +6,8 @@ It works in a lane of its own: its own connections to the database and to the ba
 """
 
 import asyncio
+import contextlib
+import time
 
 from mock_lender.context import ServiceContext
 from mock_lender.http.client import HopClient
@@ -15,6 +17,9 @@ from mock_lender.resilience.profile import Settings
 
 AGAIN_S = 1.0
 AT_ONCE = 32
+# A bank that does not answer must not keep the others waiting, whatever the profile's timeouts.
+ASK_S = 1.0
+MARGIN_NS = 400_000_000
 EXPIRE_EVERY_S = 1.0
 
 
@@ -36,23 +41,29 @@ class Sweeper:
             tick += 1
             try:
                 stale = await self._store.claim_stale(AGAIN_S, AT_ONCE)
-                await asyncio.gather(*(self._end(one) for one in stale))
+                ends = [self._end(one) for one in stale]
+                for came in await asyncio.gather(*ends, return_exceptions=True):
+                    if isinstance(came, BaseException):
+                        raise came
                 if tick % ticks_per_expiry == 0:
                     await self._store.expire(self._ctx.config.expire_after_s, 1000)
-            except (StoreError, ContendedError, NoPrimaryError) as exc:
-                # The database is away; the next tick tries again, and says so in the record.
-                self._ctx.telemetry.state("sweeper", "database", type(exc).__name__)
+            except (StoreError, ContendedError, NoPrimaryError, OSError) as exc:
+                # The database is away, or the disk full; the next tick tries again, and says so in
+                # the record where there is room for it.
+                with contextlib.suppress(OSError):
+                    self._ctx.telemetry.state("sweeper", "database", type(exc).__name__)
 
     async def _end(self, stale: Stale) -> None:
         path = f"/payouts/{stale.payout_key}"
+        asked_ns = time.monotonic_ns()
         if stale.closes:
             reply = await self._client.call(
                 stale.bank, "POST", f"{path}/close",
-                body={}, draw_key=stale.draw_key, idempotent=True,
+                body={}, draw_key=stale.draw_key, timeout_s=ASK_S, idempotent=True,
             )  # fmt: skip
         else:
             reply = await self._client.call(
-                stale.bank, "GET", path, draw_key=stale.draw_key, idempotent=True
+                stale.bank, "GET", path, draw_key=stale.draw_key, timeout_s=ASK_S, idempotent=True
             )
         state = reply.body.get("state") if reply.ok else "unanswered"
         by = f"sweeper {self._ctx.name}"
@@ -60,7 +71,12 @@ class Sweeper:
             await self._store.post(stale.draw_key, stale.try_, by)
         elif state == "closed":
             await self._store.void(stale.draw_key, stale.try_, "closed", by)
-        elif state == "not_paid" and not stale.closes:
-            # claim_stale waits until well after not_after: what is not paid now never will be.
+        elif state == "not_paid" and not stale.closes and _too_late(stale, asked_ns):
             await self._store.void(stale.draw_key, stale.try_, "too_late", by)
         self._ctx.telemetry.state("sweeper", stale.draw_key, str(state))
+
+
+def _too_late(stale: Stale, asked_ns: int) -> bool:
+    """Was the bank asked at a time when what it had not paid it never would? By the bank's own kind
+    of clock: the database's may have been set in the meantime."""
+    return stale.not_after_ns is None or asked_ns > stale.not_after_ns + MARGIN_NS

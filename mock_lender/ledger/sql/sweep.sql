@@ -3,7 +3,8 @@
 
 -- Tries that have been paying for too long. Each look doubles the wait for the next.
 CREATE FUNCTION claim_stale(p_again_ns bigint, p_most integer, p_offset_ns bigint)
-RETURNS TABLE (draw_key text, try integer, bank text, payout_key text, closes boolean)
+RETURNS TABLE (draw_key text, try integer, bank text, payout_key text, closes boolean,
+               not_after_ns bigint)
 LANGUAGE sql AS $$
     WITH stale AS (
         SELECT t.draw_key, t.try FROM tries t
@@ -14,7 +15,7 @@ LANGUAGE sql AS $$
             look_ns = now_ns(p_offset_ns) + p_again_ns * (1 << least(t.looks, 3))
             FROM stale WHERE t.draw_key = stale.draw_key AND t.try = stale.try RETURNING t.*
     )
-    SELECT c.draw_key, c.try, tiers.bank, c.payout_key, tiers.closes
+    SELECT c.draw_key, c.try, tiers.bank, c.payout_key, tiers.closes, c.not_after_ns
         FROM claimed c JOIN tiers ON tiers.tier = c.tier
 $$;
 
