@@ -15,7 +15,7 @@ def heal(run: Path) -> list[str]:
 
     Says what it did, a line each. Raises HarnessError when `run` is no run directory.
     """
-    if not (run / "run.json").exists():
+    if not any((run / name).exists() for name in ("run.json", "processes.jsonl")):
         raise HarnessError(f"{run} is no run directory")
     lines = undo_all(run)
     for name, pid, ticks in started(run):

@@ -71,6 +71,15 @@ def test_a_held_up_monitor_gives_everybody_that_much_longer() -> None:
     assert patience.held_up_ns(pulse, round(5.04 * S)) == 0
 
 
+def test_an_answer_just_before_it_was_held_up_is_not_silence() -> None:
+    patience, pulse = Patience(), Pulse(answered_ns=1 * S)
+    assert patience.held_up_ns(pulse, 1 * S) == 0
+    pulse.answered_ns = round(1.01 * S)
+    now_ns = round(3.01 * S)
+    assert patience.held_up_ns(pulse, now_ns) == 2 * S
+    assert primary_is(pulse, now_ns, 2 * S) == "well"
+
+
 def test_a_copy_counts_when_it_has_what_was_there_the_look_before() -> None:
     pulse = Pulse(answered_ns=0)
     pulse.saw(flushed=100, copied=40, sync_state="sync")

@@ -6,6 +6,7 @@ one line here.
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Literal
 
 from harness.faults.database import DatabaseFreeze, DatabaseKill, Role
 from harness.faults.fault import Fault, Healer
@@ -38,10 +39,10 @@ class Parameter:
 
 @dataclass(frozen=True, slots=True)
 class FaultKind:
-    """needs_for: the fault must be undone, so `for` must be given."""
+    """for_key: must `for` be given, may it, or is there nothing of ours to undo after a while?"""
 
     parameters: tuple[Parameter, ...]
-    needs_for: bool
+    for_key: Literal["needed", "optional", "none"]
     build: Callable[[FaultSpec], Fault]
 
 
@@ -154,29 +155,29 @@ CATALOGUE: dict[tuple[str, str], FaultKind] = {
             Parameter("latency", "latency_s", parse_duration_s, _DURATION),
             Parameter("jitter", "jitter_s", parse_duration_s, _DURATION, 0.0, required=False),
         ),
-        needs_for=True,
+        for_key="needed",
         build=_latency,
     ),
     ("process", "kill"): FaultKind(
         (Parameter("target", "target", _text, "a replica such as ledger-1", names="replica"),),
-        needs_for=False,
+        for_key="optional",
         build=_kill,
     ),
     ("process", "freeze"): FaultKind(
         (Parameter("target", "target", _text, "a replica such as gateway-1", names="service"),),
-        needs_for=True,
+        for_key="needed",
         build=_freeze,
     ),
-    ("database", "kill_primary"): FaultKind((), needs_for=False, build=_database),
-    ("database", "kill_standby"): FaultKind((), needs_for=False, build=_database),
-    ("database", "freeze_primary"): FaultKind((), needs_for=True, build=_database),
-    ("database", "freeze_standby"): FaultKind((), needs_for=True, build=_database),
-    ("service", "late"): FaultKind((*_SERVICE, _LATE), needs_for=True, build=_service("late")),
+    ("database", "kill_primary"): FaultKind((), for_key="none", build=_database),
+    ("database", "kill_standby"): FaultKind((), for_key="none", build=_database),
+    ("database", "freeze_primary"): FaultKind((), for_key="needed", build=_database),
+    ("database", "freeze_standby"): FaultKind((), for_key="needed", build=_database),
+    ("service", "late"): FaultKind((*_SERVICE, _LATE), for_key="needed", build=_service("late")),
     ("service", "late_reply"): FaultKind(
-        (*_SERVICE, _LATE), needs_for=True, build=_service("late_reply")
+        (*_SERVICE, _LATE), for_key="needed", build=_service("late_reply")
     ),
     ("service", "lost_reply"): FaultKind(
-        (*_SERVICE, _SILENT), needs_for=True, build=_service("lost_reply")
+        (*_SERVICE, _SILENT), for_key="needed", build=_service("lost_reply")
     ),
 }
 

@@ -12,6 +12,7 @@ from harness.judge.guarantee import Share
 from harness.judge.latency import LatencySummary
 from harness.judge.parts import Parts
 from harness.judge.view import FaultLine, RunView
+from harness.scenario.model import Expectation
 from harness.units import format_yuan
 
 RANK = {"held": 0, "inconclusive": 1, "breached": 2}
@@ -38,7 +39,7 @@ def conclude(view: RunView, parts: Parts) -> Verdict:
     not measured well can't accuse either. Exit codes: 4 aborted, 5 harness or target error.
     """
     found = tuple(doubts(view, parts))
-    met = tuple(meet(expectation, parts) for expectation in view.scenario.expect)
+    met = tuple(_meet(view, expectation, parts) for expectation in view.scenario.expect)
     wrong = [finding for finding in parts.audit if finding.verdict == "breached"]
     if wrong and not _only_unfinished(view, [finding.rule for finding in wrong]):
         names = ", ".join(f"rule {f.rule} ({f.name}: {f.count})" for f in wrong)
@@ -51,6 +52,15 @@ def conclude(view: RunView, parts: Parts) -> Verdict:
     exit_code = {"held": 0, "inconclusive": _unsure_code(view), "breached": 1}[verdict]
     value = to_json(view, parts, met, verdict, exit_code, reason, found)
     return Verdict(verdict, exit_code, reason, found, met, parts, value)
+
+
+def _meet(view: RunView, expectation: Expectation, parts: Parts) -> Met:
+    """What was computed from rows that are not all there holds nothing and breaches nothing."""
+    gone = sorted({*view.missing, *view.cut})
+    if gone:
+        why = f"evidence is missing or cut: {', '.join(gone)}"
+        return Met(expectation, None, "inconclusive", why)
+    return meet(expectation, parts)
 
 
 def _only_unfinished(view: RunView, rules: list[int]) -> bool:
@@ -102,6 +112,8 @@ def to_json(
         "scenario": view.scenario.name,
         "seed": view.scenario.seed,
         "profile": view.scenario.lender.profile,
+        "protections": dict(view.scenario.lender.protections),
+        "defects": list(view.scenario.lender.defects),
         "verdict": verdict,
         "exit_code": exit_code,
         "reason": reason,

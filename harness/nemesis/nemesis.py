@@ -121,7 +121,9 @@ class Nemesis:
 
     def _look_around(self, next_ns: int | None = None) -> None:
         """Look at what is due to be looked at; none is begun that would delay the next step."""
-        for life in self._lives:
+        # Who has not been seen to bite yet comes first: a long look at another must not hide how a
+        # short fault began.
+        for life in sorted(self._lives, key=lambda life: life.bites):
             now_ns = time.monotonic_ns()
             if life.injected_ns is None or life.over or now_ns < life.next_look_ns:
                 continue

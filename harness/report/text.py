@@ -21,6 +21,12 @@ def summary(view: RunView, verdict: Verdict) -> str:
         f"({format_yuan(total.broken_fen)}), {total.rightly_refused:,} rightly refused, "
         f"{total.wrongly_approved:,} wrongly approved",
     ]
+    if view.scenario.lender.defects:
+        lines.append(f"planted     defects: {', '.join(view.scenario.lender.defects)}")
+    if view.missing or view.cut:
+        lines.append(
+            "            of what evidence there is, which is not all: no figure here holds"
+        )
     lines += [
         f"broken by   {b.cause} at {b.hop}: {b.draws:,} draws, {format_yuan(b.amount_fen)}"
         for b in parts.guarantee.broken_by[:5]

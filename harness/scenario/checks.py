@@ -12,6 +12,12 @@ def check(book: Book, root: Node, scenario: Scenario) -> None:
             root, "expect.baseline", "nothing",
             "at least one expectation: without a steady state nothing is proven",
         )  # fmt: skip
+    for expectation in scenario.expect:
+        if expectation.measure == "rto_s" and len(scenario.faults) != 1:
+            book.add(
+                root, f"expect.{expectation.phase}", f"{expectation.text!r} with "
+                f"{len(scenario.faults)} faults", "rto_s in drills with one fault alone",
+            )  # fmt: skip
     patience = scenario.load.patience
     if patience.attempt_timeout_s > patience.deadline_s:
         book.add(

@@ -97,7 +97,8 @@ def _fault(
         return None
     needed = [p.key for p in known.parameters if p.required]
     optional = [p.key for p in known.parameters if not p.required]
-    (needed if known.needs_for else optional).append("for")
+    if known.for_key != "none":
+        (needed if known.for_key == "needed" else optional).append("for")
     found = fields(book, node, path, [family, "at", *needed], optional)
     params: dict[str, float | int | str] = {}
     for p in known.parameters:
@@ -107,13 +108,20 @@ def _fault(
         if p.names and p.key in found:
             _check_name(book, found[p.key], place, p.names, str(params[p.param]), spec)
     at_s = value(book, found.get("at"), f"{path}.at", moment(plan), 0.0, "")
-    for_s = value(book, found.get("for"), f"{path}.for", parse_duration_s, None, "")
+    for_s = value(book, found.get("for"), f"{path}.for", _some_time, None, "")
     if at_s + (for_s or 0.0) > plan.load_s and "at" in found:
         book.add(found["at"], f"{path}.at", f"until {at_s + (for_s or 0):g} s",
                  f"a fault that is over before the load ends at {plan.load_s:g} s")  # fmt: skip
     return FaultSpec(
         fault_name(family, kind, params), family, kind, at_s, for_s, tuple(sorted(params.items()))
     )
+
+
+def _some_time(text: object) -> float:
+    seconds = parse_duration_s(text)
+    if seconds <= 0:
+        raise ValueError("a duration above 0s")
+    return seconds
 
 
 def _check_alone(

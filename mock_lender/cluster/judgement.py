@@ -28,8 +28,9 @@ class Patience:
         """To be asked at each tick."""
         if pulse.answered_ns != self._answered_ns:
             self._answered_ns, self._held_up_ns = pulse.answered_ns, 0
-        elif now_ns - self._ticked_ns > LATE_TICK_S * NS_PER_S:
-            self._held_up_ns += now_ns - self._ticked_ns
+        if now_ns - self._ticked_ns > LATE_TICK_S * NS_PER_S:
+            # Also when there was an answer just before it was held up, which it hears of only now.
+            self._held_up_ns += max(0, now_ns - max(self._ticked_ns, pulse.answered_ns))
         self._ticked_ns = now_ns
         return self._held_up_ns
 
