@@ -1,6 +1,7 @@
 """Ports of a lender's services: one each, held from the start, and taken back after a kill."""
 
 import random
+import socket
 
 import pytest
 
@@ -30,10 +31,20 @@ def test_no_two_services_are_given_one_port() -> None:
             one.close()
 
 
-def test_a_port_that_somebody_holds_is_not_taken_back() -> None:
+def test_a_port_that_somebody_listens_on_is_not_taken_back() -> None:
     with listening_socket() as held:
-        port = held.getsockname()[1]
+        held.listen()
         with pytest.raises(OSError, match="in use"):
-            bound_again(port)
+            bound_again(held.getsockname()[1])
+
+
+def test_a_port_is_taken_back_although_connections_linger() -> None:
+    with listening_socket() as held:
+        held.listen()
+        port = held.getsockname()[1]
+        caller = socket.create_connection(("127.0.0.1", port))
+        accepted, _ = held.accept()
+    accepted.close()  # whoever closes first lingers
+    caller.close()
     with bound_again(port) as again:
         again.listen()

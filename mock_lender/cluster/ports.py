@@ -17,9 +17,12 @@ def listening_socket() -> socket.socket:
     start = random.SystemRandom().randint(FIRST, LAST)
     for step in range(LAST - FIRST + 1):
         try:
-            return _bound(FIRST + (start - FIRST + step) % (LAST - FIRST + 1), again=False)
+            held = _bound(FIRST + (start - FIRST + step) % (LAST - FIRST + 1), again=False)
         except OSError:
             continue
+        # From here on, so that its connections don't keep the port from it when it is restarted.
+        held.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        return held
     raise OSError(f"no free port between {FIRST} and {LAST}")
 
 

@@ -195,7 +195,7 @@ class Supervisor:
         try:
             return self._do(method, path, query)
         except (*LOST, TimeoutError) as exc:
-            raise Refused(503, f"the database went away: {type(exc).__name__}") from exc
+            raise Refused(503, f"{type(exc).__name__}: {exc}") from exc
 
     def _do(self, method: str, path: str, query: dict[str, str]) -> dict[str, object]:
         if method == "POST" and path.startswith("/restart/"):
