@@ -2,6 +2,7 @@
 
     python -m benchmarks.lender rate --runs 5      draws granted a second, capacity unset
     python -m benchmarks.lender latency --runs 3   6,000 draws at 100/s each: p50, p99
+    python -m benchmarks.lender closed --runs 5    the same by 32 callers in a closed loop
     python -m benchmarks.lender footprint --runs 5 up, down, proportional set size
     python -m benchmarks.lender slices --runs 5    one hot tier in 1 slice and in 8
     python -m benchmarks.lender settle --runs 5    1,000 draws; replies lost, payouts late, kills
@@ -22,6 +23,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from benchmarks.lender_closed import closed
 from benchmarks.lender_parts import footprint, slices
 from harness.environment import commit, machine
 from harness.evidence.rows import Try
@@ -125,7 +127,7 @@ def settled(run: Path) -> dict[str, Any]:
 
 
 PARTS: dict[str, Callable[[], dict[str, Any]]] = {
-    "rate": rate, "latency": latency, "footprint": footprint, "slices": slices, "settle": settle,
+    "rate": rate, "latency": latency, "footprint": footprint, "slices": slices, "settle": settle, "closed": closed,
 }  # fmt: skip
 
 

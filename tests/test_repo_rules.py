@@ -48,7 +48,12 @@ IMPORTERS = {
     ),
     "httpx": ("mock_lender.http.client",),
     "httpx_aiohttp": ("mock_lender.http.client",),
-    "aiohttp": ("mock_lender.http.client", "benchmarks.failover", "benchmarks.soak"),
+    "aiohttp": (
+        "mock_lender.http.client",
+        "benchmarks.failover",
+        "benchmarks.lender_closed",
+        "benchmarks.soak",
+    ),
     "pybreaker": ("mock_lender.resilience.breaker", "tests.test_resilience"),
     "tenacity": ("mock_lender.resilience.retry",),
     "uvicorn": ("mock_lender.cluster.replica",),
