@@ -127,8 +127,13 @@ def settled(run: Path) -> dict[str, Any]:
 
 
 PARTS: dict[str, Callable[[], dict[str, Any]]] = {
-    "rate": rate, "latency": latency, "footprint": footprint, "slices": slices, "settle": settle, "closed": closed,
-}  # fmt: skip
+    "rate": rate,
+    "closed": closed,
+    "latency": latency,
+    "footprint": footprint,
+    "slices": slices,
+    "settle": settle,
+}
 
 
 def spreads(runs: list[dict[str, Any]]) -> dict[str, Any]:

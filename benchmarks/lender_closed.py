@@ -1,7 +1,7 @@
 """Callers who press again as soon as they are answered: what the lender's processes can do at most.
 
-Not how borrowers come, and no latency of theirs; the difference to open arrivals is what waiting for
-work costs.
+Not how borrowers come, and no latency of theirs; the difference to open arrivals is what waiting
+for work costs.
 """
 
 import asyncio
