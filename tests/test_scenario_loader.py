@@ -34,14 +34,14 @@ def test_the_two_smoke_scenarios_differ_in_the_profile_line_alone() -> None:
     ]
 
 
-def test_smoke_is_the_designs_example() -> None:
+def test_smoke_is_the_designs_example_at_rates_that_leave_room() -> None:
     scenario = load_scenario(SMOKE, (), None).scenario
     assert scenario.phases.load_s == 41
     assert [fault.at_s for fault in scenario.faults] == [16, 17]
     assert scenario.faults[1].for_s == 10
     assert dict(scenario.faults[1].params)["latency_s"] == 3
-    assert scenario.load.shape.rate_per_s == 60
-    assert scenario.load.shape.steps[0].rate_per_s == 110
+    assert scenario.load.shape.rate_per_s == 30
+    assert scenario.load.shape.steps[0].rate_per_s == 55
     assert len(scenario.expect) == 6
     assert scenario.abort[0].for_s == 10
 
