@@ -1,13 +1,16 @@
 """One transaction of the ledger at a time: what it answers, on a real database."""
 
 import asyncio
+import gc
 import time
 from collections.abc import Iterator
 
 import pytest
 
 from mock_lender.cluster.config import TierConfig
-from tests.databases import PEOPLE, Books, body, one_database, store_of
+from mock_lender.ledger.database import Database
+from mock_lender.telemetry import Telemetry
+from tests.databases import ACCESS, PEOPLE, Books, body, one_database, store_of
 
 
 @pytest.fixture(scope="module")
@@ -76,3 +79,28 @@ def test_stale_tries_are_claimed_by_one_sweeper_and_looked_at_less_and_less(book
             assert gaps_s[2] >= 0.19
 
     asyncio.run(go())
+
+
+def test_a_statement_that_nobody_waits_for_ends_in_silence(books: Books) -> None:
+    """Its caller has gone and its connection breaks: nobody is told, and nothing complains."""
+    complaints: list[object] = []
+
+    async def go() -> None:
+        asyncio.get_running_loop().set_exception_handler(lambda _, what: complaints.append(what))
+        telemetry = Telemetry(books.witness_json.parent, "ledger-1")
+        database = Database(books.witness_json, ACCESS, 2, telemetry)
+        following = asyncio.create_task(database.follow())
+        await database.there(5.0)
+        caller = asyncio.create_task(database.rows(1.0, "SELECT pg_sleep(100)"))
+        await database.rows(1.0, "SELECT 1")  # sent after it, so it is under way
+        (statement,) = database.asked
+        caller.cancel()
+        await asyncio.wait({caller})
+        following.cancel()
+        database.close()
+        await asyncio.wait({statement, following})
+        assert caller.cancelled()
+
+    asyncio.run(go())
+    gc.collect()
+    assert complaints == []

@@ -68,6 +68,7 @@ class Database:
         self._pool: asyncpg.Pool | None = None
         self._where: tuple[int, int] | None = None
         self._there = asyncio.Event()
+        self.asked: set[asyncio.Task[list[Any]]] = set()
 
     async def there(self, within_s: float) -> None:
         """Wait for a primary. Raises TimeoutError."""
@@ -136,7 +137,7 @@ class Database:
             pool = await self._pooled(wait_s)
             # Who is asked, not who is the primary by the time of the answer.
             result, server = "unknown", self._server
-            rows: list[Any] = await asyncio.shield(_fetch(pool, statement, values))
+            rows = await asyncio.shield(self._ask(pool, statement, values))
             result = "ok"
         except ContendedError:
             result = "refused"
@@ -149,6 +150,20 @@ class Database:
                 result=result,
             )  # fmt: skip
         return rows
+
+    def _ask(
+        self, pool: "asyncpg.Pool", statement: str, values: tuple[object, ...]
+    ) -> "asyncio.Task[list[Any]]":
+        """In a task of its own, kept until it has ended: its caller may have gone by then."""
+        task = asyncio.create_task(_fetch(pool, statement, values))
+        self.asked.add(task)
+        task.add_done_callback(self._answered)
+        return task
+
+    def _answered(self, task: "asyncio.Task[list[Any]]") -> None:
+        self.asked.discard(task)
+        if not task.cancelled():
+            task.exception()  # looked at, or asyncio complains when nobody waited for it
 
     async def _pooled(self, wait_s: float) -> "asyncpg.Pool":
         """The pool, when there is a primary. Raises NoPrimaryError."""
