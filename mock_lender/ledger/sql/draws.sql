@@ -7,7 +7,10 @@ BEGIN
     INSERT INTO draws (draw_key, borrower, amount_fen, purpose, body_hash, requested_ns)
         VALUES (p->>'draw_key', (p->>'borrower')::integer, (p->>'amount_fen')::bigint,
                 p->>'purpose', p->>'body_hash', now_ns(p_offset_ns))
-        ON CONFLICT (draw_key) DO NOTHING;
+        ON CONFLICT (draw_key) DO NOTHING RETURNING * INTO d;
+    IF d.draw_key IS NOT NULL THEN
+        RETURN d;
+    END IF;
     SELECT * INTO d FROM draws WHERE draw_key = p->>'draw_key' FOR UPDATE;
     IF d.body_hash <> p->>'body_hash' THEN
         RETURN NULL;
@@ -36,6 +39,7 @@ BEGIN
     RETURN told(d);
 END $$;
 
+-- When it was decided, and by which policies; a decision to pay is written with the try.
 CREATE FUNCTION decide(d draws, p jsonb, p_offset_ns bigint) RETURNS void LANGUAGE sql AS $$
     UPDATE draws SET
         risk_policy = (p->>'risk_policy')::integer, risk_ns = (p->>'risk_ns')::bigint,
@@ -116,15 +120,18 @@ BEGIN
     -- A bank that can't close is asked half a second after it has begun to refuse the payout.
     t.look_ns := greatest(t.opened_ns + (p->>'look_after_ns')::bigint, t.not_after_ns + 500000000);
     INSERT INTO tries SELECT t.*;
-    UPDATE draws SET state = 'paying', try = t.try, tier = t.tier, nonce = p->>'nonce'
+    UPDATE draws SET state = 'paying', try = t.try, tier = t.tier, nonce = p->>'nonce',
+        risk_policy = (p->>'risk_policy')::integer, risk_ns = (p->>'risk_ns')::bigint,
+        compliance_rules = (p->>'compliance_rules')::integer,
+        compliance_ns = (p->>'compliance_ns')::bigint,
+        decided_ns = t.opened_ns
         WHERE draw_key = d.draw_key;
     RETURN t;
 END $$;
 
-CREATE FUNCTION reserve(p jsonb, p_offset_ns bigint) RETURNS jsonb LANGUAGE plpgsql AS $$
-DECLARE d draws; b borrowers; t tries;
+-- The answer to a request that can change nothing any more; null: it may go on.
+CREATE FUNCTION ended(d draws, p jsonb, p_offset_ns bigint) RETURNS jsonb LANGUAGE plpgsql AS $$
 BEGIN
-    d := lock_draw(p, p_offset_ns);
     IF d.draw_key IS NULL THEN
         RETURN jsonb_build_object('state', 'key-reused');
     END IF;
@@ -134,6 +141,17 @@ BEGIN
     END IF;
     IF d.state IN ('paid', 'refused') THEN
         RETURN told(d);
+    END IF;
+    RETURN NULL;
+END $$;
+
+CREATE FUNCTION reserve(p jsonb, p_offset_ns bigint) RETURNS jsonb LANGUAGE plpgsql AS $$
+DECLARE d draws; b borrowers; t tries; done jsonb;
+BEGIN
+    d := lock_draw(p, p_offset_ns);
+    done := ended(d, p, p_offset_ns);
+    IF done IS NOT NULL THEN
+        RETURN done;
     END IF;
     IF d.state = 'paying' AND d.nonce IS DISTINCT FROM p->>'nonce' THEN
         RETURN jsonb_build_object('state', 'in-progress');
@@ -146,15 +164,17 @@ BEGIN
         SELECT * INTO t FROM tries WHERE draw_key = d.draw_key AND try = d.try;
     ELSE
         SELECT * INTO b FROM borrowers WHERE borrower = d.borrower FOR UPDATE;
-        PERFORM decide(d, p, p_offset_ns);
         IF b.borrower IS NULL OR b.barred THEN
+            PERFORM decide(d, p, p_offset_ns);
             RETURN refuse_for_good(d, 'compliance', 'ledger', 'barred', p_offset_ns);
         END IF;
         IF d.amount_fen > b.limit_fen - b.outstanding_fen - b.held_fen THEN
+            PERFORM decide(d, p, p_offset_ns);
             RETURN refuse_for_good(d, 'quota', 'ledger', 'over-quota', p_offset_ns);
         END IF;
         t := open_try(d, p, p_offset_ns);
         IF t.tier IS NULL THEN
+            PERFORM decide(d, p, p_offset_ns);
             RETURN jsonb_build_object('state', 'no-money');
         END IF;
     END IF;
@@ -165,18 +185,12 @@ BEGIN
 END $$;
 
 CREATE FUNCTION refuse(p jsonb, p_offset_ns bigint) RETURNS jsonb LANGUAGE plpgsql AS $$
-DECLARE d draws;
+DECLARE d draws; done jsonb;
 BEGIN
     d := lock_draw(p, p_offset_ns);
-    IF d.draw_key IS NULL THEN
-        RETURN jsonb_build_object('state', 'key-reused');
-    END IF;
-    IF d.state = 'expired'
-        OR d.requested_ns < now_ns(p_offset_ns) - (p->>'retention_ns')::bigint THEN
-        RETURN jsonb_build_object('state', 'gone');
-    END IF;
-    IF d.state IN ('paid', 'refused') THEN
-        RETURN told(d);
+    done := ended(d, p, p_offset_ns);
+    IF done IS NOT NULL THEN
+        RETURN done;
     END IF;
     IF d.state = 'paying' THEN
         RETURN jsonb_build_object('state', 'in-progress');

@@ -1,5 +1,6 @@
 -- Moving money: the only functions that change an account. Each change is a version of the account
--- and a pair of postings; the postings of one (draw_key, try, event) sum to zero.
+-- and a pair of postings; the postings of one (draw_key, try, event) sum to zero. What an UPDATE
+-- returns is worked out after its row lock was won, the clock too.
 
 CREATE FUNCTION post_pair(
     p_key text, p_try integer, p_event text, p_from text, p_to text, p_amount bigint, p_ns bigint
@@ -14,15 +15,15 @@ CREATE FUNCTION move_quota(
     p_borrower integer, p_outstanding bigint, p_held bigint,
     p_key text, p_try integer, p_event text, p_offset_ns bigint
 ) RETURNS bigint LANGUAGE plpgsql AS $$
-DECLARE b borrowers; at_ns bigint;
+DECLARE number bigint; limited bigint; owed bigint; held bigint; at_ns bigint;
 BEGIN
-    PERFORM 1 FROM borrowers WHERE borrower = p_borrower FOR UPDATE;
-    at_ns := now_ns(p_offset_ns);
     UPDATE borrowers SET outstanding_fen = outstanding_fen + p_outstanding,
         held_fen = held_fen + p_held, version = version + 1
-        WHERE borrower = p_borrower RETURNING * INTO b;
+        WHERE borrower = p_borrower
+        RETURNING version, limit_fen, outstanding_fen, held_fen, now_ns(p_offset_ns)
+        INTO number, limited, owed, held, at_ns;
     INSERT INTO versions VALUES
-        ('borrower:' || p_borrower, b.version, b.limit_fen, b.outstanding_fen, b.held_fen, NULL,
+        ('borrower:' || p_borrower, number, limited, owed, held, NULL,
          at_ns, p_key, p_try, p_event);
     RETURN at_ns;
 END $$;
@@ -32,15 +33,15 @@ CREATE FUNCTION move_slice(
     p_tier text, p_slice integer, p_balance bigint, p_held bigint,
     p_key text, p_try integer, p_event text, p_offset_ns bigint
 ) RETURNS bigint LANGUAGE plpgsql AS $$
-DECLARE s slices; at_ns bigint;
+DECLARE number bigint; balance bigint; held bigint; at_ns bigint;
 BEGIN
-    PERFORM 1 FROM slices WHERE tier = p_tier AND slice = p_slice FOR UPDATE;
-    at_ns := now_ns(p_offset_ns);
     UPDATE slices SET balance_fen = balance_fen + p_balance, held_fen = held_fen + p_held,
         version = version + 1
-        WHERE tier = p_tier AND slice = p_slice RETURNING * INTO s;
+        WHERE tier = p_tier AND slice = p_slice
+        RETURNING version, held_fen, balance_fen, now_ns(p_offset_ns)
+        INTO number, held, balance, at_ns;
     INSERT INTO versions VALUES
-        ('tier:' || p_tier || '/' || p_slice, s.version, NULL, NULL, s.held_fen, s.balance_fen,
+        ('tier:' || p_tier || '/' || p_slice, number, NULL, NULL, held, balance,
          at_ns, p_key, p_try, p_event);
     RETURN at_ns;
 END $$;
