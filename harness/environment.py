@@ -58,7 +58,8 @@ def commit() -> str | None:
         return None
     try:
         head = _git(git, root, "rev-parse", "HEAD")
-        changed = _git(git, root, "status", "--porcelain", "--untracked-files=no")
+        where = (".", ":(exclude)docs/results")  # what was measured is no part of what measures
+        changed = _git(git, root, "status", "--porcelain", "--untracked-files=no", "--", *where)
     except (OSError, subprocess.SubprocessError):
         return None
     return head + ("+changes" if changed else "")
