@@ -8,7 +8,9 @@ from pathlib import Path
 
 from harness.commands import heal_command, recheck_command, run_command, validate_command
 from harness.errors import DrawproofError
+from harness.find_capacity import Asked, find_capacity
 from harness.lender_up import lender_up
+from harness.units import parse_duration_s, parse_rate_per_s
 
 EXITS = """exit codes: 0 held, 1 breached, 2 usage or scenario error, 3 inconclusive,
 4 aborted for safety or a fault would not heal, 5 harness or target error"""
@@ -46,6 +48,7 @@ def _parser() -> argparse.ArgumentParser:
     recheck = commands.add_parser("recheck", help="judge a run directory again, from its evidence")
     recheck.add_argument("run", type=Path, metavar="RUN")
     recheck.set_defaults(command=_recheck)
+    _add_capacity(commands)
     _add_lender(commands)
     heal = commands.add_parser("heal", help="undo what a dead run left behind")
     heal.add_argument("run", type=Path, metavar="RUN")
@@ -63,6 +66,85 @@ def _add_run(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") ->
         "--out", type=Path, default=Path("runs"), metavar="DIR", help="where run directories go"
     )
     run.set_defaults(command=_run)
+
+
+def _add_capacity(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    capacity = commands.add_parser(
+        "capacity",
+        help="raise the rate until the steady state breaks",
+        epilog="exit codes: 0 the knee is known, 1 money was wrong, 2 usage or scenario error, "
+        "3 the knee is not known, 5 harness or target error",
+    )
+    _add_scenario(capacity)
+    capacity.add_argument(
+        "--from",
+        type=_rate,
+        dest="first",
+        metavar="RATE",
+        help="first rate tried, such as 50/s; default: the scenario's own",
+    )
+    capacity.add_argument(
+        "--to",
+        type=_rate,
+        default=2000.0,
+        dest="most",
+        metavar="RATE",
+        help="no higher rate is tried (default 2000/s)",
+    )
+    capacity.add_argument(
+        "--hold",
+        type=_hold,
+        default=12.0,
+        metavar="TIME",
+        help="how long each rate is held (default 12s)",
+    )
+    capacity.add_argument(
+        "--repeat",
+        type=int,
+        choices=range(1, 21),
+        default=3,
+        metavar="N",
+        help="searches, each with a seed of its own (default 3)",
+    )
+    capacity.add_argument(
+        "--out", type=Path, default=Path("runs"), metavar="DIR", help="where its folder goes"
+    )
+    capacity.set_defaults(command=_capacity)
+
+
+def _rate(text: str) -> float:
+    try:
+        rate_per_s = parse_rate_per_s(text)
+    except ValueError as exc:
+        raise argparse.ArgumentTypeError(f"{text!r}: {exc}") from exc
+    if not 1 <= rate_per_s <= 5000:
+        raise argparse.ArgumentTypeError(f"{text!r}: from 1/s to 5000/s")
+    return rate_per_s
+
+
+def _hold(text: str) -> float:
+    try:
+        seconds = parse_duration_s(text)
+    except ValueError as exc:
+        raise argparse.ArgumentTypeError(f"{text!r}: {exc}") from exc
+    if not 5 <= seconds <= 600:
+        raise argparse.ArgumentTypeError(f"{text!r}: from 5s to 10min")
+    return seconds
+
+
+def _capacity(arguments: argparse.Namespace) -> int:
+    return find_capacity(
+        Asked(
+            scenario=arguments.scenario,
+            overrides=tuple(arguments.set),
+            profile=arguments.profile,
+            first_per_s=arguments.first,
+            most_per_s=arguments.most,
+            hold_s=arguments.hold,
+            searches=arguments.repeat,
+            out=arguments.out,
+        )
+    )
 
 
 def _add_scenario(parser: argparse.ArgumentParser) -> None:

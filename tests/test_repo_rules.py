@@ -26,10 +26,11 @@ FLOORS = (
     ("harness.faults",),
     ("harness.scenario",),
     ("harness.judge", "harness.load", "harness.nemesis"),
+    ("harness.capacity",),
     ("harness.target", "harness.plan", "harness.heal"),
     ("harness.watch",),
     ("harness.report", "harness.drill", "harness.lender_up"),
-    ("harness.commands",),
+    ("harness.commands", "harness.find_capacity"),
     ("harness.cli",),
 )  # fmt: skip
 

@@ -1,6 +1,7 @@
 """report.html: one self-contained file; every text of the run is escaped."""
 
 from pathlib import Path
+from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
@@ -13,8 +14,8 @@ from harness.units import format_yuan
 TEMPLATE = "report.html.j2"
 
 
-def html(view: RunView, verdict: Verdict) -> str:
-    """The same run gives the same bytes."""
+def render(template: str, **values: Any) -> str:
+    """A template of this room; every text in it is escaped."""
     environment = Environment(
         loader=FileSystemLoader(Path(__file__).parent),
         autoescape=True,
@@ -23,7 +24,13 @@ def html(view: RunView, verdict: Verdict) -> str:
         lstrip_blocks=True,
     )
     environment.filters["yuan"] = format_yuan
-    return environment.get_template(TEMPLATE).render(
+    return environment.get_template(template).render(**values)
+
+
+def html(view: RunView, verdict: Verdict) -> str:
+    """The same run gives the same bytes."""
+    return render(
+        TEMPLATE,
         view=view,
         scenario=view.scenario,
         verdict=verdict,
