@@ -6,7 +6,13 @@ import traceback
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from harness.commands import heal_command, recheck_command, run_command, validate_command
+from harness.commands import (
+    heal_command,
+    plan_command,
+    recheck_command,
+    run_command,
+    validate_command,
+)
 from harness.errors import DrawproofError
 from harness.find_capacity import Asked, find_capacity
 from harness.lender_up import lender_up
@@ -56,6 +62,9 @@ def _parser() -> argparse.ArgumentParser:
     validate = commands.add_parser("validate", help="check a scenario; starts nothing")
     _add_scenario(validate)
     validate.set_defaults(command=_validate)
+    plan = commands.add_parser("plan", help="draw what a scenario plans; starts nothing")
+    _add_scenario(plan)
+    plan.set_defaults(command=_plan)
     return parser
 
 
@@ -182,6 +191,10 @@ def _heal(arguments: argparse.Namespace) -> int:
 
 def _validate(arguments: argparse.Namespace) -> int:
     return validate_command(arguments.scenario, arguments.set, arguments.profile)
+
+
+def _plan(arguments: argparse.Namespace) -> int:
+    return plan_command(arguments.scenario, arguments.set, arguments.profile)
 
 
 def _lender_up(arguments: argparse.Namespace) -> int:

@@ -12,6 +12,7 @@ from harness.judge.load_view import load_view
 from harness.judge.verdict import Verdict, verdict_bytes
 from harness.plan import make_plan
 from harness.report.live import LiveView
+from harness.report.plan_picture import pen_for, picture
 from harness.report.write import write_reports
 from harness.scenario.loader import Loaded, load_scenario
 from harness.stopping import StopFlag
@@ -19,11 +20,12 @@ from harness.stopping import StopFlag
 
 def run_command(scenario: Path, overrides: list[str], profile: str | None, out: Path) -> int:
     """`drawproof run`: nothing is started before the whole scenario has been checked."""
-    loaded = _load(scenario, overrides, profile)
+    loaded = load_scenario(scenario, overrides, profile)
     plan = make_plan(loaded.scenario)
+    _warn(loaded)
     stop = StopFlag()
     stop.install()
-    run = prepare(plan, loaded.text, out)
+    run = prepare(plan, loaded.text, loaded.files, out)
     print(f"drill {loaded.scenario.name} · seed {loaded.scenario.seed} · evidence in {run.path}")
     sys.stdout.flush()
     live = LiveView(sys.stdout)
@@ -48,8 +50,9 @@ def heal_command(path: Path) -> int:
 
 def validate_command(scenario: Path, overrides: list[str], profile: str | None) -> int:
     """`drawproof validate`: all problems at once, or one line that says it is sound."""
-    loaded = _load(scenario, overrides, profile)
+    loaded = load_scenario(scenario, overrides, profile)
     plan = make_plan(loaded.scenario)
+    _warn(loaded)
     print(
         f"{scenario}: sound. {len(plan.intents)} draws of {loaded.scenario.load.borrowers} "
         f"borrowers in {loaded.scenario.phases.load_s:g} s, {len(plan.faults)} faults, "
@@ -58,11 +61,23 @@ def validate_command(scenario: Path, overrides: list[str], profile: str | None) 
     return 0
 
 
-def _load(scenario: Path, overrides: list[str], profile: str | None) -> Loaded:
+def plan_command(scenario: Path, overrides: list[str], profile: str | None) -> int:
+    """`drawproof plan`: the planned rate, phases and faults, drawn; starts nothing."""
     loaded = load_scenario(scenario, overrides, profile)
+    plan = make_plan(loaded.scenario)
+    text = picture(plan, pen_for(sys.stdout.encoding))
+    if sys.stdout.encoding:  # a trace's or a file's name may have letters that it has not
+        text = text.encode(sys.stdout.encoding, "replace").decode(sys.stdout.encoding)
+    print(text)
+    sys.stdout.flush()
+    _warn(loaded)
+    return 0
+
+
+def _warn(loaded: Loaded) -> None:
+    """What is planned and can't be proven, before anything runs."""
     for warning in loaded.warnings:
         print(f"warning: {warning}", file=sys.stderr)
-    return loaded
 
 
 def _judge(run: RunDir) -> Verdict:

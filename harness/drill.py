@@ -14,7 +14,7 @@
 import secrets
 import shutil
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from harness.clock import NS_PER_S
@@ -208,8 +208,10 @@ class Drill:
         self._run.write_json("run.json", self._record)
 
 
-def prepare(plan: Plan, text: str, parent: Path) -> RunDir:
-    """Step 2: the run directory with the plan in it. Raises HarnessError when it can't be made."""
+def prepare(plan: Plan, text: str, files: Mapping[str, bytes], parent: Path) -> RunDir:
+    """Step 2: the run directory with the plan in it, and the files that the scenario's text names.
+
+    Raises HarnessError when it can't be made."""
     scenario = plan.scenario
     run = RunDir.create(parent, scenario.name, scenario.seed)
     free_mb = shutil.disk_usage(run.path).free // 2**20
@@ -219,6 +221,8 @@ def prepare(plan: Plan, text: str, parent: Path) -> RunDir:
             f"a drill needs {FREE_MB_MIN} MB"
         )
     run.write_text("scenario.yaml", text)
+    for name, data in files.items():
+        run.write_bytes(name, data)
     run.write_json("environment.json", environment(scenario.name, scenario.seed))
     writer = StreamWriter(run.stream_path("intents"), "intents")
     for intent in plan.intents:

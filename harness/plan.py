@@ -3,11 +3,17 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from harness.clock import NS_PER_S
 from harness.errors import Problem, ScenarioError
 from harness.evidence.rows import Borrower, Intent
 from harness.faults.catalogue import build_fault
 from harness.faults.fault import Fault
-from harness.load.intents import TooFewBorrowers, plan_intents, tier_balances_fen
+from harness.load.intents import (
+    SWEEPER_WINDOW_S,
+    TooFewBorrowers,
+    plan_intents,
+    tier_balances_fen,
+)
 from harness.load.population import plan_population
 from harness.scenario.model import Scenario
 
@@ -26,6 +32,7 @@ class Plan:
 
 def make_plan(scenario: Scenario) -> Plan:
     """Everything that follows from the scenario and its seed. Raises ScenarioError."""
+    _check_trace(scenario)
     population = plan_population(scenario)
     try:
         intents = plan_intents(scenario, population)
@@ -47,3 +54,23 @@ def proxied_edges(scenario: Scenario) -> tuple[str, ...]:
     """Edges that any fault names, in order of name."""
     named = {value for spec in scenario.faults for key, value in spec.params if key == "edge"}
     return tuple(sorted(str(edge) for edge in named))
+
+
+def _check_trace(scenario: Scenario) -> None:
+    """No borrower of a trace comes again before the draw before must have ended."""
+    again_s = scenario.load.patience.deadline_s + SWEEPER_WINDOW_S
+    last_ns: dict[int, int] = {}
+    problems = []
+    for draw in scenario.load.shape.traced:
+        if draw.borrower is None:
+            continue
+        before_ns = last_ns.get(draw.borrower)
+        last_ns[draw.borrower] = draw.due_ns
+        if before_ns is not None and draw.due_ns - before_ns < again_s * NS_PER_S:
+            after_s = (draw.due_ns - before_ns) / NS_PER_S
+            found = f"borrower {draw.borrower} again after {after_s:g} s"
+            allowed = f"one draw of a borrower in {again_s:g} s (deadline and sweeper)"
+            place = f"row {draw.row}, due_s"
+            problems.append(Problem(scenario.load.shape.trace, 0, place, found, allowed))
+    if problems:
+        raise ScenarioError(tuple(problems))

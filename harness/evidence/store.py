@@ -51,9 +51,13 @@ class RunDir:
 
     def write_text(self, name: str, text: str) -> None:
         """A whole file or none."""
+        self.write_bytes(name, text.encode())
+
+    def write_bytes(self, name: str, data: bytes) -> None:
+        """A whole file or none."""
         partial = self.path / f"{name}.partial"
         try:
-            partial.write_text(text)
+            partial.write_bytes(data)
             os.replace(partial, self.path / name)
         except OSError as exc:
             raise HarnessError(f"{self.path / name} can't be written: {exc}") from exc

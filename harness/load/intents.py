@@ -9,10 +9,9 @@ from collections.abc import Mapping, Sequence
 
 from harness.clock import NS_PER_S
 from harness.evidence.rows import Borrower, Intent
-from harness.load.arrivals import due_times_ns
+from harness.load.arrivals import arrivals
 from harness.load.population import AMOUNT_YUAN
 from harness.scenario.model import Scenario
-from harness.scenario.shapes import stretches
 from harness.seeds import draw_key, stream
 
 PURPOSES = ("consumption", "education", "medical", "renovation")
@@ -38,17 +37,21 @@ class TooFewBorrowers(ValueError):
 def plan_intents(scenario: Scenario, population: Sequence[Borrower]) -> tuple[Intent, ...]:
     """All draw intents in due order; due_ns counts from t = 0. Raises TooFewBorrowers."""
     load, phases = scenario.load, scenario.phases
-    arrivals = stream(scenario.seed, "arrivals")
-    due = list(due_times_ns(stretches(load.shape, phases.load_s), arrivals))
     first_fault_s = min((fault.at_s for fault in scenario.faults), default=math.inf)
     people = _Queues(population, stream(scenario.seed, "who"))
     dice = stream(scenario.seed, "what")
     again_ns = int((load.patience.deadline_s + SWEEPER_WINDOW_S) * NS_PER_S)
     planned = []
-    for number, due_ns in enumerate(due):
+    due = arrivals(load.shape, stream(scenario.seed, "arrivals"))
+    for number, (due_ns, given_borrower, given_fen) in enumerate(due):
         refusal = REFUSALS[dice.randrange(3)] if dice.random() < load.journey.must_refuse else ""
         amount_fen, purpose = _amount_fen(dice), PURPOSES[dice.randrange(len(PURPOSES))]
-        borrower = people.take(delinquent=refusal == "delinquent", due_ns=due_ns, again_ns=again_ns)
+        amount_fen = amount_fen if given_fen is None else given_fen
+        if given_borrower is not None:  # by a trace; borrowers are numbered from 1
+            borrower = population[given_borrower - 1]
+        else:
+            late = refusal == "delinquent"
+            borrower = people.take(delinquent=late, due_ns=due_ns, again_ns=again_ns)
         if refusal == "over-quota":
             amount_fen += borrower.limit_fen
         elif refusal == "barred-purpose":

@@ -1,8 +1,8 @@
 """What can only be checked of a scenario as a whole."""
 
-from harness.scenario.model import PHASES, Scenario
+from harness.errors import Problem
+from harness.scenario.model import Scenario
 from harness.scenario.nodes import Book, Node
-from harness.scenario.shapes import stretches
 
 
 def check(book: Book, root: Node, scenario: Scenario) -> None:
@@ -24,30 +24,27 @@ def check(book: Book, root: Node, scenario: Scenario) -> None:
             root, "load.patience.attempt_timeout", f"{patience.attempt_timeout_s:g} s",
             "at most the deadline",
         )  # fmt: skip
+    _check_trace(book, root, scenario)
 
 
-def warnings_of(scenario: Scenario) -> tuple[str, ...]:
-    """What will run but may not be able to prove what is expected."""
-    found = []
-    planned = {phase: planned_draws(scenario, phase) for phase in PHASES}
-    planned["drill"] = sum(planned.values())
-    for expectation in scenario.expect:
-        draws = planned.get(expectation.phase, 0.0)
-        if expectation.measure.startswith("p") and expectation.measure[1:2].isdigit():
-            beyond = draws * (1 - float(expectation.measure[1:]) / 100)
-            if beyond < 10:
-                found.append(
-                    f"expect.{expectation.phase}: {expectation.text}: about {draws:.0f} draws are "
-                    f"planned, {beyond:.1f} beyond the quantile; it will be inconclusive below 10"
-                )
-    return tuple(found)
-
-
-def planned_draws(scenario: Scenario, phase: str) -> float:
-    """How many draws are expected to fall due in a phase."""
-    start_s = scenario.phases.start_s(phase)
-    end_s = scenario.phases.start_s((*PHASES, "drain")[PHASES.index(phase) + 1])
-    return sum(
-        max(0.0, min(end_s, part.end_s) - max(start_s, part.start_s)) * part.rate_per_s
-        for part in stretches(scenario.load.shape, scenario.phases.load_s)
-    )
+def _check_trace(book: Book, root: Node, scenario: Scenario) -> None:
+    """A trace that says who draws: only borrowers there are, and nothing else may say who."""
+    load = scenario.load
+    if not load.shape.names_borrowers:
+        return
+    for draw in load.shape.traced:
+        if draw.borrower is not None and draw.borrower > load.borrowers:
+            place = f"row {draw.row}, borrower"
+            allowed = f"1 to {load.borrowers}, as in load.borrowers"
+            book.problems.append(Problem(load.shape.trace, 0, place, str(draw.borrower), allowed))
+    for key, share in (("must_refuse", load.journey.must_refuse), ("hot", load.journey.hot)):
+        if share:
+            book.add(
+                root, f"load.journey.{key}", f"{share:g}",
+                "0 with a trace that names borrowers: who draws how much is in the trace",
+            )  # fmt: skip
+    if load.shape.kinds != ("trace",):
+        book.add(
+            root, "load.shape", f"{' + '.join(load.shape.kinds)}",
+            "a trace that names borrowers alone: other draws could be of the same borrowers",
+        )  # fmt: skip

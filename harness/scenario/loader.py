@@ -1,24 +1,28 @@
 """A scenario file to a Scenario: every problem at once, each with its file, line and key path."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from harness.scenario import sections
-from harness.scenario.checks import check, warnings_of
+from harness.scenario.checks import check
 from harness.scenario.model import Scenario
 from harness.scenario.nodes import Book, dump, fields, override, read_file
+from harness.scenario.planned import warnings_of
+from harness.scenario.trace import Beside
 
 KEYS = ("name", "cause", "seed", "lender", "load", "phases", "faults", "expect")
 
 
 @dataclass(frozen=True, slots=True)
 class Loaded:
-    """text: the scenario as YAML with the overrides in it; loading it gives the same Scenario."""
+    """text: the scenario as YAML with the overrides in it; loading it gives the same Scenario, from
+    a folder that has `files` (name to bytes) beside it."""
 
     scenario: Scenario
     warnings: tuple[str, ...]
     text: str
+    files: Mapping[str, bytes]
 
 
 def load_scenario(path: Path, overrides: Sequence[str], profile: str | None) -> Loaded:
@@ -28,7 +32,7 @@ def load_scenario(path: Path, overrides: Sequence[str], profile: str | None) -> 
         override(root, text)
     if profile is not None:
         override(root, f"lender.profile={profile}")
-    book = Book()
+    book, beside = Book(), Beside(path.parent)
     found = fields(book, root, "", KEYS, ("abort",))
     phases = sections.phases(book, found.get("phases"))
     lender = sections.lender(book, found.get("lender"))
@@ -37,7 +41,7 @@ def load_scenario(path: Path, overrides: Sequence[str], profile: str | None) -> 
         cause=sections.cause(book, found.get("cause")),
         seed=sections.seed(book, found.get("seed")),
         lender=lender,
-        load=sections.load(book, found.get("load"), phases),
+        load=sections.load(book, found.get("load"), phases, beside),
         phases=phases,
         faults=sections.faults(book, found.get("faults"), phases, lender),
         expect=sections.expect(book, found.get("expect")),
@@ -46,4 +50,4 @@ def load_scenario(path: Path, overrides: Sequence[str], profile: str | None) -> 
     book.close()
     check(book, root, scenario)
     book.close()
-    return Loaded(scenario, warnings_of(scenario), dump(root))
+    return Loaded(scenario, warnings_of(scenario), dump(root), beside.taken)

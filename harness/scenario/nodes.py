@@ -7,7 +7,7 @@ what is too large to be a scenario.
 from collections.abc import Callable, Iterable
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar
 
 import yaml
 
@@ -143,6 +143,13 @@ def plain(node: Node) -> Any:
         return yaml.constructor.SafeConstructor().construct_object(node)
     except (yaml.YAMLError, ValueError):
         return str(node.value)
+
+
+def form_of(node: Node) -> Literal["mapping", "list", "value"]:
+    """What a node is, where more than one form is allowed."""
+    if isinstance(node, yaml.MappingNode):
+        return "mapping"
+    return "list" if isinstance(node, yaml.SequenceNode) else "value"
 
 
 def shown(node: Node) -> str:

@@ -5,7 +5,7 @@ import re
 from harness.faults.catalogue import CATALOGUE, fault_name
 from harness.scenario.grammar import parse_abort, parse_expectation
 from harness.scenario.lender_section import banks_of, lender
-from harness.scenario.load_section import load, moment
+from harness.scenario.load_section import load
 from harness.scenario.model import (
     CAUSES,
     AbortRule,
@@ -15,6 +15,7 @@ from harness.scenario.model import (
     LenderSpec,
     PhasePlan,
 )
+from harness.scenario.moments import moment
 from harness.scenario.nodes import Book, Node, fields, items, plain, shown, value
 from harness.scenario.numbers import one_of, whole
 from harness.units import parse_duration_s
