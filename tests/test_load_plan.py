@@ -11,9 +11,10 @@ from hypothesis import strategies as st
 from harness.clock import NS_PER_S
 from harness.load.arrivals import due_times_ns
 from harness.load.borrower import Act, Came, patience
-from harness.load.intents import plan_intents, tier_balances_fen
+from harness.load.intents import plan_intents
 from harness.load.outcome import Answer, of_answer, of_trouble
 from harness.load.population import plan_population
+from harness.load.room import tier_balances_fen
 from harness.scenario.loader import load_scenario
 from harness.scenario.model import Patience, RateStep, Shape, Spike
 from harness.scenario.shapes import Stretch, rate_at, stretches

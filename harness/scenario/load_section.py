@@ -6,7 +6,6 @@ from typing import Literal
 
 from harness.scenario.model import (
     PHASES,
-    Journey,
     LoadSpec,
     Patience,
     PhasePlan,
@@ -15,8 +14,9 @@ from harness.scenario.model import (
     Spike,
 )
 from harness.scenario.nodes import Book, Node, fields, items, value
-from harness.scenario.numbers import number, one_of, whole
-from harness.units import parse_duration_s, parse_range_s, parse_rate_per_s, parse_share
+from harness.scenario.numbers import one_of, whole
+from harness.scenario.people_section import journey, population
+from harness.units import parse_duration_s, parse_range_s, parse_rate_per_s
 
 _MOMENT = re.compile(r"\s*([a-z]+)\s*(?:\+\s*(.+?))?\s*")
 RATE_MAX_PER_S = 5000.0
@@ -38,15 +38,16 @@ def moment(plan: PhasePlan) -> Callable[[object], float]:
 
 
 def load(book: Book, node: Node | None, plan: PhasePlan) -> LoadSpec:
-    """shape, borrowers, journey, patience; workers is optional."""
+    """shape, borrowers, journey, patience; workers and population are optional."""
     keys = ("shape", "borrowers", "journey", "patience")
-    found = fields(book, node, "load", keys, ("workers",)) if node else {}
+    found = fields(book, node, "load", keys, ("workers", "population")) if node else {}
     return LoadSpec(
         shape=_shape(book, found.get("shape"), plan),
         borrowers=value(book, found.get("borrowers"), "load.borrowers", whole(1, 10**6), 1000, ""),
-        journey=_journey(book, found.get("journey")),
+        journey=journey(book, found.get("journey")),
         patience=_patience(book, found.get("patience")),
         workers=value(book, found.get("workers"), "load.workers", whole(1, 16), 1, ""),
+        population=population(book, found.get("population")),
     )
 
 
@@ -80,20 +81,6 @@ def _shape(book: Book, node: Node | None, plan: PhasePlan) -> Shape:
         spikes.append(Spike(at_s, for_s, rate))
     rate_per_s = value(book, found.get("rate"), f"{path}.rate", _rate, 1.0, "")
     return Shape(made, rate_per_s, tuple(steps), tuple(spikes))
-
-
-def _journey(book: Book, node: Node | None) -> Journey:
-    path = "load.journey"
-    keys = ("draw", "quota", "must_refuse")
-    found = fields(book, node, path, keys, ("hot",)) if node else {}
-    value(book, found.get("draw"), f"{path}.draw", number(1, 1), 1.0, "1: each intent is one draw")
-    return Journey(
-        quota_per_draw=value(book, found.get("quota"), f"{path}.quota", number(0, 1), 0.0, ""),
-        must_refuse=value(
-            book, found.get("must_refuse"), f"{path}.must_refuse", parse_share, 0.0, ""
-        ),
-        hot=value(book, found.get("hot"), f"{path}.hot", parse_share, 0.0, ""),
-    )
 
 
 def _patience(book: Book, node: Node | None) -> Patience:
