@@ -123,6 +123,7 @@ def test_straddling_is_one_attempt_before_the_first_bite() -> None:
     [
         (201, {"outcome": "granted"}, "granted", True, False),
         (200, {"outcome": "granted"}, "granted", True, False),
+        (201, {"outcome": "repaid"}, "repaid", True, False),
         (200, {}, "unknown", False, False),
         (403, {"final": True, "cause": "risk"}, "refused", True, False),
         (422, {"final": True}, "refused", True, False),
