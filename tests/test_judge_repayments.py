@@ -59,6 +59,15 @@ def test_repayments_of_which_none_was_acknowledged_prove_nothing() -> None:
     assert "nothing was repaid" in verdict.reason
 
 
+def test_a_probe_that_the_ledger_refused_is_no_repayment() -> None:
+    """Whether it takes writes is seen by asking for a repayment of nobody's."""
+    view = clean()
+    probe = Repayment("probe-1", 0, 1, "refused", T0_NS)
+    assert findings(replace(view, repayments=(probe,)))[2].verdict == "held"
+    taken = replace(view, repayments=(probe._replace(state="repaid"),))
+    assert findings(taken)[2].verdict == "breached"
+
+
 def _forgotten(view: RunView) -> RunView:
     return replace(view, repayments=view.repayments[1:])
 

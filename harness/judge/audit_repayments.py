@@ -32,10 +32,15 @@ def acknowledged(view: RunView, found: Offences) -> None:
 
 
 def unasked(view: RunView, found: Offences) -> None:
-    """2: nobody's debt was paid but by whom it was planned, with what they give."""
+    """2: nobody's debt was paid but by whom it was planned, with what they give.
+
+    A refused one took nothing: the nemesis asks for one that must be, to see that writes are taken.
+    """
     planned = {owed.repay_key: owed for owed in view.repay_intents}
-    found.examined += len(view.repayments)
     for row in view.repayments:
+        if row.state != "repaid":
+            continue
+        found.examined += 1
         owed = planned.get(row.repay_key)
         if owed is None:
             found.add(row.amount_fen, f"{row.repay_key}: repaid in the ledger, by nobody")
