@@ -25,6 +25,7 @@ from harness.evidence.store import RunDir
 from harness.guardian.client import Guardian
 from harness.guardian.journal import Journal
 from harness.load.attack import Attack
+from harness.load.shares import manifest
 from harness.nemesis.nemesis import Nemesis
 from harness.plan import Plan
 from harness.proxy.client import start_proxy
@@ -223,9 +224,12 @@ def prepare(plan: Plan, text: str, files: Mapping[str, bytes], parent: Path) -> 
     run.write_text("scenario.yaml", text)
     for name, data in files.items():
         run.write_bytes(name, data)
-    run.write_json("environment.json", environment(scenario.name, scenario.seed))
-    writer = StreamWriter(run.stream_path("intents"), "intents")
-    for intent in plan.intents:
-        writer.append(tuple(intent))
-    writer.close()
+    planned = manifest(plan.intents, plan.repayments)
+    known = environment(scenario.name, scenario.seed)
+    run.write_json("environment.json", {**known, "plan": planned})
+    for table, rows in (("intents", plan.intents), ("repay_intents", plan.repayments)):
+        writer = StreamWriter(run.stream_path(table), table)
+        for row in rows:
+            writer.append(tuple(row))
+        writer.close()
     return run

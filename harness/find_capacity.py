@@ -30,6 +30,7 @@ from harness.report.live import LiveView
 from harness.report.write import write_reports
 from harness.scenario.loader import load_scenario
 from harness.scenario.model import Scenario
+from harness.scenario.shapes import rate_at
 from harness.stopping import StopFlag
 
 WARMUP_S = 3.0
@@ -70,7 +71,7 @@ def find_capacity(asked: Asked) -> int:
     knees: list[Knee] = []
     points: list[Point] = []
     for number in range(asked.searches):
-        first = asked.first_per_s or scenario.load.shape.rate_per_s
+        first = asked.first_per_s or _own_rate(asked, scenario)
         known = [knee.held_per_s for knee in knees if knee.held_per_s]
         if known:
             first = tidy(statistics.median(known) * NEAR)
@@ -105,6 +106,18 @@ def _one_search(steps: Steps, attempt: Callable[[float], Point]) -> Knee:
         except StopIteration as over:
             knee: Knee = over.value
             return knee
+
+
+def _own_rate(asked: Asked, scenario: Scenario) -> float:
+    """What the scenario offers when its baseline begins, draws a second. Raises ScenarioError."""
+    rate_per_s = rate_at(scenario.load.shape.stretches, scenario.phases.start_s("baseline"))
+    if rate_per_s < 1:
+        problem = Problem(
+            str(asked.scenario), 0, "load.shape", f"{rate_per_s:g}/s when baseline begins",
+            "at least 1/s there, or --from RATE",
+        )  # fmt: skip
+        raise ScenarioError((problem,))
+    return tidy(rate_per_s)
 
 
 def _folder(out: Path, name: str) -> Path:
@@ -149,7 +162,7 @@ def _point(
     changes = _changes(asked, scenario, steady, number, rate_per_s)
     loaded = load_scenario(asked.scenario, changes, asked.profile)
     plan = make_plan(loaded.scenario)
-    run = prepare(plan, loaded.text, place)
+    run = prepare(plan, loaded.text, loaded.files, place)
     live = LiveView(sys.stdout)
     Drill(plan, run, stop, live.show).run()
     live.close()

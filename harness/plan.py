@@ -5,26 +5,25 @@ from dataclasses import dataclass
 
 from harness.clock import NS_PER_S
 from harness.errors import Problem, ScenarioError
-from harness.evidence.rows import Borrower, Intent
+from harness.evidence.rows import Borrower, Intent, RepayIntent
 from harness.faults.catalogue import build_fault
 from harness.faults.fault import Fault
-from harness.load.intents import (
-    SWEEPER_WINDOW_S,
-    TooFewBorrowers,
-    plan_intents,
-    tier_balances_fen,
-)
+from harness.load.choice import TooFewBorrowers
+from harness.load.intents import SWEEPER_WINDOW_S, plan_intents
 from harness.load.population import plan_population
+from harness.load.repayments import plan_repayments
+from harness.load.room import check_room, tier_balances_fen
 from harness.scenario.model import Scenario
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """intents: due_ns counts from t = 0. edges: those that lead through a proxy."""
+    """intents, repayments: due_ns counts from t = 0. edges: those that lead through a proxy."""
 
     scenario: Scenario
     population: tuple[Borrower, ...]
     intents: tuple[Intent, ...]
+    repayments: tuple[RepayIntent, ...]
     balances_fen: Mapping[str, int]
     faults: tuple[tuple[Fault, float, float | None], ...]
     edges: tuple[str, ...]
@@ -40,11 +39,14 @@ def make_plan(scenario: Scenario) -> Plan:
         found = str(scenario.load.borrowers)
         problem = Problem(scenario.name, 0, "load.borrowers", found, str(exc))
         raise ScenarioError((problem,)) from exc
+    balances_fen = tier_balances_fen(scenario, intents)
+    check_room(scenario, population, intents, balances_fen)
     return Plan(
         scenario=scenario,
         population=population,
         intents=intents,
-        balances_fen=tier_balances_fen(scenario, intents),
+        repayments=plan_repayments(scenario, intents),
+        balances_fen=balances_fen,
         faults=tuple((build_fault(spec), spec.at_s, spec.for_s) for spec in scenario.faults),
         edges=proxied_edges(scenario),
     )

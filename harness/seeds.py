@@ -17,3 +17,8 @@ def stream(root: int, name: str) -> random.Random:
 def draw_key(root: int, intent: int) -> str:
     """The idempotency key of an intent, the same for all its attempts (32 hex digits)."""
     return hashlib.sha256(f"{root}/draw/{intent}".encode()).hexdigest()[:32]
+
+
+def repay_key(root: int, intent: int) -> str:
+    """The idempotency key of the repayment that follows an intent (32 hex digits)."""
+    return hashlib.sha256(f"{root}/repay/{intent}".encode()).hexdigest()[:32]

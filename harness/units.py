@@ -1,10 +1,12 @@
-"""Quantities as people write them: `80ms`, `0.3s..1s`, `60/s`, `50 %`; and as people read them."""
+"""Quantities as people write them: `80ms`, `0.3s..1s`, `60/s`, `50 %`, `700 yuan`; and as people
+read them."""
 
 import re
 
 _SECONDS = {"us": 1e-6, "ms": 1e-3, "s": 1.0, "m": 60.0, "min": 60.0, "h": 3600.0}
 _DURATION = re.compile(r"\s*(\d+(?:\.\d+)?)\s*(us|ms|min|s|m|h)\s*")
 _RATE = re.compile(r"\s*(\d+(?:\.\d+)?)\s*/\s*(s|min|m|h)\s*")
+_YUAN = re.compile(r"\s*(\d+(?:\.\d{1,2})?)\s*yuan\s*")
 _PERCENT = re.compile(r"\s*(\d+(?:\.\d+)?)\s*%\s*")
 
 
@@ -45,6 +47,24 @@ def parse_share(value: object) -> float:
     if share is None or not 0 <= share <= 1:
         raise ValueError("a share from 0 to 1, or from 0 % to 100 %")
     return share
+
+
+def parse_yuan_fen(text: object) -> int:
+    """`700 yuan` -> 70000 fen, `0.5 yuan` -> 50. A bare number is refused. Raises ValueError."""
+    match = _YUAN.fullmatch(text) if isinstance(text, str) else None
+    if match is None:
+        raise ValueError("an amount with its unit, such as 700 yuan")
+    whole, _, part = match[1].partition(".")
+    return int(whole) * 100 + int(part.ljust(2, "0"))
+
+
+def parse_yuan_range_fen(text: object) -> tuple[int, int]:
+    """`100 yuan..5000 yuan` -> (10000, 500000). Raises ValueError."""
+    low, dots, high = text.partition("..") if isinstance(text, str) else ("", "", "")
+    bounds = (parse_yuan_fen(low), parse_yuan_fen(high)) if dots else (1, 0)
+    if bounds[0] > bounds[1]:
+        raise ValueError("a range of amounts, the smaller first, such as 100 yuan..5000 yuan")
+    return bounds
 
 
 def format_yuan(amount_fen: int) -> str:

@@ -1,6 +1,6 @@
 """A gateway that answers by the amount asked for: `python tests/fake_gateway.py`; prints its port.
 
-amount % 10   0-5 granted  6 refused for good  7 reset  8 half a body  9 silence
+amount % 10   0-5 granted or repaid  6 refused for good  7 reset  8 half a body  9 silence
 """
 
 import asyncio
@@ -8,6 +8,7 @@ import json
 import struct
 
 GRANTED = {"outcome": "granted", "draw_key": "k", "tier": "own", "paid_ns": 1}
+REPAID = {"outcome": "repaid", "repay_key": "k", "available_fen": 1}
 REFUSED = {"final": True, "certain": True, "cause": "risk", "hop": "risk", "reason": "delinquent"}
 GONE = {"reason": "unknown-key", "certain": False}
 
@@ -42,7 +43,8 @@ async def reply(writer: asyncio.StreamWriter, head: str, kind: int) -> bool:
     elif head.startswith("GET"):
         writer.write(answer(404, GONE))
     elif kind <= 5:
-        writer.write(answer(201, GRANTED))
+        repaid = head.startswith("POST /v1/repayments")
+        writer.write(answer(201, REPAID if repaid else GRANTED))
     elif kind == 6:
         writer.write(answer(403, REFUSED))
     elif kind == 7:

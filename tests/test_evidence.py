@@ -12,9 +12,12 @@ from harness.errors import HarnessError
 from harness.evidence import tables
 from harness.evidence.columns import LENDER_TABLES, LOAD_TABLES, PLACES, TABLES
 from harness.evidence.recorder import StreamWriter
-from harness.evidence.rows import ROWS
+from harness.evidence.rows import ROWS, Borrower
 from harness.evidence.store import RunDir
 from harness.judge.fault_lines import read_fault_lines
+from harness.judge.load_view import load_view
+from harness.scenario.loader import load_scenario
+from tests.drills import SMOKE
 
 
 def stream(path: Path, count: int, *, close: bool = True) -> None:
@@ -75,6 +78,43 @@ def test_compacting_keeps_the_rows_and_leaves_cut_streams_alone(tmp_path: Path) 
     other.compact()
     assert not (other.path / "states.parquet").exists()
     assert tables.read_rows(other.path, "states")[2]
+
+
+@pytest.mark.parametrize("compacted", [False, True])
+def test_columns_that_an_older_run_lacks_are_null(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, compacted: bool
+) -> None:
+    run = RunDir.create(tmp_path, "x", 1)
+    old = TABLES["population"]
+    while old.names[-1] != "delinquent":
+        old = old.remove(len(old.names) - 1)
+    with monkeypatch.context() as before:
+        before.setitem(TABLES, "population", old)
+        writer = StreamWriter(run.stream_path("population"), "population")
+        writer.append((1, "new", 100, False, True))
+        writer.close()
+        if compacted:
+            run.compact()
+    rows, missing, cut = tables.read_rows(run.path, "population")
+    assert rows == [(1, "new", 100, False, True, None, None, None, None)]
+    assert (missing, cut) == (False, False)
+    found = Borrower(*rows[0])  # type: ignore[arg-type]  # as stored
+    assert found == Borrower(1, "new", 100, barred=False, delinquent=True)
+
+
+@pytest.mark.parametrize(("repay", "missed"), [("0", False), ("20 %", True)])
+def test_planned_repayments_are_missed_only_where_there_should_be_some(
+    tmp_path: Path, repay: str, missed: bool
+) -> None:
+    """Runs of before there were any have no such table."""
+    run = RunDir.create(tmp_path, "x", 1)
+    loaded = load_scenario(SMOKE, (f"load.journey.repay={repay}",), None)
+    run.write_text("scenario.yaml", loaded.text)
+    run.write_json("run.json", {"ended": "complete", "t0_ns": 5})
+    view = load_view(run)
+    assert ("repay_intents" in view.missing) is missed
+    assert {"intents", "attempts", "repayments", "population"} <= set(view.missing)
+    assert view.repay_intents == ()
 
 
 def test_a_missing_table_is_said_to_be_missing(tmp_path: Path) -> None:

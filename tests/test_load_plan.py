@@ -10,9 +10,10 @@ from hypothesis import strategies as st
 
 from harness.clock import NS_PER_S
 from harness.load.borrower import Act, Came, patience
-from harness.load.intents import plan_intents, tier_balances_fen
+from harness.load.intents import plan_intents
 from harness.load.outcome import Answer, of_answer, of_trouble
 from harness.load.population import plan_population
+from harness.load.room import tier_balances_fen
 from harness.scenario.loader import load_scenario
 from harness.scenario.model import Patience
 from tests.drills import SMOKE
@@ -98,6 +99,7 @@ def test_straddling_is_one_attempt_before_the_first_bite() -> None:
     [
         (201, {"outcome": "granted"}, "granted", True, False),
         (200, {"outcome": "granted"}, "granted", True, False),
+        (201, {"outcome": "repaid"}, "repaid", True, False),
         (200, {}, "unknown", False, False),
         (403, {"final": True, "cause": "risk"}, "refused", True, False),
         (422, {"final": True}, "refused", True, False),

@@ -11,7 +11,7 @@ import pytest
 from harness.clock import NS_PER_S
 from harness.evidence import tables
 from harness.evidence.recorder import StreamWriter
-from harness.evidence.rows import Attempt, Intent, Second
+from harness.evidence.rows import Attempt, Intent, RepayIntent, Second
 from harness.evidence.store import RunDir
 from harness.guardian.client import Guardian
 from harness.load.attack import Attack, Progress
@@ -26,6 +26,8 @@ OVERRIDES = (
     "load.patience={deadline: 2s, attempt_timeout: 400ms, retries: 1, pause: 50ms..100ms,"
     " poll: 200ms}",
     "load.workers=2",
+    "load.journey.repay=60 %",
+    "load.journey.repay_after=100ms..800ms",
 )
 
 
@@ -36,6 +38,7 @@ class Loaded:
         scenario = load_scenario(SMOKE, OVERRIDES, None).scenario
         plan = make_plan(scenario)
         self.intents = {intent.intent: intent for intent in plan.intents}
+        self.owed = {owed.intent: owed for owed in plan.repayments}
         run = RunDir.create(folder, "load", 1)
         writer = StreamWriter(run.stream_path("intents"), "intents")
         for intent in plan.intents:
@@ -74,7 +77,14 @@ class Loaded:
                 found[attempt.intent].append(attempt)
         return found
 
-    def kind(self, intent: Intent) -> int:
+    def repays(self) -> dict[int, list[Attempt]]:
+        found: dict[int, list[Attempt]] = defaultdict(list)
+        for attempt in self.attempts:
+            if attempt.kind == "repay":
+                found[attempt.intent].append(attempt)
+        return found
+
+    def kind(self, intent: Intent | RepayIntent) -> int:
         return intent.amount_fen // 100 % 10
 
 
@@ -146,3 +156,38 @@ def test_health_has_a_row_for_each_second_and_worker(loaded: Loaded) -> None:
 def test_looks_are_made_for_about_half_of_the_draws(loaded: Loaded) -> None:
     looks = sum(a.kind == "look" for a in loaded.attempts)
     assert 0.3 < looks / len(loaded.intents) < 0.7
+
+
+def test_what_was_granted_in_time_is_repaid_as_planned_and_nothing_else(loaded: Loaded) -> None:
+    granted_ns = {
+        a.intent: a.done_ns
+        for a in loaded.attempts
+        if a.kind in ("press", "poll") and a.outcome == "granted"
+    }
+    assert set(loaded.repays()) == set(loaded.owed) & set(granted_ns)
+    assert len(loaded.repays()) > 30
+    for number, attempts in loaded.repays().items():
+        first = min(attempts, key=lambda a: a.n)
+        known_ns, due_ns = granted_ns[number], loaded.t0_ns + loaded.owed[number].due_ns
+        assert known_ns is not None
+        assert first.sent_ns is not None
+        assert first.scheduled_ns == max(due_ns, known_ns)
+        assert first.sent_ns >= first.scheduled_ns
+        assert {a.worker for a in attempts} == {f"worker-{number % 2 + 1}"}
+
+
+def test_a_repayment_is_asked_again_until_it_is_known(loaded: Loaded) -> None:
+    seen: Counter[str] = Counter()
+    for number, attempts in loaded.repays().items():
+        kind = loaded.kind(loaded.owed[number])
+        expected = "repaid" if kind <= 5 else "refused" if kind == 6 else "unknown"
+        assert {a.outcome for a in attempts} == {expected}
+        assert (len(attempts) == 1) is (expected != "unknown")
+        assert sorted(a.n for a in attempts) == list(range(1, len(attempts) + 1))
+        seen[expected] += 1
+    assert len(seen) == 3
+
+
+def test_a_draw_is_counted_as_granted_before_it_is_repaid(loaded: Loaded) -> None:
+    granted = {a.intent for a in loaded.attempts if a.kind == "press" and a.outcome == "granted"}
+    assert loaded.last.granted == len(granted)

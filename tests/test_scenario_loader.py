@@ -13,6 +13,7 @@ from harness.plan import make_plan
 from harness.scenario.grammar import parse_abort, parse_expectation
 from harness.scenario.loader import load_scenario
 from harness.scenario.measures import DRILL_ONLY, MEASURES
+from harness.scenario.model import LogNormal, PopulationSpec
 from tests.drills import NAIVE, ROOT, SMOKE
 from tests.run_views import clean
 
@@ -105,6 +106,31 @@ def test_every_problem_is_told_at_once(tmp_path: Path) -> None:
         (("retries: 2", "retries: yes"), "a whole number"),
         (("seed: 20260211", "seed: &a 1"), "plain YAML"),
         (("seed: 20260211", "seed: !!python/object:os.system 1"), "seed"),
+        (("must_refuse: 0.03", "must_refuse: 0.03, repay: 2"), "load.journey.repay: found '2'"),
+        (("must_refuse: 0.03", "must_refuse: 0.03, repay_after: 2s..4s"), "both or none"),
+        (("must_refuse: 0.03", "must_refuse: 0.03, repay: 0.1, repay_after: 4s..2s"),
+         "the smaller first"),
+        (("must_refuse: 0.03", "must_refuse: 0.03, repay: 0.1, repay_after: 50s..60s"),
+         "due before the load ends at 41 s"),
+        (("must_refuse: 0.03", "must_refuse: 0.03, repay: 0.1, repay_after: 1s..1h"),
+         "up to 600 s"),
+        (("borrowers: 20000", "borrowers: 20000\n  population: {zipf: 4}"), "from 0 to 3"),
+        (("borrowers: 20000", "borrowers: 20000\n  population: {limits: 0.5}"), "from 1 to 100"),
+        (("borrowers: 20000", "borrowers: 20000\n  population: {zip: 1}"), "zipf? one of"),
+        (("borrowers: 20000", "borrowers: 20000\n  population: {amounts: {median: 700}}"),
+         "an amount with its unit"),
+        (("borrowers: 20000", "borrowers: 20000\n  population: {amounts: {median: 9000 yuan}}"),
+         "a median within 100 yuan..5000 yuan"),
+        (("borrowers: 20000", "borrowers: 20000\n  population: {amounts: {range: 9 yuan..5 yuan}}"),
+         "the smaller first"),
+        (("borrowers: 20000",
+          "borrowers: 20000\n  population: {amounts: {range: 0.5 yuan..5000 yuan}}"),
+         "whole amounts from 1 yuan"),
+        (("borrowers: 20000",
+          "borrowers: 20000\n  population: {amounts: {range: 2000 yuan..5000 yuan}}"),
+         "load.population.amounts.median: found the usual 700 yuan"),
+        (("borrowers: 20000", "borrowers: 20000\n  population: {amounts: {sigma: 0}}"),
+         "from 0.01 to 3"),
     ],
 )  # fmt: skip
 def test_mistakes(tmp_path: Path, change: tuple[str, str], words: str) -> None:
@@ -133,6 +159,38 @@ def test_overrides_that_lead_nowhere(text: str) -> None:
     assert "--set" in str(caught.value)
 
 
+def test_a_mistake_in_the_population_is_told_with_its_line(tmp_path: Path) -> None:
+    """And mistakes elsewhere with it."""
+    text = SMOKE.read_text()
+    line = next(n for n, row in enumerate(text.splitlines(), 1) if "borrowers: 20000" in row)
+    wrong = "borrowers: 20000\n  population:\n    zipf: steep\n    amounts: {sigma: wide}"
+    told = problems(
+        tmp_path, text.replace("borrowers: 20000", wrong).replace("quota: 0.5", "quota: 5")
+    )
+    assert f"s.yaml:{line + 2}: load.population.zipf: found 'steep'" in told
+    assert f"s.yaml:{line + 3}: load.population.amounts.sigma: found 'wide'" in told
+    assert f"s.yaml:{line + 4}: load.journey.quota: found '5'" in told
+
+
+def test_population_and_repayments_as_they_are_written(tmp_path: Path) -> None:
+    overrides = (
+        "load.population={zipf: 0.8, limits: 2.5, amounts: {median: 800 yuan, sigma: 0.9,"
+        " range: 10 yuan..9000 yuan}}",
+        "load.journey={draw: 1, quota: 0, must_refuse: 0, repay: 30 %, repay_after: 1s..4s}",
+    )
+    loaded = load_scenario(SMOKE, overrides, None)
+    spec, journey = loaded.scenario.load.population, loaded.scenario.load.journey
+    assert spec == PopulationSpec(0.8, LogNormal(800_00, 0.9, 10_00, 9_000_00), 2.5)
+    assert (journey.repay, journey.repay_after_low_s, journey.repay_after_high_s) == (0.3, 1, 4)
+    again = tmp_path / "scenario.yaml"
+    again.write_text(loaded.text)
+    assert load_scenario(again, (), None).scenario == loaded.scenario
+    usual = load_scenario(SMOKE, ("load.population={amounts: {}}",), None).scenario.load
+    assert usual.population.amounts == LogNormal(700_00, 1.0, 100_00, 5_000_00)
+    plain = load_scenario(SMOKE, (), None).scenario.load
+    assert (plain.population, plain.journey.repay) == (PopulationSpec(), 0)
+
+
 def test_too_few_borrowers_says_how_many() -> None:
     scenario = load_scenario(SMOKE, ("load.borrowers=100",), None).scenario
     with pytest.raises(ScenarioError, match="at least"):
@@ -151,8 +209,10 @@ def test_every_key_is_in_the_docs() -> None:
         "name", "cause", "seed", "lender.profile", "lender.protections", "lender.defects",
         "lender.replicas", "lender.tiers", "load.shape.kind", "load.shape.rate",
         "load.shape.steps", "load.shape.spikes", "load.spacing", "load.borrowers",
-        "load.journey.quota",
-        "load.journey.must_refuse", "load.journey.hot", "load.patience.deadline",
+         "load.journey.quota",
+        "load.journey.must_refuse", "load.journey.hot", "load.journey.repay",
+        "load.journey.repay_after", "load.population.zipf", "load.population.limits",
+        "load.population.amounts", "load.patience.deadline",
         "load.patience.attempt_timeout", "load.patience.retries", "load.patience.pause",
         "load.patience.poll", "load.workers",
         "phases", "faults", "expect", "abort", "lender.capacity.gateway_slots",

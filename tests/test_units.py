@@ -14,6 +14,8 @@ from harness.units import (
     parse_range_s,
     parse_rate_per_s,
     parse_share,
+    parse_yuan_fen,
+    parse_yuan_range_fen,
 )
 
 
@@ -91,3 +93,20 @@ def test_a_problem_says_where_what_and_what_instead() -> None:
     error = ScenarioError((Problem("a.yaml", 3, "load.rate", "'x'", "a rate such as 60/s"),))
     assert str(error) == "a.yaml:3: load.rate: found 'x'; allowed: a rate such as 60/s"
     assert error.exit_code == 2
+
+
+@pytest.mark.parametrize(
+    ("text", "fen"), [("700 yuan", 70_000), ("0.5 yuan", 50), (" 1.25yuan ", 125), ("0 yuan", 0)]
+)
+def test_yuan(text: str, fen: int) -> None:
+    assert parse_yuan_fen(text) == fen
+    assert parse_yuan_range_fen(f"{text}..700 yuan") == (fen, 70_000)
+
+
+@pytest.mark.parametrize("text", ["700", 700, "-1 yuan", "1.255 yuan", "yuan", "7 fen", None])
+def test_what_is_no_amount(text: object) -> None:
+    with pytest.raises(ValueError, match="amount"):
+        parse_yuan_fen(text)
+    for both in (f"{text}..1000 yuan", f"1 yuan..{text}", "9 yuan..1 yuan", "5 yuan", text):
+        with pytest.raises(ValueError, match="amount"):
+            parse_yuan_range_fen(both)

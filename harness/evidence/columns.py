@@ -1,13 +1,16 @@
-"""The schema of the evidence, version 1: every table of a run directory, with its units.
+"""The schema of the evidence, version 2: every table of a run directory, with its units.
 
 Times are `_ns`, CLOCK_MONOTONIC of the controller's host; money is `_fen`, integer. A null
 means "never learned" or "does not apply" and is never zero. While a drill runs a table is one
 or more Arrow IPC streams `TABLE.PART.arrows`; afterwards it is one `TABLE.parquet`.
+
+Version 2 has `repay_intents`, attempts of kind repay, and features in `population`; columns that an
+older run lacks are read as null.
 """
 
 import pyarrow as pa
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 
 Fields = list[tuple[str, pa.DataType]]
 
@@ -32,8 +35,19 @@ _FIELDS: dict[str, Fields] = {
         ("phase", _S),
         ("straddling", _B),
     ],
-    # What the generator saw: kind press | poll | look (look: a quota read; its intent is the draw
-    # it goes with). n counts per intent and kind from 1. outcome granted|refused|failed|unknown.
+    # What the borrower of a draw gives back if it is granted, planned with the intents: part of the
+    # draw or all of it. due_ns as in `intents`; it is sent then, or when the grant is known, if
+    # that is later.
+    "repay_intents": [
+        ("intent", _I),
+        ("repay_key", _S),
+        ("borrower", _I),
+        ("amount_fen", _M),
+        ("due_ns", _T),
+    ],
+    # What the generator saw: kind press | poll | look | repay (look: a quota read, repay: a
+    # repayment; their intent is the draw they go with). n counts per intent and kind from 1.
+    # outcome granted|refused|failed|unknown, and repaid for a repayment that was acknowledged.
     # cause/hop/reason as the lender named them. status 0: no HTTP answer.
     # scheduled_ns: when the attempt should have been sent (the due time for the first press).
     "attempts": [
@@ -184,19 +198,25 @@ _FIELDS: dict[str, Fields] = {
         ("own_bp", _I),
         ("from_ns", _T),
     ],
+    # tenure_months: with this lender. utilisation_bp: of credit elsewhere, ten-thousandths.
+    # past_due_days: above 0 for the delinquent. income_band: 1 (lowest fifth) to 5.
     "population": [
         ("borrower", _I),
         ("group", _S),
         ("limit_fen", _M),
         ("barred", _B),
         ("delinquent", _B),
+        ("tenure_months", _I),
+        ("utilisation_bp", _I),
+        ("past_due_days", _I),
+        ("income_band", _I),
     ],
 }
 
 TABLES: dict[str, pa.Schema] = {name: pa.schema(fields) for name, fields in _FIELDS.items()}
 
 # Tables without which nothing can be judged. Others may be empty but must be there too.
-LOAD_TABLES = ("intents", "attempts", "generator")
+LOAD_TABLES = ("intents", "repay_intents", "attempts", "generator")
 LENDER_TABLES = (
     "calls",
     "states",

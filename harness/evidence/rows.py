@@ -9,6 +9,9 @@ from typing import NamedTuple
 # A request that was refused as malformed says so in its `reason`: ours is the mistake then.
 MISTAKE = "harness-mistake:"
 
+# Attempts that are about the draw itself; looks and repayments go with it.
+DRAWING = ("press", "poll")
+
 
 class Intent(NamedTuple):
     """A row of `intents`: one borrower wants one amount at one due time."""
@@ -22,6 +25,16 @@ class Intent(NamedTuple):
     due_ns: int
     phase: str
     straddling: bool
+
+
+class RepayIntent(NamedTuple):
+    """A row of `repay_intents`: what the borrower of a draw gives back if it is granted."""
+
+    intent: int
+    repay_key: str
+    borrower: int
+    amount_fen: int
+    due_ns: int
 
 
 class Attempt(NamedTuple):
@@ -210,17 +223,22 @@ class Tier(NamedTuple):
 
 
 class Borrower(NamedTuple):
-    """A row of `population`."""
+    """A row of `population`. Features are null in runs of before they were planned."""
 
     borrower: int
     group: str
     limit_fen: int
     barred: bool
     delinquent: bool
+    tenure_months: int | None = None
+    utilisation_bp: int | None = None
+    past_due_days: int | None = None
+    income_band: int | None = None
 
 
 ROWS: Mapping[str, type] = {
-    "intents": Intent, "attempts": Attempt, "calls": Call, "states": State, "generator": Second,
+    "intents": Intent, "repay_intents": RepayIntent,
+    "attempts": Attempt, "calls": Call, "states": State, "generator": Second,
     "draws": Draw, "tries": Try, "repayments": Repayment,
     "versions": Version, "postings": Posting, "payouts": Payout,
     "tombstones": Tombstone, "published": Published, "policies": Policy, "tiers": Tier,

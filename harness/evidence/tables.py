@@ -43,9 +43,12 @@ def whole(path: Path) -> bool:
 
 
 def read_streams(table: str, parts: Sequence[Path]) -> pa.Table:
-    """All whole batches of the parts."""
+    """All whole batches of the parts; columns that an older schema lacks are null."""
+    schema = TABLES[table]
     batches = [batch for part in parts for batch in _batches(part)[0]]
-    return pa.Table.from_batches(batches, schema=TABLES[table].with_metadata(_metadata()))
+    found = [schema.empty_table(), *(pa.Table.from_batches([batch]) for batch in batches)]
+    whole_table = pa.concat_tables(found, promote_options="default").select(schema.names)
+    return whole_table.replace_schema_metadata(_metadata())
 
 
 def read_csv(table: str, files: Sequence[Path]) -> pa.Table:

@@ -124,7 +124,7 @@ def _service(kind: Kind) -> Callable[[FaultSpec], Fault]:
 
 _DURATION = "a duration such as 300ms"
 # What a service does when a POST comes to it under this name.
-OPERATIONS = ("payouts", "reserve", "post", "void")
+OPERATIONS = ("payouts", "reserve", "post", "void", "repay")
 _SERVICE = (
     Parameter("target", "target", _text, "a replica or bank such as bank.own", names="service"),
     Parameter(

@@ -1,4 +1,4 @@
-"""How many calls one wish becomes: borrowers' own presses, and each hop's calls."""
+"""How many calls one wish to draw becomes: borrowers' own presses, and each hop's calls."""
 
 from collections import Counter
 from dataclasses import dataclass
@@ -23,7 +23,12 @@ def amplification(view: RunView) -> Amplification:
         call.side == "server" and call.edge == "borrower->gateway" and call.attempt > 0
         for call in view.calls
     )
-    calls = Counter(role(call.server) for call in view.calls if call.side == "client")
+    repaid = {owed.repay_key for owed in view.repay_intents}
+    calls = Counter(
+        role(call.server)
+        for call in view.calls
+        if call.side == "client" and call.draw_key not in repaid
+    )
     return Amplification(
         borrower=round(len(presses) / pressed, 4) if pressed else None,
         by_hop={hop: round(calls[hop] / reached, 4) for hop in sorted(calls)} if reached else {},

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from harness.clock import NS_PER_S
-from harness.evidence.rows import Attempt, Call
+from harness.evidence.rows import DRAWING, Attempt, Call
 from harness.judge.ends import IntentEnd
 from harness.judge.exposure import Exposure
 from harness.judge.health import bad_seconds
@@ -25,7 +25,7 @@ def attribute(
     """The same ends, the broken ones with cause, hop and the faults that touched them."""
     attempts: dict[int, list[Attempt]] = defaultdict(list)
     for attempt in view.attempts:
-        if attempt.kind != "look":
+        if attempt.kind in DRAWING:
             attempts[attempt.intent].append(attempt)
     calls: dict[str, list[Call]] = defaultdict(list)
     for call in view.calls:

@@ -25,15 +25,32 @@ class Entry:
 
 
 RULES = (
-    Entry(1, "acknowledged-once", ("attempts", "draws"), audit_answers.acknowledged_once),
-    Entry(2, "nothing-unasked", ("draws", "payouts"), audit_answers.nothing_unasked),
+    Entry(
+        1,
+        "acknowledged-once",
+        ("attempts", "draws", "repay_intents", "repayments"),
+        audit_answers.acknowledged_once,
+    ),
+    Entry(
+        2,
+        "nothing-unasked",
+        ("draws", "payouts", "repay_intents", "repayments"),
+        audit_answers.nothing_unasked,
+    ),
     Entry(3, "one-payout", ("intents", "payouts"), audit_answers.one_payout),
     Entry(4, "quota-never-exceeded", ("versions", "population", "repayments"), audit_books.quota),
     Entry(5, "tiers-conserved", ("versions", "tiers", "tries", "draws"), audit_books.tiers),
-    Entry(6, "postings-balance", ("postings", "versions", "tries"), audit_books.postings),
+    Entry(
+        6, "postings-balance", ("postings", "versions", "tries", "repayments"), audit_books.postings
+    ),
     Entry(7, "books-agree", ("tries", "payouts", "tombstones"), audit_ends.books_agree),
     Entry(8, "no-hold-left", ("versions", "tries"), audit_ends.no_hold_left),
-    Entry(9, "answers-true", ("attempts", "draws", "tries", "payouts"), audit_answers.answers_true),
+    Entry(
+        9,
+        "answers-true",
+        ("attempts", "draws", "tries", "payouts", "versions", "repay_intents", "repayments"),
+        audit_answers.answers_true,
+    ),
     Entry(
         10,
         "survives-failover",

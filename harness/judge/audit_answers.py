@@ -3,7 +3,8 @@
 from collections import Counter, defaultdict
 from collections.abc import Sequence
 
-from harness.evidence.rows import Attempt
+from harness.evidence.rows import DRAWING, Attempt
+from harness.judge import audit_repayments
 from harness.judge.ends import IntentEnd
 from harness.judge.offences import Offences
 from harness.judge.view import RunView
@@ -14,11 +15,12 @@ FINAL = ("granted", "refused")
 
 
 def acknowledged_once(view: RunView, _: Sequence[IntentEnd]) -> Offences:
-    """1: acknowledged means in the ledger, once, with the same borrower and amount."""
+    """1: acknowledged means in the ledger, once, with the same borrower and amount; draws, and
+    repayments too."""
     found = Offences()
     draws = {draw.draw_key: draw for draw in view.draws}
     times = Counter(draw.draw_key for draw in view.draws)
-    granted = {a.intent for a in view.attempts if a.outcome == "granted" and a.kind != "look"}
+    granted = {a.intent for a in view.attempts if a.outcome == "granted" and a.kind in DRAWING}
     for intent in view.intents:
         if intent.intent not in granted:
             continue
@@ -34,6 +36,7 @@ def acknowledged_once(view: RunView, _: Sequence[IntentEnd]) -> Offences:
             )
         elif times[intent.draw_key] > 1:
             found.add(intent.amount_fen, f"{intent.draw_key}: in the ledger more than once")
+    audit_repayments.acknowledged(view, found)
     return found
 
 
@@ -47,6 +50,7 @@ def nothing_unasked(view: RunView, _: Sequence[IntentEnd]) -> Offences:
     for payout in view.payouts:
         if payout.draw_key not in asked:
             found.add(payout.amount_fen, f"{payout.payout_key}: paid by {payout.bank}, unasked")
+    audit_repayments.unasked(view, found)
     return found
 
 
@@ -70,7 +74,7 @@ def answers_true(view: RunView, _: Sequence[IntentEnd]) -> Offences:
     paid_ns = _paid_out_ns(view)
     told: dict[int, list[Attempt]] = defaultdict(list)
     for attempt in view.attempts:
-        if attempt.kind != "look":
+        if attempt.kind in DRAWING:
             told[attempt.intent].append(attempt)
     for intent in view.intents:
         mine = sorted(told[intent.intent], key=lambda a: (a.done_ns or 0, a.n))
@@ -89,6 +93,7 @@ def answers_true(view: RunView, _: Sequence[IntentEnd]) -> Offences:
             found.add(intent.amount_fen, f"{intent.draw_key}: failed for certain, and paid")
         if _denied(mine, paid_ns.get(intent.draw_key)):
             found.add(intent.amount_fen, f"{intent.draw_key}: told voided after it was paid")
+    audit_repayments.answers(view, found)
     return found
 
 

@@ -4,6 +4,7 @@ from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 
 from harness.evidence.rows import Try, Version
+from harness.judge import audit_repayments
 from harness.judge.ends import IntentEnd
 from harness.judge.offences import Offences
 from harness.judge.view import RunView
@@ -68,6 +69,8 @@ def quota(view: RunView, _: Sequence[IntentEnd]) -> Offences:
             over_fen = now_held_fen + owed_fen - limit_fen
             if over_fen > 0 or now_held_fen < 0 or owed_fen < 0:
                 found.add(over_fen, f"{where}: {over_fen} fen over the limit")
+    if found.examined:
+        audit_repayments.moved_once(view, found)
     return found
 
 
@@ -186,6 +189,8 @@ def postings(view: RunView, _: Sequence[IntentEnd]) -> Offences:
             if balance_fen is not None and off_fen:
                 found.add(off_fen, f"{account}:{side}: {off_fen} fen off its postings")
     _check_settlement(view, sums, found)
+    if found.examined:
+        audit_repayments.collected(view, sums, found)
     return found
 
 

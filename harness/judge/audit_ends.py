@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from harness.evidence.rows import State
+from harness.evidence.rows import DRAWING, State
 from harness.judge.audit_books import by_account
 from harness.judge.ends import IntentEnd
 from harness.judge.offences import Offences
@@ -65,7 +65,7 @@ def survives_failover(view: RunView, _: Sequence[IntentEnd]) -> Offences:
     paid = {draw.draw_key for draw in view.draws if draw.state == "paid"}
     granted: dict[int, int] = {}
     for attempt in view.attempts:
-        if attempt.outcome == "granted" and attempt.kind != "look" and attempt.done_ns is not None:
+        if attempt.outcome == "granted" and attempt.kind in DRAWING and attempt.done_ns is not None:
             granted[attempt.intent] = min(
                 attempt.done_ns, granted.get(attempt.intent, attempt.done_ns)
             )

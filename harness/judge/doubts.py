@@ -26,6 +26,8 @@ def doubts(view: RunView, parts: Parts) -> list[str]:
     planned = view.scenario.load.journey.must_refuse * len(view.intents)
     if planned >= 10 and parts.guarantee.total.rightly_refused == 0:
         found.append("nothing was rightly refused although some draws had to be")
+    if parts.repaid.planned >= 10 and parts.repaid.repaid == 0:
+        found.append("nothing was repaid although some draws had to be")
     return found
 
 

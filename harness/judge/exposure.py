@@ -61,7 +61,8 @@ def _of_fault(view: RunView, fault: FaultLine, by_key: Mapping[str, int]) -> Exp
             and (_overlaps(attempt.sent_ns, attempt.done_ns, window))
         ):
             calls += 1
-            intents.add(attempt.intent)
+            if attempt.kind != "repay":  # its draw had been granted by then
+                intents.add(attempt.intent)
     return Exposure(calls, frozenset(intents))
 
 

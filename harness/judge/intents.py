@@ -3,7 +3,7 @@
 from collections import defaultdict
 
 from harness.clock import NS_PER_S
-from harness.evidence.rows import Attempt, Intent
+from harness.evidence.rows import DRAWING, Attempt, Intent
 from harness.judge.ends import End, IntentEnd
 from harness.judge.oracle import Oracle
 from harness.judge.view import RunView
@@ -13,7 +13,7 @@ def judge_intents(view: RunView, oracle: Oracle) -> tuple[IntentEnd, ...]:
     """Every scheduled intent exactly once, in order."""
     attempts: dict[int, list[Attempt]] = defaultdict(list)
     for attempt in view.attempts:
-        if attempt.kind != "look":
+        if attempt.kind in DRAWING:
             attempts[attempt.intent].append(attempt)
     return tuple(_end(view, oracle, intent, attempts[intent.intent]) for intent in view.intents)
 

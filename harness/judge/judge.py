@@ -21,6 +21,7 @@ from harness.judge.latency import latency
 from harness.judge.oracle import Oracle
 from harness.judge.parts import Parts
 from harness.judge.recovery import recovery
+from harness.judge.repayments import repayments
 from harness.judge.verdict import Verdict, conclude
 from harness.judge.view import RunView
 
@@ -43,4 +44,5 @@ def measure(view: RunView) -> Parts:
         amplification=amplification(view),
         audit=audit(view, ends),
         health=generator_health(view),
+        repaid=repayments(view),
     )

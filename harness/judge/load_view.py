@@ -6,7 +6,7 @@ from typing import Any
 from harness.errors import HarnessError, ScenarioError
 from harness.evidence import tables
 from harness.evidence.columns import LENDER_TABLES, LOAD_TABLES
-from harness.evidence.rows import ROWS
+from harness.evidence.rows import DRAWING, ROWS
 from harness.evidence.store import RunDir
 from harness.judge.fault_lines import read_fault_lines
 from harness.judge.view import RunView
@@ -15,6 +15,7 @@ from harness.scenario.loader import load_scenario
 # Rows come in whatever order they were written; judging must not depend on it.
 ORDER = {
     "intents": ("intent",),
+    "repay_intents": ("intent",),
     "attempts": ("intent", "done_ns", "kind", "n"),
     "calls": ("draw_key", "start_ns", "side", "edge", "server", "done_ns"),
     "states": ("at_ns", "replica", "kind", "subject"),
@@ -35,14 +36,16 @@ def load_view(run: RunDir) -> RunView:
     cut: list[str] = []
     for name in (*LOAD_TABLES, *LENDER_TABLES):
         found, is_missing, is_cut = tables.read_rows(run.path, name)
-        if is_missing:
+        # Of a run in which nobody repays, and of any before there were repayments, it says nothing.
+        if is_missing and not (name == "repay_intents" and not scenario.load.journey.repay):
             missing.append(name)
         if is_cut:
             cut.append(name)
         rows[name] = _ordered(name, found)
     t0_ns = int(record.get("t0_ns") or 0)
     # Due times are planned from t = 0, before anybody knows when that will be.
-    rows["intents"] = tuple(i._replace(due_ns=i.due_ns + t0_ns) for i in rows["intents"])
+    for name in ("intents", "repay_intents"):
+        rows[name] = tuple(row._replace(due_ns=row.due_ns + t0_ns) for row in rows[name])
     planned = {intent.draw_key for intent in rows["intents"]}
     if record.get("ended") != "complete":
         rows["intents"] = _offered(rows["intents"], rows["attempts"], record)
@@ -69,7 +72,7 @@ def _offered(
     before the word to stop had come to the workers: no others were offered."""
     last_ns = max((attempt.sent_ns or 0 for attempt in attempts), default=0)
     end_ns = record.get("load_end_ns") or last_ns
-    tried = {attempt.intent for attempt in attempts if attempt.kind != "look"}
+    tried = {attempt.intent for attempt in attempts if attempt.kind in DRAWING}
     return tuple(
         intent
         for intent in intents

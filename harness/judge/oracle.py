@@ -68,7 +68,21 @@ class Oracle:
                 used_fen += other.amount_fen
                 seen.add(other.draw_key)
         used_fen += self._won_by_others_fen(intent, seen)
-        return borrower.limit_fen - used_fen
+        return borrower.limit_fen - used_fen + self._repaid_before_it_fen(intent, versions[known:])
+
+    def _repaid_before_it_fen(self, intent: Intent, later: Sequence[Version]) -> int:
+        """A repayment that overlaps with a draw is right in any serial order: one that the ledger
+        took after the draw was due, and before it held the money of a draw that it paid, came
+        first. A draw that was refused came before it."""
+        if not self._paid(intent.draw_key):
+            return 0
+        repaid_fen = sum_fen = 0
+        for version in later:
+            if version.event == "repay":
+                sum_fen += self._repaid_fen.get(version.draw_key, 0)
+            elif version.event == "reserve" and version.draw_key == intent.draw_key:
+                repaid_fen = sum_fen
+        return repaid_fen
 
     def _won_by_others_fen(self, intent: Intent, seen: set[str]) -> int:
         """Draws of one borrower that overlap are right in any serial order: one that was refused

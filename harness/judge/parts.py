@@ -10,6 +10,7 @@ from harness.judge.guarantee import Guarantee
 from harness.judge.health import GeneratorHealth
 from harness.judge.latency import LatencySummary
 from harness.judge.recovery import Recovery
+from harness.judge.repayments import Repaid
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,3 +25,4 @@ class Parts:
     amplification: Amplification
     audit: tuple[Finding, ...]
     health: GeneratorHealth
+    repaid: Repaid

@@ -2,7 +2,7 @@
 
 import json
 import math
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from harness.clock import NS_PER_S
@@ -132,6 +132,7 @@ def to_json(
             "borrower": parts.amplification.borrower,
             "by_hop": parts.amplification.by_hop,
         },
+        "repayments": asdict(parts.repaid),
         "expectations": [
             {
                 "phase": one.expectation.phase,

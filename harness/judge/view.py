@@ -13,6 +13,7 @@ from harness.evidence.rows import (
     Policy,
     Posting,
     Published,
+    RepayIntent,
     Repayment,
     Second,
     State,
@@ -83,3 +84,5 @@ class RunView:
     # Keys of planned draws that a run which ended early had not offered, as far as it knows: what
     # the generator sent last may be missing from its record, and is no draw out of nowhere.
     unoffered_keys: frozenset[str] = frozenset()
+    # Planned repayments: made only where their draw was granted.
+    repay_intents: tuple[RepayIntent, ...] = ()

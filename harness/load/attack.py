@@ -12,6 +12,7 @@ from typing import Any
 from harness.errors import HarnessError
 from harness.guardian.client import Guardian
 from harness.load.plan import COMMAND, LoadPlan
+from harness.load.repayments import repay_rules
 from harness.scenario.model import Scenario
 
 
@@ -64,6 +65,7 @@ class Attack:
             late_s=late_s,
             token=token,
             master_port=_free_port(),
+            repay=repay_rules(scenario),
         )
         self._said = run / "load" / "master.jsonl"
         self._read_to = 0

@@ -1,7 +1,8 @@
-"""One borrower's patience with one intent: when it presses, polls, waits, gives up.
+"""One borrower's patience with one intent: when it presses, polls, waits, repays, gives up.
 
-A generator of actions, so that it can be tested without a clock or a network: it yields what to
-do next and is sent what came of it. Every attempt carries the intent's one key.
+Generators of actions, so that they can be tested without a clock or a network: each yields what to
+do next and is sent what came of it. Every attempt at a draw carries the intent's one key, every
+attempt at its repayment the repayment's.
 """
 
 import random
@@ -10,6 +11,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from harness.clock import NS_PER_S
+from harness.evidence.rows import RepayIntent
 from harness.load.outcome import Answer
 from harness.scenario.model import Patience
 
@@ -20,14 +22,16 @@ LATE_POLL_S = 1.0
 class Act:
     """At `at_ns` (or now, if that has passed) make an attempt, waiting at most `timeout_s` for it.
 
-    n counts from 1 within its kind. deadline_ms goes into X-Deadline-Ms.
+    n counts from 1 within its kind. deadline_ms goes into X-Deadline-Ms. owed: what a repayment
+    gives back, and its key.
     """
 
-    kind: Literal["press", "poll"]
+    kind: Literal["press", "poll", "repay"]
     n: int
     at_ns: int
     timeout_s: float
     deadline_ms: int
+    owed: RepayIntent | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,9 +42,66 @@ class Came:
     done_ns: int
 
 
+Acts = Generator[Act, Came, Answer]
+
+
+def journey(draw: Acts, repay: Callable[[int], Acts] | None, until_ns: int) -> Acts:
+    """A draw, and its repayment if it was granted; returns the last answer to the draw.
+
+    `repay` is given when the grant was known, ns; None: this borrower repays nothing. Nobody begins
+    to repay what was granted at `until_ns` or later.
+    """
+    act = next(draw)
+    while True:
+        came = yield act
+        try:
+            act = draw.send(came)
+        except StopIteration as over:
+            last: Answer = over.value
+            break
+    if last.outcome == "granted" and repay is not None and came.done_ns < until_ns:
+        yield from repay(came.done_ns)
+    return last
+
+
+def repaying(
+    owed: RepayIntent,
+    due_ns: int,
+    rules: Patience,
+    dice: random.Random,
+    give_up: Callable[[], bool],
+) -> Acts:
+    """Acts of one repayment, from `due_ns` on: asked again with its one key until it is known.
+
+    What failed for certain is tried again as often as a draw is pressed, within the same patience
+    counted from `due_ns`. What is unknown is asked for until `give_up` says so: pressing the key
+    again is the way to ask. Once anything was unknown, a later failure says nothing of it.
+    """
+    deadline_ns = due_ns + int(rules.deadline_s * NS_PER_S)
+    at_ns, n, unknown = due_ns, 0, False
+    while True:
+        n += 1
+        limit_s = rules.attempt_timeout_s
+        came = yield Act("repay", n, at_ns, limit_s, max(1, int(limit_s * 1000)), owed)
+        answer, now_ns = came.answer, came.done_ns
+        if answer.over:
+            return answer
+        unknown = unknown or answer.outcome == "unknown"
+        late = now_ns >= deadline_ns
+        if unknown:
+            if late and give_up():
+                return answer
+            pause_s = LATE_POLL_S if late else rules.poll_s
+        elif late or n > rules.retries:
+            return answer
+        else:
+            pause_s = dice.uniform(rules.pause_low_s, rules.pause_high_s)
+        at_ns = now_ns + int(pause_s * NS_PER_S)
+
+
 def patience(
     due_ns: int, rules: Patience, dice: random.Random, give_up: Callable[[], bool]
-) -> Generator[Act, Came, Answer]:
+) -> Acts:
     """Acts of one intent, until it has ended; returns its last answer.
 
     Up to the deadline it presses again after what failed for certain, and polls what is unknown.

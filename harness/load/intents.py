@@ -4,13 +4,13 @@ Each intent follows from the seed and its number alone, whatever the number of w
 """
 
 import math
-import random
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Sequence
 
 from harness.clock import NS_PER_S
 from harness.evidence.rows import Borrower, Intent
-from harness.load.arrivals import arrivals
-from harness.load.population import AMOUNT_YUAN
+from harness.load.amounts import amount_fen
+from harness.load.arrivals import Arrival, arrivals
+from harness.load.choice import choice_of
 from harness.scenario.model import Scenario
 from harness.seeds import draw_key, stream
 
@@ -26,34 +26,34 @@ CROWD = 4
 CROWD_SHARE = 0.4
 
 
-class TooFewBorrowers(ValueError):
-    """The population is too small for each borrower to have one draw at a time; says how many."""
-
-    def __init__(self, needed: int) -> None:
-        super().__init__(f"at least {needed} borrowers")
-        self.needed = needed
-
-
 def plan_intents(scenario: Scenario, population: Sequence[Borrower]) -> tuple[Intent, ...]:
     """All draw intents in due order; due_ns counts from t = 0. Raises TooFewBorrowers."""
+    due = arrivals(scenario.load.shape, stream(scenario.seed, "arrivals"))
+    return intents_due(scenario, population, due)
+
+
+def intents_due(
+    scenario: Scenario, population: Sequence[Borrower], due: Iterable[Arrival]
+) -> tuple[Intent, ...]:
+    """The intents that fall due then, in order: who, how much, what for. Raises TooFewBorrowers."""
     load, phases = scenario.load, scenario.phases
     first_fault_s = min((fault.at_s for fault in scenario.faults), default=math.inf)
-    people = _Queues(population, stream(scenario.seed, "who"))
+    people = choice_of(population, stream(scenario.seed, "who"), load.population.zipf)
     dice = stream(scenario.seed, "what")
     again_ns = int((load.patience.deadline_s + SWEEPER_WINDOW_S) * NS_PER_S)
     planned = []
-    due = arrivals(load.shape, stream(scenario.seed, "arrivals"))
     for number, (due_ns, given_borrower, given_fen) in enumerate(due):
         refusal = REFUSALS[dice.randrange(3)] if dice.random() < load.journey.must_refuse else ""
-        amount_fen, purpose = _amount_fen(dice), PURPOSES[dice.randrange(len(PURPOSES))]
-        amount_fen = amount_fen if given_fen is None else given_fen
+        wanted_fen = amount_fen(dice, load.population.amounts)
+        purpose = PURPOSES[dice.randrange(len(PURPOSES))]
+        wanted_fen = wanted_fen if given_fen is None else given_fen
         if given_borrower is not None:  # by a trace; borrowers are numbered from 1
             borrower = population[given_borrower - 1]
         else:
             late = refusal == "delinquent"
             borrower = people.take(delinquent=late, due_ns=due_ns, again_ns=again_ns)
         if refusal == "over-quota":
-            amount_fen += borrower.limit_fen
+            wanted_fen += borrower.limit_fen
         elif refusal == "barred-purpose":
             purpose = BARRED_PURPOSE
         due_s = due_ns / NS_PER_S
@@ -63,7 +63,7 @@ def plan_intents(scenario: Scenario, population: Sequence[Borrower]) -> tuple[In
                 draw_key=draw_key(scenario.seed, number),
                 borrower=borrower.borrower,
                 group=borrower.group,
-                amount_fen=amount_fen,
+                amount_fen=wanted_fen,
                 purpose=purpose,
                 due_ns=due_ns,
                 phase=phases.phase_at(due_s),
@@ -92,47 +92,8 @@ def _crowded(
         refused = leader.amount_fen > limit_fen or leader.purpose == BARRED_PURPOSE
         if dice.random() >= hot or refused or leader.borrower in delinquent:
             continue
-        amount_fen = int(limit_fen * CROWD_SHARE) // 100 * 100
+        each_fen = int(limit_fen * CROWD_SHARE) // 100 * 100
         for place in range(first, first + CROWD):
             key, number = made[place].draw_key, made[place].intent
-            made[place] = leader._replace(draw_key=key, intent=number, amount_fen=amount_fen)
+            made[place] = leader._replace(draw_key=key, intent=number, amount_fen=each_fen)
     return tuple(made)
-
-
-def _amount_fen(dice: random.Random) -> int:
-    """Log-uniform between the smallest and the largest draw, whole yuan."""
-    low, high = (math.log(yuan) for yuan in AMOUNT_YUAN)
-    return round(math.exp(dice.uniform(low, high))) * 100
-
-
-class _Queues:
-    """Borrowers in a shuffled order each, taken in turn: none comes again too soon."""
-
-    def __init__(self, population: Sequence[Borrower], dice: random.Random) -> None:
-        self._queues = {
-            delinquent: [b for b in population if b.delinquent is delinquent]
-            for delinquent in (False, True)
-        }
-        for queue in self._queues.values():
-            dice.shuffle(queue)
-        self._turn = {False: 0, True: 0}
-        self._last_due_ns: dict[int, int] = {}
-        self._size = len(population)
-
-    def take(self, *, delinquent: bool, due_ns: int, again_ns: int) -> Borrower:
-        queue = self._queues[delinquent]
-        if not queue:
-            raise TooFewBorrowers(self._size * 2 + 100)
-        borrower = queue[self._turn[delinquent] % len(queue)]
-        self._turn[delinquent] += 1
-        last_ns = self._last_due_ns.get(borrower.borrower)
-        if last_ns is not None and due_ns - last_ns < again_ns:
-            raise TooFewBorrowers(self._size * 2)
-        self._last_due_ns[borrower.borrower] = due_ns
-        return borrower
-
-
-def tier_balances_fen(scenario: Scenario, intents: Sequence[Intent]) -> Mapping[str, int]:
-    """Ten times the whole planned demand for each tier: these drills are not about money."""
-    demand_fen = sum(intent.amount_fen for intent in intents)
-    return {tier: 10 * max(demand_fen, 1) for tier, _ in scenario.lender.tier_shares}

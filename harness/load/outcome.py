@@ -1,7 +1,7 @@
 """What an answer means: the table of answers, and nothing else. Pure.
 
 granted, refused (a business answer), failed (certain: nothing happened), unknown (what was sent
-may have worked). When in doubt it is unknown.
+may have worked); repaid is what granted is for a repayment. When in doubt it is unknown.
 """
 
 from collections.abc import Mapping
@@ -10,7 +10,7 @@ from typing import Any, Literal
 
 from harness.evidence.rows import MISTAKE
 
-Outcome = Literal["granted", "refused", "failed", "unknown"]
+Outcome = Literal["granted", "repaid", "refused", "failed", "unknown"]
 MISTAKES = (400, 405, 411, 413, 414, 415, 422, 431)
 
 
@@ -33,6 +33,8 @@ def of_answer(status: int, body: Mapping[str, Any]) -> Answer:
     final, certain = body.get("final") is True, body.get("certain") is True
     if status in (200, 201) and body.get("outcome") == "granted":
         return Answer("granted", over=True)
+    if status in (200, 201) and body.get("outcome") == "repaid":
+        return Answer("repaid", over=True)
     if status in (403, 422) and final:
         return Answer("refused", cause, hop, reason, over=True)
     if status in MISTAKES:

@@ -5,6 +5,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from harness.load.repayments import RepayRules
 from harness.scenario.model import Patience
 
 # Before t = 0 a worker waits; after the last due time it stays this long at most.
@@ -28,6 +29,7 @@ class LoadPlan:
     late_s: float
     token: str
     master_port: int
+    repay: RepayRules
 
     def write(self, path: Path) -> None:
         path.write_text(json.dumps(asdict(self)))
@@ -37,4 +39,5 @@ class LoadPlan:
     def read(cls, path: Path) -> "LoadPlan":
         raw: dict[str, Any] = json.loads(path.read_text())
         raw["patience"] = Patience(**raw["patience"])
+        raw["repay"] = RepayRules(**raw["repay"])
         return cls(**raw)

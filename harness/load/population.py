@@ -1,30 +1,68 @@
-"""Who the borrowers are: groups, limits, and the few who may not borrow. Pure."""
+"""Who the borrowers are: groups, limits, what a scorecard knows of them, and the few who may not
+borrow. Pure.
+"""
+
+import random
+from dataclasses import dataclass
 
 from harness.evidence.rows import Borrower
 from harness.scenario.model import Scenario
 from harness.seeds import stream
 
-# group: (share of the borrowers, limit from, limit to), yuan. Every limit is at least ten times
-# the largest draw planned (AMOUNT_YUAN), so that a drill about systems is not one about quota.
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """share of the borrowers; the rest are ranges (low, high) that its members are drawn from.
+
+    utilisation_bp: how much of their credit elsewhere they use, ten-thousandths. income_band: 1
+    (lowest fifth) to 5.
+    """
+
+    share: float
+    limit_yuan: tuple[int, int]
+    tenure_months: tuple[int, int]
+    utilisation_bp: tuple[int, int]
+    income_band: tuple[int, int]
+
+
+# Every limit is at least ten times the largest draw planned by default (AMOUNT_YUAN), so that a
+# drill about systems is not one about quota.
 GROUPS = {
-    "new": (0.3, 50_000, 80_000),
-    "regular": (0.5, 80_000, 150_000),
-    "prime": (0.2, 150_000, 300_000),
+    "new": Group(0.3, (50_000, 80_000), (0, 11), (2_000, 9_500), (1, 4)),
+    "regular": Group(0.5, (80_000, 150_000), (12, 60), (1_000, 8_000), (1, 5)),
+    "prime": Group(0.2, (150_000, 300_000), (24, 120), (0, 5_000), (3, 5)),
 }
-AMOUNT_YUAN = (100, 5_000)
 DELINQUENT_SHARE = 0.02
+PAST_DUE_DAYS = (1, 90)
 
 
 def plan_population(scenario: Scenario) -> tuple[Borrower, ...]:
     """Every borrower of the scenario, numbered from 1."""
     dice = stream(scenario.seed, "population")
+    facts = stream(scenario.seed, "features")
     names = list(GROUPS)
-    shares = [GROUPS[name][0] for name in names]
+    shares = [GROUPS[name].share for name in names]
     people = []
     for number in range(1, scenario.load.borrowers + 1):
-        group = dice.choices(names, shares)[0]
-        _, low, high = GROUPS[group]
-        limit_fen = dice.randrange(low, high + 1, 1000) * 100
+        name = dice.choices(names, shares)[0]
+        low, high = GROUPS[name].limit_yuan
+        limit_yuan = dice.randrange(low, high + 1, 1000) * scenario.load.population.limits
         delinquent = dice.random() < DELINQUENT_SHARE
-        people.append(Borrower(number, group, limit_fen, barred=False, delinquent=delinquent))
+        people.append(
+            Borrower(
+                number, name, round(limit_yuan) * 100, barred=False, delinquent=delinquent,
+                **_features(GROUPS[name], facts, delinquent=delinquent),
+            )
+        )  # fmt: skip
     return tuple(people)
+
+
+def _features(group: Group, dice: random.Random, *, delinquent: bool) -> dict[str, int]:
+    """What a scorecard looks at. Days past due are what being delinquent means: above zero."""
+    found = {
+        "tenure_months": dice.randint(*group.tenure_months),
+        "utilisation_bp": dice.randint(*group.utilisation_bp),
+        "income_band": dice.randint(*group.income_band),
+    }
+    days = dice.randint(*PAST_DUE_DAYS)
+    return {**found, "past_due_days": days if delinquent else 0}

@@ -16,10 +16,11 @@ from gevent.queue import SimpleQueue
 from harness.clock import NS_PER_S
 from harness.evidence.recorder import StreamWriter
 from harness.evidence.rows import Intent
-from harness.load.borrower import Act, Came, patience
+from harness.load.borrower import Act, Acts, Came, journey, patience, repaying
 from harness.load.health import Health
 from harness.load.outcome import Answer
 from harness.load.plan import LoadPlan
+from harness.load.repayments import repayment_of
 from harness.load.sender import Sender, Sent
 from harness.seeds import stream
 
@@ -54,6 +55,7 @@ class Worker:
         self._offered = 0
         self._attempted = 0
         self._ended: dict[int, str] = {}
+        self._owing: set[int] = set()  # draws that have ended, their repayment not yet
         self.failure: str | None = None
 
     def warm_up(self) -> None:
@@ -78,7 +80,7 @@ class Worker:
         for beat in beats:
             beat.link_exception(self._died)
         self._offer()
-        while len(self._ended) < self._offered and self.failure is None:
+        while (len(self._ended) < self._offered or self._owing) and self.failure is None:
             gevent.sleep(0.02)
         gevent.killall(beats)
         self._close_second()
@@ -124,6 +126,7 @@ class Worker:
                 end = self._walk(intent)
             finally:
                 self._ended[intent.intent] = end
+                self._owing.discard(intent.intent)
 
     def _walk(self, intent: Intent) -> str:
         """One intent from its look to its end; what its last answer was."""
@@ -137,9 +140,17 @@ class Worker:
         def give_up() -> bool:
             return self._given_up or time.monotonic_ns() >= give_up_ns
 
-        acts = patience(due_ns, rules, dice, give_up)
+        load_end_ns = self._t0_ns + int(self._plan.load_s * NS_PER_S)
+        draw = patience(due_ns, rules, dice, give_up)
+        acts = journey(draw, self._repay(intent, give_up), load_end_ns)
         act = next(acts)
         while True:
+            if act.kind == "repay" and act.n == 1:
+                self._owing.add(intent.intent)
+                self._ended[intent.intent] = "granted"
+                self._sleep_until(act.at_ns)
+                if self._stopped:
+                    return "granted"
             self._sleep_until_due(act.at_ns)
             sent, replica = self._act(intent, act)
             self._record(intent, act.kind, act.n, act.at_ns, sent, replica)
@@ -148,6 +159,16 @@ class Worker:
             except StopIteration as over:
                 last: Answer = over.value
                 return last.outcome
+
+    def _repay(self, intent: Intent, give_up: Callable[[], bool]) -> Callable[[int], Acts] | None:
+        """The repayment that is planned for a draw, once it is granted; not after the load."""
+        owed = repayment_of(self._plan.seed, intent, self._plan.repay)
+        if owed is None:
+            return None
+        dice = stream(self._plan.seed, f"repaying/{intent.intent}")
+        due_ns = self._t0_ns + owed.due_ns
+        rules = self._plan.patience
+        return lambda granted_ns: repaying(owed, max(due_ns, granted_ns), rules, dice, give_up)
 
     def _sleep_until_due(self, at_ns: int) -> None:
         left_ns = at_ns - time.monotonic_ns()
@@ -167,6 +188,13 @@ class Worker:
 
     def _act(self, intent: Intent, act: Act) -> tuple[Sent, str]:
         name, sender = self._gateway(intent.intent, act.n)
+        if act.owed is not None:
+            owed = {"borrower": act.owed.borrower, "amount_fen": act.owed.amount_fen}
+            headers = {
+                "Idempotency-Key": act.owed.repay_key,
+                "X-Deadline-Ms": str(act.deadline_ms),
+            }
+            return sender.attempt("POST", "/v1/repayments", owed, headers, act.timeout_s), name
         headers = {
             "Idempotency-Key": intent.draw_key,
             "X-Attempt": str(act.n),

@@ -49,6 +49,12 @@ def summary(view: RunView, verdict: Verdict) -> str:
             f"{parts.recovery.exposed_s:.2f} s acknowledging with one copy "
             f"(a process kill is not a power cut; one monitor on one host has no quorum)"
         )
+    repaid = parts.repaid
+    if repaid.planned:
+        lines.append(
+            f"repaid      {repaid.repaid:,} of {repaid.asked:,} repayments acknowledged "
+            f"({format_yuan(repaid.repaid_fen)}), {repaid.again:,} attempts beyond the first"
+        )
     clean = sum(finding.verdict == "held" for finding in parts.audit)
     lines.append(f"audit       {clean} of {len(parts.audit)} rules held")
     lines += [

@@ -25,6 +25,12 @@ def check(book: Book, root: Node, scenario: Scenario) -> None:
             "at most the deadline",
         )  # fmt: skip
     _check_trace(book, root, scenario)
+    journey = scenario.load.journey
+    if journey.repay and journey.repay_after_low_s >= scenario.phases.load_s:
+        book.add(
+            root, "load.journey.repay_after", f"{journey.repay_after_low_s:g} s at least",
+            f"a repayment that is due before the load ends at {scenario.phases.load_s:g} s",
+        )  # fmt: skip
 
 
 def _check_trace(book: Book, root: Node, scenario: Scenario) -> None:

@@ -1,37 +1,26 @@
 """The `load` section of a scenario."""
 
-from harness.scenario.model import Journey, LoadSpec, Patience, PhasePlan
+from harness.scenario.model import LoadSpec, Patience, PhasePlan
 from harness.scenario.nodes import Book, Node, fields, value
-from harness.scenario.numbers import number, whole
+from harness.scenario.numbers import whole
+from harness.scenario.people_section import journey, population
 from harness.scenario.shape_section import shape
 from harness.scenario.trace import Beside
-from harness.units import parse_duration_s, parse_range_s, parse_share
+from harness.units import parse_duration_s, parse_range_s
 
 
 def load(book: Book, node: Node | None, plan: PhasePlan, beside: Beside) -> LoadSpec:
-    """shape, borrowers, journey, patience; spacing and workers are optional."""
+    """shape, borrowers, journey, patience; population, spacing and workers are optional."""
     keys = ("shape", "borrowers", "journey", "patience")
-    found = fields(book, node, "load", keys, ("spacing", "workers")) if node else {}
+    more = ("population", "spacing", "workers")
+    found = fields(book, node, "load", keys, more) if node else {}
     return LoadSpec(
         shape=shape(book, found.get("shape"), found.get("spacing"), plan, beside),
         borrowers=value(book, found.get("borrowers"), "load.borrowers", whole(1, 10**6), 1000, ""),
-        journey=_journey(book, found.get("journey")),
+        journey=journey(book, found.get("journey")),
         patience=_patience(book, found.get("patience")),
         workers=value(book, found.get("workers"), "load.workers", whole(1, 16), 1, ""),
-    )
-
-
-def _journey(book: Book, node: Node | None) -> Journey:
-    path = "load.journey"
-    keys = ("draw", "quota", "must_refuse")
-    found = fields(book, node, path, keys, ("hot",)) if node else {}
-    value(book, found.get("draw"), f"{path}.draw", number(1, 1), 1.0, "1: each intent is one draw")
-    return Journey(
-        quota_per_draw=value(book, found.get("quota"), f"{path}.quota", number(0, 1), 0.0, ""),
-        must_refuse=value(
-            book, found.get("must_refuse"), f"{path}.must_refuse", parse_share, 0.0, ""
-        ),
-        hot=value(book, found.get("hot"), f"{path}.hot", parse_share, 0.0, ""),
+        population=population(book, found.get("population")),
     )
 
 

@@ -120,11 +120,42 @@ class Journey:
     """What borrowers do: quota looks per draw, and the share of draws that must be refused.
 
     hot: the share of draws that come in crowds of one borrower, who has quota for half of them.
+    repay: the share of granted draws that are repaid, in full or in part, between
+    `repay_after_low_s` and `repay_after_high_s` after they were due.
     """
 
     quota_per_draw: float
     must_refuse: float
     hot: float = 0.0
+    repay: float = 0.0
+    repay_after_low_s: float = 2.0
+    repay_after_high_s: float = 10.0
+
+
+@dataclass(frozen=True, slots=True)
+class LogNormal:
+    """Amounts whose logarithm is normal: their median, and the logarithm's standard deviation.
+
+    What falls outside [low_fen, high_fen] is clipped to it; whole yuan.
+    """
+
+    median_fen: int
+    sigma: float
+    low_fen: int
+    high_fen: int
+
+
+@dataclass(frozen=True, slots=True)
+class PopulationSpec:
+    """Who draws how often, and how much.
+
+    zipf: the exponent of the choice, borrower of rank r by a weight of r ** -zipf; 0: all in turn.
+    amounts: None: log-uniform from 100 to 5000 yuan. limits: times the limits of the groups.
+    """
+
+    zipf: float = 0.0
+    amounts: LogNormal | None = None
+    limits: float = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,6 +179,7 @@ class LoadSpec:
     journey: Journey
     patience: Patience
     workers: int
+    population: PopulationSpec = PopulationSpec()
 
 
 @dataclass(frozen=True, slots=True)

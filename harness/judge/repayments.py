@@ -1,0 +1,31 @@
+"""What became of the repayments: planned, asked for, acknowledged. For the reader, never gated."""
+
+from dataclasses import dataclass
+
+from harness.judge.view import RunView
+
+
+@dataclass(frozen=True, slots=True)
+class Repaid:
+    """planned: if their draws were granted. asked: of these, those that were. repaid: acknowledged.
+    again: attempts beyond the first."""
+
+    planned: int
+    asked: int
+    repaid: int
+    repaid_fen: int
+    again: int
+
+
+def repayments(view: RunView) -> Repaid:
+    """By the generator's record alone; the audit holds it against the ledger."""
+    told = [attempt for attempt in view.attempts if attempt.kind == "repay"]
+    asked = {attempt.intent for attempt in told}
+    done = {attempt.intent for attempt in told if attempt.outcome == "repaid"}
+    return Repaid(
+        planned=len(view.repay_intents),
+        asked=len(asked),
+        repaid=len(done),
+        repaid_fen=sum(owed.amount_fen for owed in view.repay_intents if owed.intent in done),
+        again=len(told) - len(asked),
+    )
