@@ -48,11 +48,11 @@ cause system, seed 20260211, profile full; load: steady + ramp + spike, evenly s
  fault 3  network: latency gateway->bank.own, at 35 s for 12.5 s
 
 phase       from length     planned rate   draws must be refused     asked, yuan
-warmup       0 s    5 s             20/s      99               0      111,322.00
-baseline     5 s   25 s       20/s..80/s     530               0      610,962.00
-fault       30 s   20 s       20/s..60/s     800               0      935,722.00
-watch       50 s   20 s             60/s    1200               0    1,526,543.00
-all                70 s                     2629               0    3,184,549.00
+warmup       0 s    5 s             20/s      99               0         111,322
+baseline     5 s   25 s       20/s..80/s     530               0         610,962
+fault       30 s   20 s       20/s..60/s     800               0         935,722
+watch       50 s   20 s             60/s    1200               0       1,526,543
+all                70 s                     2629               0       3,184,549
 """
 
 

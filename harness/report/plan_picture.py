@@ -13,7 +13,6 @@ from harness.clock import NS_PER_S
 from harness.load.intents import BARRED_PURPOSE
 from harness.plan import Plan
 from harness.scenario.model import PHASES, PhasePlan, Shape
-from harness.units import format_yuan
 
 COLUMNS = 70
 GUTTER = 10
@@ -196,7 +195,7 @@ def _rate_words(low: str, high: str, shape: Shape) -> str:
 
 
 def _yuan(amount_fen: int) -> str:
-    return format_yuan(amount_fen).lstrip("¥")
+    return f"{round(amount_fen / 100):,}"
 
 
 def _row(
