@@ -25,7 +25,7 @@ from harness.evidence.store import RunDir
 from harness.guardian.client import Guardian
 from harness.guardian.journal import Journal
 from harness.load.attack import Attack
-from harness.load.shares import manifest
+from harness.load.fingerprint import manifest
 from harness.nemesis.nemesis import Nemesis
 from harness.plan import Plan
 from harness.proxy.client import start_proxy

@@ -20,11 +20,12 @@ from harness.evidence.rows import Borrower, Intent, RepayIntent
 from harness.load.amounts import AMOUNT_YUAN, amount_fen
 from harness.load.arrivals import Arrival
 from harness.load.choice import TooFewBorrowers, Zipf, choice_of
+from harness.load.fingerprint import fingerprint, manifest
 from harness.load.intents import SWEEPER_WINDOW_S, intents_due, plan_intents
 from harness.load.population import GROUPS, plan_population
 from harness.load.repayments import plan_repayments
 from harness.load.room import check_room, demand_fen, tier_balances_fen
-from harness.load.shares import fingerprint, manifest, share_of
+from harness.load.shares import of_share
 from harness.plan import make_plan
 from harness.scenario.loader import load_scenario
 from harness.scenario.model import LogNormal, PopulationSpec, Scenario
@@ -235,7 +236,7 @@ def test_shares_are_a_partition_and_one_fingerprint(
     seed: int, count: int, dice: random.Random
 ) -> None:
     intents = planned(scenario(seed), range(0, 20 * NS_PER_S, NS_PER_S // 10))
-    shares = [share_of(intents, share, count) for share in range(count)]
+    shares = [of_share(intents, share, count) for share in range(count)]
     again = [intent for share in shares for intent in share]
     assert len(again) == len(intents)
     assert set(again) == set(intents)
@@ -254,7 +255,7 @@ def test_reunited_shares_are_what_the_run_directory_says_was_planned(
     plan = make_plan(loaded.scenario)
     run = prepare(plan, loaded.text, loaded.files, tmp_path)
     said = json.loads((run.path / "environment.json").read_text())["plan"]
-    shares = [share_of(plan.intents, share, workers) for share in range(workers)]
+    shares = [of_share(plan.intents, share, workers) for share in range(workers)]
     owed = [plan_repayments(plan.scenario, share) for share in shares]
     assert said == manifest(sum(shares, ()), sum(owed, ()))
     rows, _, _ = tables.read_rows(run.path, "intents")
@@ -283,4 +284,4 @@ def test_a_fingerprint_sees_every_field() -> None:
 @pytest.mark.parametrize(("share", "count"), [(-1, 2), (2, 2), (0, 0)])
 def test_there_is_no_such_share(share: int, count: int) -> None:
     with pytest.raises(ValueError, match="shares are numbered"):
-        share_of((), share, count)
+        of_share((), share, count)

@@ -1,43 +1,21 @@
-"""A schedule in shares, and the fingerprint by which what was planned and what was recorded are
-compared. Pure.
+"""The schedule divided: a share is a function of an intent's number. Pure.
 
-A share has an id, 0 to count - 1, and hangs on nothing else: whoever takes it over offers the same.
+A share has an id, 0 to shares - 1, and hangs on nothing else: whoever takes it offers the same.
 """
 
-import hashlib
-import json
 from collections.abc import Iterable
 
-from harness.evidence.rows import Intent, RepayIntent
+from harness.evidence.rows import Intent
 
 
-def share_of(intents: Iterable[Intent], share: int, count: int) -> tuple[Intent, ...]:
-    """The intents of one share, in the order given. Neighbours lie in different shares, so that all
-    have the same load at any time. Raises ValueError."""
-    if not 0 <= share < count:
-        raise ValueError(f"share {share} of {count}: shares are numbered from 0 to {count - 1}")
-    return tuple(intent for intent in intents if intent.intent % count == share)
+def share_of(intent: int, shares: int) -> int:
+    """Which share an intent belongs to, counted from 0. Neighbours lie in different shares, so that
+    all have the same load at any time."""
+    return intent % shares
 
 
-def fingerprint(rows: Iterable[Intent | RepayIntent]) -> str:
-    """SHA-256 over the rows in order of their intent, whatever order they come in; hex.
-
-    Canonical bytes: each row a JSON array of its fields in the order of columns.py, without spaces,
-    ASCII only, and a line feed. due_ns counts from t = 0, as it was planned.
-    """
-    digest = hashlib.sha256()
-    for row in sorted(rows, key=lambda row: row.intent):
-        digest.update(json.dumps(list(row), separators=(",", ":")).encode())
-        digest.update(b"\n")
-    return digest.hexdigest()
-
-
-def manifest(intents: Iterable[Intent], repayments: Iterable[RepayIntent]) -> dict[str, object]:
-    """What environment.json says of the plan."""
-    planned, owed = tuple(intents), tuple(repayments)
-    return {
-        "intents": len(planned),
-        "intents_sha256": fingerprint(planned),
-        "repayments": len(owed),
-        "repayments_sha256": fingerprint(owed),
-    }
+def of_share(intents: Iterable[Intent], share: int, shares: int) -> tuple[Intent, ...]:
+    """The intents of one share, in the order given. Raises ValueError."""
+    if not 0 <= share < shares:
+        raise ValueError(f"share {share} of {shares}: shares are numbered from 0 to {shares - 1}")
+    return tuple(one for one in intents if share_of(one.intent, shares) == share)
