@@ -15,7 +15,7 @@ from harness.evidence.manifest import Closing, digest
 from harness.evidence.outbox import Outbox
 from harness.evidence.rows import Intent
 from harness.load.clocks import Exchange, Rounds, applied_ns, best, kernel
-from harness.load.messages import Message
+from harness.load.messages import HERE, Message
 from harness.load.plan import LoadPlan
 
 HELLO_NS = 5 * NS_PER_S
@@ -29,7 +29,7 @@ class Share:
     def __init__(self, data: dict[str, Any]) -> None:
         self.number = int(data["share"])
         self.worker = str(data["worker"])
-        self.kernel = str(data["kernel"])
+        self.host = str(data["host"])
         self.plan = LoadPlan.of(data["plan"])
         rows = decode("intents", data["intents"]) if data["intents"] else []
         self.intents = tuple(Intent(*row) for row in rows)  # type: ignore[arg-type]  # as sent
@@ -39,8 +39,10 @@ class Courier:
     """One worker's. `name` and `wants`: as it was started, if it was; host: where it runs."""
 
     def __init__(self, name: str, host: str, wants: int | None) -> None:
-        self._hello = {"name": name, "host": host, "wants": wants, "schema": SCHEMA_VERSION}
-        self._host = host
+        self._hello = {
+            "name": name, "host": host, "kernel": kernel(), "wants": wants,
+            "schema": SCHEMA_VERSION,
+        }  # fmt: skip
         self._hello_ns: int | None = None
         self._beat_ns = 0
         self._heard_ns: int | None = None
@@ -110,8 +112,8 @@ class Courier:
         if self.applied_ns is None:
             self.applied_ns = applied_ns(known.offset_ns, known.uncertainty_ns)
         row = (
-            share.worker, self._host, known.t4_ns, known.offset_ns, known.uncertainty_ns,
-            self.applied_ns, share.kernel == kernel() != "", len(exchanges),
+            share.worker, share.host, known.t4_ns, known.offset_ns, known.uncertainty_ns,
+            self.applied_ns, share.host == HERE, len(exchanges),
         )  # fmt: skip
         self.keep("clocks", row, 0)
         self.flush("clocks", 0)

@@ -18,7 +18,7 @@ from harness.evidence.manifest import Closing, Manifest, ShareEvidence, digest, 
 from harness.evidence.outbox import Chunk
 from harness.evidence.rows import Intent
 from harness.load.clocks import kernel
-from harness.load.messages import Message
+from harness.load.messages import HERE, Message
 from harness.load.plan import LOST_AFTER_S, ORDERED, LoadPlan
 from harness.load.shares import Deal, of_share
 
@@ -166,7 +166,8 @@ class Master:
             self._answers.append(Message("refuse", message.node, {"why": why}))
             return
         part = self._parts[share]
-        part.node, part.host = message.node, str(data["host"])
+        part.node = message.node
+        part.host = HERE if data["kernel"] == self._kernel != "" else str(data["host"])
         part.worker = str(data["name"] or f"worker-{share + 1}")
         part.heard_ns = message.at_ns
         told = {
@@ -174,7 +175,7 @@ class Master:
             "worker": part.worker,
             "plan": self._plan.facts(),
             "intents": encode("intents", part.intents) if part.intents else b"",
-            "kernel": self._kernel,
+            "host": part.host,
         }
         self._answers.append(Message("share", message.node, told))
 

@@ -15,6 +15,8 @@ from typing import Any, NamedTuple
 
 NAMES = ("hello", "share", "refuse", "clock", "time", "chunk", "beat", "orders")
 PREFIX = "drawproof."
+# The host of a worker that runs under the same kernel as its master; others go by their own name.
+HERE = "this machine"
 
 
 class Message(NamedTuple):
