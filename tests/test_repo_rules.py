@@ -37,8 +37,18 @@ FLOORS = (
 IMPORTERS = {
     "locust": ("harness.load.locustfile",),
     "geventhttpclient": ("harness.load.sender",),
-    "gevent": ("harness.load.locustfile", "harness.load.worker", "harness.load.sender"),
-    "pyarrow": ("harness.evidence.columns", "harness.evidence.recorder", "harness.evidence.tables"),
+    "gevent": (
+        "harness.load.locustfile",
+        "harness.load.conversation",
+        "harness.load.worker",
+        "harness.load.sender",
+    ),
+    "pyarrow": (
+        "harness.evidence.columns",
+        "harness.evidence.chunks",
+        "harness.evidence.recorder",
+        "harness.evidence.tables",
+    ),
     "yaml": ("harness.scenario.nodes",),
     "jinja2": ("harness.report.html",),
     "asyncpg": (

@@ -1,9 +1,9 @@
-"""One share's chunks as they arrive at the master: each written once, in order, or declared missing.
+"""One share's chunks as they arrive at the master: each written once, in order, or missed aloud.
 
 The streams of a share lie in the run directory as `TABLE.share-N.arrows`. A chunk is acknowledged
 when the kernel has it: a killed process loses nothing then. The files are flushed to the disk when
-the share is closed, before any manifest calls it complete; not at each chunk, because the lender may
-commit to the same disk, and is what is measured.
+the share is closed, before any manifest calls it complete; not at each chunk, because the lender
+may commit to the same disk, and is what is measured.
 """
 
 import os
@@ -18,8 +18,8 @@ from harness.evidence.outbox import Chunk
 
 
 class Inbox:
-    """`next_seq` is the number of the first chunk that has not arrived. Raises HarnessError when the
-    disk refuses."""
+    """`next_seq` is the number of the first chunk that has not arrived. Raises HarnessError when
+    the disk refuses."""
 
     def __init__(self, run: Path, share: int) -> None:
         self._files = {}

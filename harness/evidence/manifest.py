@@ -1,7 +1,7 @@
 """What evidence of the load there should be, and what there is: `load/manifest.json` of a run.
 
-Written by the master when it starts (nothing is complete then) and when it ends, so that a run whose
-load died without a word says so. No pyarrow: the judge reads it.
+Written by the master when it starts (nothing is complete then) and when it ends, so that a run
+whose load died without a word says so. No pyarrow: the judge reads it.
 """
 
 import hashlib

@@ -3,10 +3,12 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from harness.evidence.manifest import Manifest
 from harness.evidence.rows import (
     Attempt,
     Borrower,
     Call,
+    ClockRow,
     Draw,
     Intent,
     Payout,
@@ -83,3 +85,7 @@ class RunView:
     # Keys of planned draws that a run which ended early had not offered, as far as it knows: what
     # the generator sent last may be missing from its record, and is no draw out of nowhere.
     unoffered_keys: frozenset[str] = frozenset()
+    clocks: tuple[ClockRow, ...] = ()
+    # What the load says of its own evidence, and the digests of what was planned, by share.
+    manifest: Manifest | None = None
+    planned_sha256: Mapping[int, str] = field(default_factory=dict)

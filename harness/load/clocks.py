@@ -92,7 +92,7 @@ class Rounds:
 
 
 def kernel() -> str:
-    """Names the running kernel: processes under one kernel share CLOCK_MONOTONIC. Empty: unknown."""
+    """The running kernel: processes under one share CLOCK_MONOTONIC. Empty: unknown."""
     try:
         return Path("/proc/sys/kernel/random/boot_id").read_text().strip()
     except OSError:

@@ -1,4 +1,4 @@
-"""The two loops that move messages: the master's and a worker's. What they say is decided elsewhere.
+"""The two loops that move messages, the master's and a worker's; what to say is decided elsewhere.
 
 A listener of Locust's that fails is logged and forgotten, so none does anything but put what came
 into a queue; what is done about it happens here, where a failure ends the process.

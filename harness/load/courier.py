@@ -70,9 +70,7 @@ class Courier:
         elif message.kind == "refuse" and self.share is None:
             self.refused = str(data["why"])
         elif message.kind == "time":
-            self._rounds.heard(
-                Exchange(data["t1_ns"], data["t2_ns"], data["t3_ns"], message.at_ns)
-            )
+            self._rounds.heard(Exchange(data["t1_ns"], data["t2_ns"], data["t3_ns"], message.at_ns))
         elif message.kind == "orders":
             self.orders = data
             self.closed = self.closed or bool(data["closed"])

@@ -5,9 +5,9 @@
     python -m harness.load.locustfile HOST:PORT worker-2   the master's address instead
 
     locust -f harness/load/locustfile.py --headless --scenario FILE --host URL
-                                             [--processes N | --master | --worker --master-host HOST]
+                                    [--processes N | --master | --worker --master-host HOST]
 
-Locust gives the processes, the channel between them and, to whoever looks at its web page, pictures;
+Locust gives the processes, the channel between them and, to whoever looks at its page, pictures;
 what is sent when, and what is kept of it, is ours: its statistics round, mix failures in, and are
 never judged by. A share of the schedule belongs to a worker process, not to a spawned user: users
 that Locust spawns, stops or spawns again when a worker was missing for a while start nothing.
@@ -53,7 +53,7 @@ HURRY = -5
 SKEW = "DRAWPROOF_CLOCK_SKEW_MS"
 
 logger = logging.getLogger(__name__)
-# Locust calls a worker missing after 4 s and would then spawn its users elsewhere; ours is the rule.
+# Locust calls a worker missing after 4 s and spawns its users elsewhere; the rule here is ours.
 runners.HEARTBEAT_LIVENESS = int(LOST_AFTER_S)
 
 
@@ -206,12 +206,13 @@ def main(argv: Sequence[str]) -> int:
 
 @events.init_command_line_parser.add_listener  # type: ignore[untyped-decorator]  # as locust has it
 def _options(parser: Any, **_: Any) -> None:
-    parser.add_argument("--scenario", env_var="DRAWPROOF_SCENARIO", default="",
-                        help="drawproof's scenario file")  # fmt: skip
-    parser.add_argument("--gateways", env_var="DRAWPROOF_GATEWAYS", default="",
-                        help="URLs of the lender's gateways, with commas; --host if not given")  # fmt: skip
-    parser.add_argument("--runs", env_var="DRAWPROOF_RUNS", default="runs",
-                        help="where the run's evidence goes")  # fmt: skip
+    for name, default, text in (
+        ("scenario", "", "drawproof's scenario file"),
+        ("gateways", "", "URLs of the lender's gateways, with commas; --host if not given"),
+        ("runs", "runs", "where the run's evidence goes"),
+    ):
+        env_var = f"DRAWPROOF_{name.upper()}"
+        parser.add_argument(f"--{name}", env_var=env_var, default=default, help=text)
 
 
 class Plain:

@@ -1,12 +1,12 @@
 """The master's part: hands out the shares, keeps the evidence, knows who is gone.
 
-No sockets and no clock in here: messages go in with `hear`, come out of `turn`. A share whose worker
-died, or was not heard for LOST_AFTER_S, is lost: it is not started again, since its draws may have
-been made, and what is missing of it is written down. The others then stop, because nothing can be
+No sockets and no clock in here: messages go in with `hear`, come out of `turn`. A share whose
+worker died, or was not heard for LOST_AFTER_S, is lost: it is not started again, since its draws
+may have been made, and what is missing of it is written down. The others then stop, because nothing can be
 concluded any more.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -162,7 +162,9 @@ class Master:
         data = message.data
         share = self._deal.give(message.node, data["wants"])
         if data["schema"] != SCHEMA_VERSION or share is None:
-            why = "every share has been started" if share is None else "another version of drawproof"
+            why = (
+                "every share has been started" if share is None else "another version of drawproof"
+            )
             self._answers.append(Message("refuse", message.node, {"why": why}))
             return
         part = self._parts[share]
@@ -222,4 +224,3 @@ class Master:
         manifest = Manifest(ended, tuple(part.evidence(seconds) for part in self._parts))
         manifest.write(self._run)
         return manifest
-

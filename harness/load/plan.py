@@ -1,7 +1,7 @@
 """What a load is told: one JSON file, in the run's work folder because of the token.
 
-The master reads the file. A worker is sent what it needs of it, so that it may run on a machine that
-has no run directory.
+The master reads the file. A worker is sent what it needs of it, so that it may run on a machine
+that has no run directory.
 """
 
 import json

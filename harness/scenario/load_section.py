@@ -4,6 +4,7 @@ import re
 from collections.abc import Callable
 from typing import Literal
 
+from harness.scenario.generator_section import generator
 from harness.scenario.model import (
     PHASES,
     Journey,
@@ -38,15 +39,16 @@ def moment(plan: PhasePlan) -> Callable[[object], float]:
 
 
 def load(book: Book, node: Node | None, plan: PhasePlan) -> LoadSpec:
-    """shape, borrowers, journey, patience; workers is optional."""
+    """shape, borrowers, journey, patience; workers and generator are optional."""
     keys = ("shape", "borrowers", "journey", "patience")
-    found = fields(book, node, "load", keys, ("workers",)) if node else {}
+    found = fields(book, node, "load", keys, ("workers", "generator")) if node else {}
     return LoadSpec(
         shape=_shape(book, found.get("shape"), plan),
         borrowers=value(book, found.get("borrowers"), "load.borrowers", whole(1, 10**6), 1000, ""),
         journey=_journey(book, found.get("journey")),
         patience=_patience(book, found.get("patience")),
         workers=value(book, found.get("workers"), "load.workers", whole(1, 16), 1, ""),
+        generator=generator(book, found.get("generator")),
     )
 
 

@@ -99,13 +99,18 @@ class Patience:
 
 @dataclass(frozen=True, slots=True)
 class LoadSpec:
-    """Who draws how often, how patiently, and by how many load processes."""
+    """Who draws how often, how patiently, and by how many load processes.
+
+    generator: bounds of its own health that differ from the defaults of generator_limits.LIMITS:
+    ((key, seconds or share), ...).
+    """
 
     shape: Shape
     borrowers: int
     journey: Journey
     patience: Patience
     workers: int
+    generator: tuple[tuple[str, float], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
