@@ -44,8 +44,9 @@ class Inbox:
             raise HarnessError(f"{file.name} can't be written: {exc}") from exc
 
     def take(self, chunk: Chunk) -> None:
-        """Write it if it is the next; what came before, or before its turn, will come again."""
-        if chunk.seq != self.next_seq:
+        """Write it if it is the next. What was here already, or comes before its turn and so will
+        come again, or comes when all is closed, changes nothing."""
+        if chunk.seq != self.next_seq or chunk.stream not in self._files:
             return
         self._write(chunk.stream, chunk.data)
         self.next_seq += 1

@@ -18,7 +18,7 @@ from harness.load.clocks import Exchange, Rounds, applied_ns, best, kernel
 from harness.load.messages import HERE, Message
 from harness.load.plan import LoadPlan
 
-HELLO_NS = 5 * NS_PER_S
+HELLO_NS = 2 * NS_PER_S
 BEAT_NS = NS_PER_S // 2
 CHUNK_ROWS = 200
 
@@ -84,9 +84,10 @@ class Courier:
             self._hello_ns = now_ns
             return [self._say("hello", self._hello)]
         found = []
-        if self._rounds.asks(now_ns):
-            found.append(self._say("clock", {"t1_ns": now_ns}))
-        self._compare(self.share, now_ns)
+        if self._closing is None:
+            if self._rounds.asks(now_ns):
+                found.append(self._say("clock", {"t1_ns": now_ns}))
+            self._compare(self.share, now_ns)
         found += [self._say("chunk", asdict(chunk)) for chunk in self._outbox.due(now_ns)]
         if now_ns - self._beat_ns >= BEAT_NS:
             self._beat_ns = now_ns

@@ -2,8 +2,8 @@
 
 No sockets and no clock in here: messages go in with `hear`, come out of `turn`. A share whose
 worker died, or was not heard for LOST_AFTER_S, is lost: it is not started again, since its draws
-may have been made, and what is missing of it is written down. The others then stop, because nothing can be
-concluded any more.
+may have been made, and what is missing of it is written down. The others then stop, because nothing
+can be concluded any more.
 """
 
 from collections.abc import Sequence
@@ -19,7 +19,7 @@ from harness.evidence.outbox import Chunk
 from harness.evidence.rows import Intent
 from harness.load.clocks import kernel
 from harness.load.messages import HERE, Message
-from harness.load.plan import LOST_AFTER_S, ORDERED, LoadPlan
+from harness.load.plan import ASKED_WITHIN_S, LOST_AFTER_S, ORDERED, LoadPlan
 from harness.load.shares import Deal, of_share
 
 BEAT_NS = NS_PER_S // 2
@@ -91,6 +91,7 @@ class Master:
         self._run = run
         self._kernel = kernel()
         self._deal = Deal(plan.workers)
+        self._began_ns: int | None = None
         self._orders: dict[str, Any] = {}
         self._answers: list[Message] = []
         self._parts = [
@@ -200,10 +201,16 @@ class Master:
 
     def turn(self, now_ns: int) -> list[Message]:
         """What to send now: answers, and to each worker what it should know, twice a second."""
+        if self._began_ns is None:
+            self._began_ns = now_ns
         for part in self._parts:
             silent_ns = now_ns - part.heard_ns
-            if part.node and not part.over and silent_ns > LOST_AFTER_S * NS_PER_S:
+            if part.over:
+                continue
+            if part.node and silent_ns > LOST_AFTER_S * NS_PER_S:
                 self._lose(part, f"was not heard for {LOST_AFTER_S:.0f} s")
+            elif not part.node and now_ns - self._began_ns > ASKED_WITHIN_S * NS_PER_S:
+                self._lose(part, f"asked for it within {ASKED_WITHIN_S:.0f} s")
         found, self._answers = self._answers, []
         for part in self._parts:
             if part.node and (part.news or now_ns - part.told_ns >= BEAT_NS):

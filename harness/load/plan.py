@@ -16,6 +16,8 @@ COMMAND = "load-command.json"
 # for so long offers nothing more; it still tries to hand over what it has seen for GONE_S.
 LOST_AFTER_S = 30.0
 GONE_S = 60.0
+# A share that nobody has asked for by then is lost as well.
+ASKED_WITHIN_S = 60.0
 # Why a worker offered less than was planned, when that is in order.
 ORDERED = "it was told to stop"
 # In flight at once at one worker, at most; beyond it a draw is dropped, and the run inconclusive.
