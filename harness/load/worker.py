@@ -56,7 +56,7 @@ class Worker:
 
     def warm_up(self) -> None:
         """Make the greenlets, and keep what exists out of garbage collection."""
-        for _ in range(WARM):
+        for _ in range(min(WARM, self._plan.in_flight)):
             self._grow()
         gc.collect()
         gc.freeze()
