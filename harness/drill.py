@@ -20,12 +20,13 @@ from pathlib import Path
 from harness.clock import NS_PER_S
 from harness.environment import environment
 from harness.errors import DrawproofError, HarnessError, SafetyError, TargetError
-from harness.evidence.recorder import StreamWriter
+from harness.evidence.recorder import write_rows
 from harness.evidence.store import RunDir
 from harness.guardian.client import Guardian
 from harness.guardian.journal import Journal
-from harness.load.attack import Attack
+from harness.load.attack import Attack, LoadLost
 from harness.load.fingerprint import manifest
+from harness.load.plan import LOST_AFTER_S
 from harness.nemesis.nemesis import Nemesis
 from harness.plan import Plan
 from harness.proxy.client import start_proxy
@@ -36,7 +37,8 @@ from harness.watch import Glance, Watch
 LEAD_NS = NS_PER_S // 2
 READY_WITHIN_S = 40.0
 SETTLE_LEAD_S = 1.0
-WORKERS_END_S = 5.0
+# What a worker needs to hand over its last, or the master to know that it never will.
+WORKERS_END_S = LOST_AFTER_S + 5.0
 WALL_CLOCK_MOVED_S_MAX = 0.005
 # The database and its log, and evidence of some minutes: a full disk silences those it hurts, so
 # it is looked at before anything is started.
@@ -107,6 +109,12 @@ class Drill:
         except SafetyError as exc:
             # Abort: heal, offer no more, keep observing until what is in flight has ended.
             self._end(f"aborted: {exc}")
+            nemesis.stop()
+            attack.stop_early()
+            self._drain_quietly(guardian, attack, self._plan.scenario.load.patience.deadline_s)
+        except LoadLost as what:
+            # Half of a load proves nothing, so the other half stops too; what is in flight ends.
+            self._end(f"load lost: {what}")
             nemesis.stop()
             attack.stop_early()
             self._drain_quietly(guardian, attack, self._plan.scenario.load.patience.deadline_s)
@@ -227,9 +235,6 @@ def prepare(plan: Plan, text: str, files: Mapping[str, bytes], parent: Path) -> 
     planned = manifest(plan.intents, plan.repayments)
     known = environment(scenario.name, scenario.seed)
     run.write_json("environment.json", {**known, "plan": planned})
-    for table, rows in (("intents", plan.intents), ("repay_intents", plan.repayments)):
-        writer = StreamWriter(run.stream_path(table), table)
-        for row in rows:
-            writer.append(tuple(row))
-        writer.close()
+    write_rows(run.stream_path("intents"), "intents", plan.intents)
+    write_rows(run.stream_path("repay_intents"), "repay_intents", plan.repayments)
     return run

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from harness.clock import NS_PER_S
 from harness.errors import HarnessError, SafetyError, TargetError
 from harness.guardian.client import Guardian
-from harness.load.attack import Attack, Progress
+from harness.load.attack import Attack, LoadLost, Progress
 from harness.nemesis.nemesis import Nemesis
 from harness.scenario.model import AbortRule, Scenario
 from harness.stopping import StopFlag
@@ -113,11 +113,15 @@ class Watch:
         self._guardian.check()
         for gone in self._guardian.exits():
             blame = TargetError if gone.name == "lender" else HarnessError
+            if gone.status != 0 and self._attack.gone(gone.name, gone.status):
+                continue  # the master says what is missing
             if gone.name == "lender" or gone.status != 0:
                 raise blame(f"{gone.name} ended in the middle of the drill (status {gone.status})")
         progress = self._attack.progress()
         if progress.failure is not None:
             raise HarnessError(progress.failure)
+        if progress.lost is not None:
+            raise LoadLost(progress.lost)
         failure = self._nemesis.failure()
         if failure is not None:
             raise SafetyError(failure)

@@ -1,4 +1,4 @@
-"""A gateway that answers by the amount asked for: `python tests/fake_gateway.py`; prints its port.
+"""A gateway that answers by the amount asked for: `fake_gateway.py [HOST]` prints its port.
 
 amount % 10   0-5 granted or repaid  6 refused for good  7 reset  8 half a body  9 silence
 """
@@ -6,6 +6,7 @@ amount % 10   0-5 granted or repaid  6 refused for good  7 reset  8 half a body 
 import asyncio
 import json
 import struct
+import sys
 
 GRANTED = {"outcome": "granted", "draw_key": "k", "tier": "own", "paid_ns": 1}
 REPAID = {"outcome": "repaid", "repay_key": "k", "available_fen": 1}
@@ -62,7 +63,7 @@ async def reply(writer: asyncio.StreamWriter, head: str, kind: int) -> bool:
 
 
 async def main() -> None:
-    server = await asyncio.start_server(one, "127.0.0.1", 0)
+    server = await asyncio.start_server(one, (sys.argv[1:] or ["127.0.0.1"])[0], 0)
     print(server.sockets[0].getsockname()[1], flush=True)
     await server.serve_forever()
 

@@ -38,10 +38,15 @@ FLOORS = (
 IMPORTERS = {
     "locust": ("harness.load.locustfile",),
     "geventhttpclient": ("harness.load.sender",),
-    "gevent": ("harness.load.locustfile", "harness.load.worker", "harness.load.sender"),
+    "gevent": (
+        "harness.load.locustfile",
+        "harness.load.conversation",
+        "harness.load.worker",
+        "harness.load.sender",
+    ),
     "pyarrow": (
-        "harness.evidence.columns", "harness.evidence.given", "harness.evidence.recorder",
-        "harness.evidence.tables", "tests.test_shape_section",
+        "harness.evidence.columns", "harness.evidence.chunks", "harness.evidence.given",
+        "harness.evidence.recorder", "harness.evidence.tables", "tests.test_shape_section",
     ),
     "yaml": ("harness.scenario.nodes",),
     "jinja2": ("harness.report.html",),

@@ -47,9 +47,11 @@ _FIELDS: dict[str, Fields] = {
     ],
     # What the generator saw: kind press | poll | look | repay (look: a quota read, repay: a
     # repayment; their intent is the draw they go with). n counts per intent and kind from 1.
-    # outcome granted|refused|failed|unknown, and repaid for a repayment that was acknowledged.
-    # cause/hop/reason as the lender named them. status 0: no HTTP answer.
+    # outcome granted|refused|failed|unknown, repaid for a repayment that was acknowledged, or
+    # dropped: never sent, because the worker had as many draws in flight as it may (sent_ns and
+    # done_ns null). cause/hop/reason as the lender named them. status 0: no HTTP answer.
     # scheduled_ns: when the attempt should have been sent (the due time for the first press).
+    # The worker's clock less its `applied_ns` of `clocks`, one number for all of its rows.
     "attempts": [
         ("intent", _I),
         ("kind", _S),
@@ -84,7 +86,9 @@ _FIELDS: dict[str, Fields] = {
     ],
     # Dated states: kind breaker | replica | sweeper, subject what it is about.
     "states": [("replica", _S), ("kind", _S), ("subject", _S), ("state", _S), ("at_ns", _T)],
-    # One row a worker and second (second counts from t = 0; negative before).
+    # One row a worker and second (second counts from t = 0; negative before). late: sent after the
+    # scheduled time; lag: a heartbeat of 10 ms overslept; connect: time to obtain a connection.
+    # Shares are of a second (steal_share: of one CPU). What came later is null in older runs.
     "generator": [
         ("worker", _S),
         ("second", _I),
@@ -97,6 +101,23 @@ _FIELDS: dict[str, Fields] = {
         ("cpu_share", _F),
         ("psi_share", _F),
         ("steal_share", _F),
+        ("lag_ns_p99", _T),
+        ("connect_ns_p99", _T),
+        ("connect_ns_max", _T),
+    ],
+    # What the controller's clock was compared with: one row a worker and round of exchanges (before
+    # t = 0, every 10 s, at the end). offset_ns: the worker's clock less the controller's, true to
+    # within uncertainty_ns; applied_ns: what was taken off the times of this worker's rows (0 where
+    # the first round can't tell the two clocks apart). same_kernel: they are one clock, no drift.
+    "clocks": [
+        ("worker", _S),
+        ("host", _S),
+        ("at_ns", _T),
+        ("offset_ns", _T),
+        ("uncertainty_ns", _T),
+        ("applied_ns", _T),
+        ("same_kernel", _B),
+        ("exchanges", _I),
     ],
     # The lender's books, exported after the drain.
     "draws": [
@@ -216,7 +237,13 @@ _FIELDS: dict[str, Fields] = {
 TABLES: dict[str, pa.Schema] = {name: pa.schema(fields) for name, fields in _FIELDS.items()}
 
 # Tables without which nothing can be judged. Others may be empty but must be there too.
-LOAD_TABLES = ("intents", "repay_intents", "attempts", "generator")
+LOAD_TABLES = ("intents", "repay_intents", "attempts", "generator", "clocks")
+# What a worker sees, sent to the master in chunks; and the columns of it that its clock has dated.
+WORKER_TABLES = ("attempts", "generator", "clocks")
+WORKER_TIMES: dict[str, tuple[str, ...]] = {
+    "attempts": ("scheduled_ns", "sent_ns", "first_byte_ns", "done_ns"),
+    "clocks": ("at_ns",),
+}
 LENDER_TABLES = (
     "calls",
     "states",

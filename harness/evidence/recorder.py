@@ -4,7 +4,7 @@ A stream that was cut short still gives its whole batches; a Parquet file withou
 nothing. Batches of 100 rows, compressed with zstd, cost about 34 bytes a row.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import pyarrow as pa
@@ -73,3 +73,11 @@ class StreamWriter:
         except OSError as exc:
             self.abandon()
             raise HarnessError(f"{self._path} can't be written: {exc}") from exc
+
+
+def write_rows(path: Path, table: str, rows: Iterable[Sequence[object]]) -> None:
+    """A whole table that is known before anything runs."""
+    writer = StreamWriter(path, table)
+    for row in rows:
+        writer.append(tuple(row))
+    writer.close()

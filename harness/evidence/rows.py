@@ -96,6 +96,22 @@ class Second(NamedTuple):
     cpu_share: float
     psi_share: float | None
     steal_share: float | None
+    lag_ns_p99: int | None = None
+    connect_ns_p99: int | None = None
+    connect_ns_max: int | None = None
+
+
+class ClockRow(NamedTuple):
+    """A row of `clocks`: one worker's clock against the controller's."""
+
+    worker: str
+    host: str
+    at_ns: int
+    offset_ns: int
+    uncertainty_ns: int
+    applied_ns: int
+    same_kernel: bool
+    exchanges: int
 
 
 class Draw(NamedTuple):
@@ -239,6 +255,7 @@ class Borrower(NamedTuple):
 ROWS: Mapping[str, type] = {
     "intents": Intent, "repay_intents": RepayIntent,
     "attempts": Attempt, "calls": Call, "states": State, "generator": Second,
+    "clocks": ClockRow,
     "draws": Draw, "tries": Try, "repayments": Repayment,
     "versions": Version, "postings": Posting, "payouts": Payout,
     "tombstones": Tombstone, "published": Published, "policies": Policy, "tiers": Tier,

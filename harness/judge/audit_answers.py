@@ -5,6 +5,7 @@ from collections.abc import Sequence
 
 from harness.evidence.rows import DRAWING, Attempt
 from harness.judge import audit_repayments
+from harness.judge.clocks import clock_error_ns
 from harness.judge.ends import IntentEnd
 from harness.judge.offences import Offences
 from harness.judge.view import RunView
@@ -71,7 +72,9 @@ def answers_true(view: RunView, _: Sequence[IntentEnd]) -> Offences:
     """9: what was refused or certainly failed was not paid, and what is final never changes."""
     found = Offences()
     paid = {draw.draw_key for draw in view.draws if draw.state == "paid"}
-    paid_ns = _paid_out_ns(view)
+    # What a worker on another machine has dated is not known better than its clock is.
+    error_ns = clock_error_ns(view)
+    paid_ns = {key: at_ns + error_ns for key, at_ns in _paid_out_ns(view).items()}
     told: dict[int, list[Attempt]] = defaultdict(list)
     for attempt in view.attempts:
         if attempt.kind in DRAWING:

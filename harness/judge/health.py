@@ -1,42 +1,87 @@
 """Was the generator well enough to be believed?
 
-A second is bad when the generator itself was late in it: something was sent more than 200 ms after
-it should have been, or a heartbeat overslept by as much, or an intent was dropped, or a worker has
-no row for it. A borrower can't tell 200 ms of ours from the lender's; the p95 expected of a healthy
-baseline is of that order.
-
-A second of the baseline is bad, too, when some task waited for a CPU during most of it (70 %):
-nothing has been broken yet, and the lender's capacity is set to use at most half of the machine (a
-quiet run shows about a tenth), so somebody else was using it, and what that does to the lender is
-not the lender's. Later the lender's own overload may well cause such waiting.
-
-More than one bad second in twenty of baseline and fault makes the run inconclusive. One alone is a
-hiccup of the machine: what broke in it is not held against the lender (hop `machine`).
+The bounds and their reasons are one table, harness/scenario/generator_limits.py. A second is bad
+when a worker was beyond one of them in it, dropped a draw, or has no row for it: what broke in it
+is shown with hop `machine`. Too many bad seconds, a dropped draw or a clock that is not known well
+enough make the run inconclusive.
 """
 
 from collections import defaultdict
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
-from harness.clock import NS_PER_MS
+from harness.clock import NS_PER_MS, NS_PER_S
 from harness.evidence.rows import MISTAKE, Second
+from harness.judge.clocks import WorkerClock, worker_clocks
 from harness.judge.view import RunView
+from harness.scenario.generator_limits import (
+    BAD_SECONDS,
+    CLOCK,
+    SECOND_LIMITS,
+    Limit,
+    bound,
+    loosened,
+    shown,
+)
 
-LATE_NS_MAX = 200 * NS_PER_MS
-PRESSURE_MAX = 0.7
-BAD_SHARE_MAX = 0.05
+# The value of a second that each limit is about, in seconds or a share.
+VALUES: Mapping[str, Callable[[Second], float]] = {
+    "late": lambda row: row.late_ns_max / NS_PER_S,
+    "lag": lambda row: row.lag_ns_max / NS_PER_S,
+    "connect": lambda row: (row.connect_ns_max or 0) / NS_PER_S,
+    "gc": lambda row: row.gc_ns / NS_PER_S,
+    "pressure": lambda row: row.psi_share or 0.0,
+    "steal": lambda row: row.steal_share or 0.0,
+}
 
 
 @dataclass(frozen=True, slots=True)
 class GeneratorHealth:
-    """ms over baseline and fault; verdict held | inconclusive, with the reason."""
+    """ms over baseline and fault; verdict held | inconclusive, with the reason.
+
+    loosened: bounds that the scenario made looser than is sound. clocks: empty in older runs.
+    """
 
     late_ms_p99: float | None
     receive_lag_ms_p99: float | None
+    connect_ms_p99: float | None
     dropped: int
     workers: int
     bad_seconds: int
+    clocks: tuple[WorkerClock, ...]
+    loosened: tuple[str, ...]
     verdict: str
     reason: str
+
+
+def health_json(health: GeneratorHealth) -> dict[str, Any]:
+    """The part `generator` of verdict.json."""
+    return {
+        "late_ms_p99": health.late_ms_p99,
+        "receive_lag_ms_p99": health.receive_lag_ms_p99,
+        "connect_ms_p99": health.connect_ms_p99,
+        "dropped": health.dropped,
+        "workers": health.workers,
+        "bad_seconds": health.bad_seconds,
+        "clocks": [
+            {
+                "worker": one.worker,
+                "offset_ms": round(one.offset_ns / NS_PER_MS, 3),
+                "uncertainty_ms": round(one.error_ns / NS_PER_MS, 3),
+            }
+            for one in health.clocks
+        ],
+        "loosened": list(health.loosened),
+        "verdict": health.verdict,
+    }
+
+
+def workers_of(view: RunView) -> int:
+    """How many should have a row for each second."""
+    if view.manifest is not None:
+        return len(view.manifest.shares)
+    return len({row.worker for row in view.generator})
 
 
 def bad_seconds(view: RunView) -> frozenset[int]:
@@ -44,22 +89,26 @@ def bad_seconds(view: RunView) -> frozenset[int]:
     rows: dict[int, list[Second]] = defaultdict(list)
     for row in view.generator:
         rows[row.second].append(row)
-    workers = len({row.worker for row in view.generator})
-    phases = view.scenario.phases
-    baseline = range(int(phases.start_s("baseline")), int(phases.start_s("fault")))
+    workers = workers_of(view)
     return frozenset(
         second
         for second in range(int(view.scenario.phases.load_s))
         if len({row.worker for row in rows[second]}) < workers
         or workers == 0
-        or any(_bad(row, calm=second in baseline) for row in rows[second])
+        or any(row.dropped or _beyond(view, row) for row in rows[second])
     )
 
 
-def _bad(row: Second, *, calm: bool) -> bool:
-    late_ns = max(row.late_ns_max, row.lag_ns_max)
-    crowded = calm and (row.psi_share or 0.0) > PRESSURE_MAX
-    return late_ns > LATE_NS_MAX or row.dropped > 0 or crowded
+def _beyond(view: RunView, row: Second) -> list[Limit]:
+    """The limits that this second broke."""
+    chosen = dict(view.scenario.load.generator)
+    phases = view.scenario.phases
+    calm = int(phases.start_s("baseline")) <= row.second < int(phases.start_s("fault"))
+    return [
+        limit
+        for limit in SECOND_LIMITS
+        if (calm or not limit.calm) and VALUES[limit.key](row) > bound(limit, chosen)
+    ]
 
 
 def judged_seconds(view: RunView) -> range:
@@ -72,34 +121,88 @@ def generator_health(view: RunView) -> GeneratorHealth:
     """The generator's own verdict."""
     judged = judged_seconds(view)
     rows = [row for row in view.generator if row.second in judged]
-    bad = sorted(bad_seconds(view) & set(judged))
-    mistakes = sum((a.reason or "").startswith(MISTAKE) for a in view.attempts)
-    pressed = {a.intent for a in view.attempts if a.kind == "press"}
-    never = [i for i in view.intents if i.intent not in pressed]
-    reasons = []
-    if not pressed:
-        reasons.append("nothing was sent")
-    elif never:
-        reasons.append(f"{len(never)} scheduled draws were never sent")
-    if len(bad) > BAD_SHARE_MAX * len(judged):
-        worst_ns = max((max(row.late_ns_max, row.lag_ns_max) for row in rows), default=0)
-        waited = max((row.psi_share or 0.0 for row in rows), default=0.0)
-        reasons.append(
-            f"the generator or its machine was not well in {len(bad)} of {len(judged)} seconds of"
-            f" baseline and fault (worst lateness {worst_ns / NS_PER_MS:.0f} ms, waiting for a CPU"
-            f" {waited:.0%} of a second)"
-        )
-    if mistakes:
-        reasons.append(f"{mistakes} requests were refused as malformed: a mistake of the harness")
+    clocks = worker_clocks(view)
+    reasons = [
+        *_about_sending(view),
+        *_about_seconds(view, rows),
+        *_about_clocks(view, clocks),
+    ]
     return GeneratorHealth(
         late_ms_p99=_worst_ms([row.late_ns_p99 for row in rows]),
         receive_lag_ms_p99=_worst_ms([row.lag_ns_max for row in rows]),
+        connect_ms_p99=_worst_ms(
+            [row.connect_ns_p99 for row in rows if row.connect_ns_p99 is not None]
+        ),
         dropped=sum(row.dropped for row in view.generator),
         workers=len({row.worker for row in view.generator}),
-        bad_seconds=len(bad),
+        bad_seconds=len(bad_seconds(view) & set(judged)),
+        clocks=clocks,
+        loosened=tuple(loosened(dict(view.scenario.load.generator))),
         verdict="inconclusive" if reasons else "held",
         reason="; ".join(reasons),
     )
+
+
+def _about_sending(view: RunView) -> list[str]:
+    """Was everything sent that had to be, and understood?"""
+    presses = [a for a in view.attempts if a.kind == "press"]
+    pressed = {a.intent for a in presses}
+    dropped = sum(a.outcome == "dropped" for a in presses)
+    never = sum(intent.intent not in pressed for intent in view.intents)
+    whole = view.manifest is None or view.manifest.complete
+    mistakes = sum((a.reason or "").startswith(MISTAKE) for a in view.attempts)
+    found = []
+    if not pressed:
+        found.append("nothing was sent")
+    elif never and whole:
+        found.append(f"{never} scheduled draws were never sent")
+    if dropped:
+        found.append(f"{dropped} draws were dropped: as many were in flight as a worker may have")
+    if mistakes:
+        found.append(f"{mistakes} requests were refused as malformed: a mistake of the harness")
+    return found
+
+
+def _about_seconds(view: RunView, rows: list[Second]) -> list[str]:
+    """Too many bad seconds of baseline and fault: which bounds were broken, and by how much."""
+    chosen, judged = dict(view.scenario.load.generator), judged_seconds(view)
+    bad = bad_seconds(view) & set(judged)
+    if len(bad) <= bound(BAD_SECONDS, chosen) * len(judged):
+        return []
+    broken: dict[Limit, float] = {}
+    for row in rows:
+        for limit in _beyond(view, row):
+            broken[limit] = max(broken.get(limit, 0.0), VALUES[limit.key](row))
+    words = [
+        f"{limit.what} {shown(limit, broken[limit])}, at most {shown(limit, bound(limit, chosen))}"
+        for limit in SECOND_LIMITS
+        if limit in broken
+    ]
+    absent = sum(len({r.worker for r in rows if r.second == s}) < workers_of(view) for s in judged)
+    words += [f"a worker has no row for {absent} of them"] if absent else []
+    return [
+        f"the generator or its machine was not well in {len(bad)} of {len(judged)} seconds of"
+        f" baseline and fault (at worst: {'; '.join(words)})"
+    ]
+
+
+def _about_clocks(view: RunView, clocks: tuple[WorkerClock, ...]) -> list[str]:
+    """Is each worker's clock known, and well enough?"""
+    most = bound(CLOCK, dict(view.scenario.load.generator))
+    found = [
+        f"the clock of {one.worker} is known to {one.error_ns / NS_PER_MS:.1f} ms only,"
+        f" at most {shown(CLOCK, most)}: what came first on which machine is not known"
+        for one in clocks
+        if one.error_ns > most * NS_PER_S
+    ]
+    if view.manifest is not None and view.manifest.complete:
+        compared = {one.worker for one in clocks}
+        found += [
+            f"the clock of {share.worker} was never compared"
+            for share in view.manifest.shares
+            if share.worker not in compared
+        ]
+    return found
 
 
 def _worst_ms(values_ns: list[int]) -> float | None:

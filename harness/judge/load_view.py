@@ -6,10 +6,12 @@ from typing import Any
 from harness.errors import HarnessError, ScenarioError
 from harness.evidence import tables
 from harness.evidence.columns import LENDER_TABLES, LOAD_TABLES
+from harness.evidence.manifest import PLACE, digest, read_manifest
 from harness.evidence.rows import DRAWING, ROWS
 from harness.evidence.store import RunDir
 from harness.judge.fault_lines import read_fault_lines
 from harness.judge.view import RunView
+from harness.load.shares import of_share
 from harness.scenario.loader import load_scenario
 
 # Rows come in whatever order they were written; judging must not depend on it.
@@ -20,6 +22,7 @@ ORDER = {
     "calls": ("draw_key", "start_ns", "side", "edge", "server", "done_ns"),
     "states": ("at_ns", "replica", "kind", "subject"),
     "generator": ("worker", "second"),
+    "clocks": ("worker", "at_ns"),
     "versions": ("account", "version"),
 }
 
@@ -42,6 +45,16 @@ def load_view(run: RunDir) -> RunView:
         if is_cut:
             cut.append(name)
         rows[name] = _ordered(name, found)
+    try:
+        manifest = read_manifest(run.path)
+    except (OSError, ValueError, TypeError, KeyError) as exc:
+        raise HarnessError(f"{run.path / PLACE} can't be read: {exc}") from exc
+    if manifest is None and "clocks" in missing:
+        missing.remove("clocks")  # a run from before clocks were compared
+    shares = len(manifest.shares) if manifest else 0
+    planned_sha256 = {
+        share: digest(of_share(rows["intents"], share, shares)) for share in range(shares)
+    }
     t0_ns = int(record.get("t0_ns") or 0)
     # Due times are planned from t = 0, before anybody knows when that will be.
     for name in ("intents", "repay_intents"):
@@ -60,6 +73,8 @@ def load_view(run: RunDir) -> RunView:
         faults=read_fault_lines(run.path / "faults.jsonl"),
         harness_failures=tuple(record.get("failures", ())),
         printed=dict(record.get("printed", {})),
+        manifest=manifest,
+        planned_sha256=planned_sha256,
         unoffered_keys=frozenset(planned - {intent.draw_key for intent in rows["intents"]}),
         **rows,
     )

@@ -9,6 +9,7 @@ from harness.clock import NS_PER_S
 from harness.judge.doubts import doubts
 from harness.judge.expectations import Met, meet, shown
 from harness.judge.guarantee import Share
+from harness.judge.health import health_json
 from harness.judge.latency import LatencySummary
 from harness.judge.parts import Parts
 from harness.judge.view import FaultLine, RunView
@@ -152,14 +153,7 @@ def to_json(
             for f in parts.audit
         ],
         "faults": [_fault(view, parts, fault) for fault in view.faults],
-        "generator": {
-            "late_ms_p99": parts.health.late_ms_p99,
-            "receive_lag_ms_p99": parts.health.receive_lag_ms_p99,
-            "dropped": parts.health.dropped,
-            "workers": parts.health.workers,
-            "bad_seconds": parts.health.bad_seconds,
-            "verdict": parts.health.verdict,
-        },
+        "generator": health_json(parts.health),
         "printed": _printed(view, parts),
     }  # fmt: skip
 

@@ -3,10 +3,12 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from harness.evidence.manifest import Manifest
 from harness.evidence.rows import (
     Attempt,
     Borrower,
     Call,
+    ClockRow,
     Draw,
     Intent,
     Payout,
@@ -86,3 +88,7 @@ class RunView:
     unoffered_keys: frozenset[str] = frozenset()
     # Planned repayments: made only where their draw was granted.
     repay_intents: tuple[RepayIntent, ...] = ()
+    clocks: tuple[ClockRow, ...] = ()
+    # What the load says of its own evidence, and the digests of what was planned, by share.
+    manifest: Manifest | None = None
+    planned_sha256: Mapping[int, str] = field(default_factory=dict)

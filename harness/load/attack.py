@@ -5,7 +5,7 @@ import os
 import socket
 import sys
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +21,8 @@ class Progress:
     """Counts of draw intents so far, as the workers last reported (twice a second).
 
     matured: due more than one attempt_timeout ago. in_flight: offered and not ended.
-    attempted: attempts that have come to some outcome. at_ns: when.
+    attempted: attempts that have come to some outcome. at_ns: when. lost: which worker is gone for
+    good, and its share with it; the others stop then. failure: of the load itself.
     """
 
     due: int = 0
@@ -29,6 +30,7 @@ class Progress:
     refused: int = 0
     failed: int = 0
     unknown: int = 0
+    dropped: int = 0
     done: int = 0
     attempted: int = 0
     in_flight: int = 0
@@ -36,6 +38,7 @@ class Progress:
     matured_granted: int = 0
     matured_refused: int = 0
     at_ns: int = 0
+    lost: str | None = None
     finished: bool = False
     failure: str | None = None
 
@@ -46,6 +49,10 @@ class Progress:
         return self.matured_granted / asked if asked > 0 else None
 
 
+class LoadLost(Exception):
+    """A worker of the load is gone. Not an error: the drill ends early and says so."""
+
+
 class Attack:
     """One attack. `start` and `fire` return at once; `progress` never blocks."""
 
@@ -54,7 +61,7 @@ class Attack:
     ) -> None:
         self._guardian = guardian
         self._run = run
-        self._workers = scenario.load.workers
+        self._names = [f"worker-{n + 1}" for n in range(scenario.load.workers)]
         self._plan = LoadPlan(
             run=str(run),
             seed=scenario.seed,
@@ -80,8 +87,7 @@ class Attack:
         self._said.parent.mkdir(exist_ok=True)
         plan_json = work / "load-plan.json"
         self._plan.write(plan_json)
-        names = ["master", *(f"worker-{n + 1}" for n in range(self._workers))]
-        for name in names:
+        for name in ("master", *self._names):
             log = self._said if name == "master" else self._said.with_name(f"{name}.log")
             self._guardian.spawn(
                 f"load-{name}",
@@ -105,6 +111,15 @@ class Attack:
     def give_up(self) -> None:
         """Ask for no unknown any more: nothing can come of it."""
         self._order(give_up=True)
+
+    def gone(self, process: str, status: int) -> bool:
+        """A process of the drill has ended. True: it was a worker's, and its share is lost."""
+        worker = process.removeprefix("load-")
+        if worker not in self._names:
+            return False
+        known = self._orders.get("gone", {})
+        self._order(gone={**known, worker: f"ended (status {status}) before it had handed over"})
+        return True
 
     def _order(self, **order: Any) -> None:
         self._orders |= order
@@ -138,15 +153,9 @@ class Attack:
             self._ready = self._ready or bool(said.get("ready"))
             if "progress" in said:
                 known = {k: v for k, v in said["progress"].items() if k in Progress.__slots__}
-                self._last = Progress(**known, at_ns=said["at_ns"])
+                self._last = Progress(**known, at_ns=said["at_ns"], lost=said["lost"])
             if "finished" in said:
-                self._last = Progress(
-                    **{
-                        **{name: getattr(self._last, name) for name in Progress.__slots__},
-                        "finished": said["finished"],
-                        "failure": said["failure"],
-                    }
-                )
+                self._last = replace(self._last, finished=True, failure=said["failure"])
 
 
 def _free_port() -> int:

@@ -2,6 +2,7 @@
 
 import gc
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -14,7 +15,8 @@ class SecondOfHealth:
 
     sent: int = 0
     late_ns: list[int] = field(default_factory=list)
-    lag_ns_max: int = 0
+    connect_ns: list[int] = field(default_factory=list)
+    lag_ns: list[int] = field(default_factory=list)
     dropped: int = 0
     gc_ns: int = 0
 
@@ -22,31 +24,33 @@ class SecondOfHealth:
 class Health:
     """Gathers by second from t = 0. `close_second` gives the row of `generator`."""
 
-    def __init__(self, worker: str) -> None:
+    def __init__(self, worker: str, clock: Callable[[], int]) -> None:
         self._worker = worker
+        self._clock = clock
         self._now = SecondOfHealth()
         self._gc_began_ns = 0
         self._cpu_s = time.process_time()
         self._pressure_us = read_pressure_us()
         self._steal = read_steal_ticks()
-        self._wall_ns = time.monotonic_ns()
+        self._wall_ns = clock()
         gc.callbacks.append(self._collected)
 
-    def sent(self, scheduled_ns: int, sent_ns: int) -> None:
-        """An attempt left; how late it was."""
+    def sent(self, late_ns: int, connect_ns: int) -> None:
+        """An attempt left: how late, and how long it took to obtain a connection."""
         self._now.sent += 1
-        self._now.late_ns.append(max(0, sent_ns - scheduled_ns))
+        self._now.late_ns.append(late_ns)
+        self._now.connect_ns.append(connect_ns)
 
     def lag(self, lag_ns: int) -> None:
         """A heartbeat woke up this much too late."""
-        self._now.lag_ns_max = max(self._now.lag_ns_max, lag_ns)
+        self._now.lag_ns.append(lag_ns)
 
     def dropped(self) -> None:
         """An intent could not be offered at all."""
         self._now.dropped += 1
 
     def _collected(self, phase: str, _info: dict[str, int]) -> None:
-        now_ns = time.monotonic_ns()
+        now_ns = self._clock()
         if phase == "start":
             self._gc_began_ns = now_ns
         else:
@@ -55,7 +59,7 @@ class Health:
     def close_second(self, second: int) -> tuple[object, ...]:
         """The row of the second that has ended, and a fresh start."""
         done, self._now = self._now, SecondOfHealth()
-        wall_ns, cpu_s = time.monotonic_ns(), time.process_time()
+        wall_ns, cpu_s = self._clock(), time.process_time()
         wall_s = max((wall_ns - self._wall_ns) / NS_PER_S, 1e-6)
         pressure_us, steal = read_pressure_us(), read_steal_ticks()
         row = (
@@ -64,12 +68,15 @@ class Health:
             done.sent,
             max(done.late_ns, default=0),
             quantile(done.late_ns, 0.99),
-            done.lag_ns_max,
+            max(done.lag_ns, default=0),
             done.dropped,
             done.gc_ns,
             round((cpu_s - self._cpu_s) / wall_s, 4),
             _share(pressure_us, self._pressure_us, wall_s * 1e6),
             _share(steal, self._steal, wall_s * 100),
+            quantile(done.lag_ns, 0.99),
+            quantile(done.connect_ns, 0.99),
+            max(done.connect_ns, default=0),
         )
         self._wall_ns, self._cpu_s = wall_ns, cpu_s
         self._pressure_us, self._steal = pressure_us, steal

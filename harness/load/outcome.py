@@ -2,6 +2,8 @@
 
 granted, refused (a business answer), failed (certain: nothing happened), unknown (what was sent
 may have worked); repaid is what granted is for a repayment. When in doubt it is unknown.
+`dropped` is the generator's own: it was never sent, because as many draws were in flight as a
+worker may have; nothing about the lender follows from it.
 """
 
 from collections.abc import Mapping
@@ -10,7 +12,7 @@ from typing import Any, Literal
 
 from harness.evidence.rows import MISTAKE
 
-Outcome = Literal["granted", "repaid", "refused", "failed", "unknown"]
+Outcome = Literal["granted", "repaid", "refused", "failed", "unknown", "dropped"]
 MISTAKES = (400, 405, 411, 413, 414, 415, 422, 431)
 
 
@@ -52,6 +54,10 @@ def of_answer(status: int, body: Mapping[str, Any]) -> Answer:
 def of_trouble(*, connected: bool, what: str) -> Answer:
     """The outcome when no whole answer came: without a connection nothing can have happened."""
     return Answer("unknown" if connected else "failed", "system", None, what)
+
+
+# The attempt that was not made: no answer will come.
+DROPPED = Answer("dropped", None, "machine", "in-flight-bound", over=True)
 
 
 def _text(value: object) -> str | None:

@@ -1,23 +1,36 @@
-"""What a load process is told: one JSON file, in the run's work folder because of the token."""
+"""What a load is told: one JSON file, in the run's work folder because of the token.
+
+The master reads the file. A worker is sent what it needs of it, so that it may run on a machine
+that has no run directory.
+"""
 
 import json
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from harness.load.repayments import RepayRules
+from harness.load.repayments import NOBODY_REPAYS, RepayRules
 from harness.scenario.model import Patience
 
-# Before t = 0 a worker waits; after the last due time it stays this long at most.
 COMMAND = "load-command.json"
+# A worker that the master has not heard for so long is lost, and one that has not heard the master
+# for so long offers nothing more; it still tries to hand over what it has seen for GONE_S.
+LOST_AFTER_S = 30.0
+GONE_S = 60.0
+# A share that nobody has asked for by then is lost as well.
+ASKED_WITHIN_S = 60.0
+# Why a worker offered less than was planned, when that is in order.
+ORDERED = "it was told to stop"
+# In flight at once at one worker, at most; beyond it a draw is dropped, and the run inconclusive.
+IN_FLIGHT = 4096
 
 
 @dataclass(frozen=True, slots=True)
 class LoadPlan:
-    """run: the run directory. workers: how many share the intents (intent % workers).
+    """run: the run directory. workers: how many shares the intents are divided into.
 
-    late_s: how long after the end of load an unknown is still asked for. master_port: where
-    Locust's master listens on loopback.
+    late_s: how long after the end of load an unknown is still asked for. master_host, master_port:
+    where Locust's master listens.
     """
 
     run: str
@@ -29,15 +42,29 @@ class LoadPlan:
     late_s: float
     token: str
     master_port: int
-    repay: RepayRules
+    master_host: str = "127.0.0.1"
+    in_flight: int = IN_FLIGHT
+    repay: RepayRules = NOBODY_REPAYS
 
     def write(self, path: Path) -> None:
-        path.write_text(json.dumps(asdict(self)))
+        """Readable by its owner alone."""
+        path.write_text(json.dumps(self.facts()))
         path.chmod(0o600)
+
+    def facts(self) -> dict[str, Any]:
+        """As JSON or a message carries it."""
+        return asdict(self)
+
+    @classmethod
+    def of(cls, facts: dict[str, Any]) -> "LoadPlan":
+        """The reverse of `facts`."""
+        made = {
+            "patience": Patience(**facts["patience"]),
+            "repay": RepayRules(**facts["repay"]),
+        }
+        return cls(**{**facts, **made})
 
     @classmethod
     def read(cls, path: Path) -> "LoadPlan":
-        raw: dict[str, Any] = json.loads(path.read_text())
-        raw["patience"] = Patience(**raw["patience"])
-        raw["repay"] = RepayRules(**raw["repay"])
-        return cls(**raw)
+        """Raises OSError, ValueError, TypeError for what is no plan."""
+        return cls.of(json.loads(path.read_text()))

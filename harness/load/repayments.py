@@ -26,6 +26,9 @@ class RepayRules:
     until_s: float
 
 
+NOBODY_REPAYS = RepayRules(share=0.0, low_s=0.0, high_s=0.0, until_s=0.0)
+
+
 def repay_rules(scenario: Scenario) -> RepayRules:
     """What a scenario says of repayments."""
     journey = scenario.load.journey

@@ -5,8 +5,7 @@ decides about money is whether a connection had been made. POSTs are never sent 
 """
 
 import json
-import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
@@ -24,30 +23,38 @@ AT_ONCE = 4096
 
 @dataclass(frozen=True, slots=True)
 class Sent:
-    """One attempt: when it left, when its first byte came, when it was over."""
+    """One attempt: when it left, when its first byte came, when it was over; and how long it took
+    to obtain a connection."""
 
     sent_ns: int
     first_byte_ns: int | None
     done_ns: int
     status: int
     answer: Answer
+    connect_ns: int = 0
 
 
 class _Pool(ConnectionPool):
-    """Notes on the greenlet whether it is still connecting when something goes wrong."""
+    """Notes on the greenlet whether it is still connecting when something goes wrong, and else how
+    long that took."""
+
+    clock: Callable[[], int]
 
     def get_socket(self) -> Any:
         greenlet = gevent.getcurrent()
         greenlet.connecting = True
+        began_ns = self.clock()
         found = super().get_socket()
+        greenlet.connect_ns = self.clock() - began_ns
         greenlet.connecting = False
         return found
 
 
 class Sender:
-    """Connections to one gateway, shared by all greenlets of a worker."""
+    """Connections to one gateway, shared by all greenlets of a worker; times by its `clock`."""
 
-    def __init__(self, url: str, token: str) -> None:
+    def __init__(self, url: str, token: str, clock: Callable[[], int]) -> None:
+        self._clock = clock
         parts = urlsplit(url)
         host, port = parts.hostname or "127.0.0.1", parts.port or 80
         self._client = HTTPClient(
@@ -58,6 +65,7 @@ class Sender:
             host, port, host, port, size=AT_ONCE, connection_timeout=CONNECT_S,
             network_timeout=3600.0, disable_ipv6=True,
         )  # fmt: skip
+        self._client._connection_pool.clock = clock
         self._headers = {"X-Drill": "1", "X-Drill-Token": token}
 
     def attempt(
@@ -73,13 +81,15 @@ class Sender:
         all_headers = {**self._headers, **headers}
         if body is not None:
             all_headers["Content-Type"] = "application/json"
-        sent_ns = time.monotonic_ns()
+        greenlet = gevent.getcurrent()
+        greenlet.connecting, greenlet.connect_ns = False, 0
+        sent_ns = self._clock()
         first_ns: int | None = None
         status = 0
         timer = gevent.Timeout.start_new(timeout_s)
         try:
             response = self._client.request(method, path, data, all_headers)
-            first_ns = time.monotonic_ns()
+            first_ns = self._clock()
             status = response.get_code()
             answer = of_answer(status, json.loads(response.read()))
         except gevent.Timeout as fired:
@@ -94,7 +104,9 @@ class Sender:
             answer = self._trouble(type(exc).__name__)
         finally:
             timer.close()
-        return Sent(sent_ns, first_ns, time.monotonic_ns(), status, answer)
+        done_ns = self._clock()
+        waited_ns = done_ns - sent_ns if greenlet.connecting else greenlet.connect_ns
+        return Sent(sent_ns, first_ns, done_ns, status, answer, waited_ns)
 
     def _trouble(self, what: str) -> Answer:
         connecting = getattr(gevent.getcurrent(), "connecting", False)

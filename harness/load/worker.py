@@ -5,62 +5,60 @@ Greenlets are made before the load starts. Making one at each arrival was 34 ms 
 """
 
 import gc
-import time
-from bisect import bisect_right
-from collections.abc import Callable, Sequence
-from pathlib import Path
+from collections.abc import Callable
 
 import gevent
 from gevent.queue import SimpleQueue
 
 from harness.clock import NS_PER_S
-from harness.evidence.recorder import StreamWriter
 from harness.evidence.rows import Intent
 from harness.load.borrower import Act, Acts, Came, journey, patience, repaying
+from harness.load.courier import Courier, Share
 from harness.load.health import Health
-from harness.load.outcome import Answer
-from harness.load.plan import LoadPlan
+from harness.load.outcome import DROPPED, Answer
+from harness.load.plan import ORDERED
 from harness.load.repayments import repayment_of
 from harness.load.sender import Sender, Sent
+from harness.load.tally import Tally
 from harness.seeds import stream
 
-WARM, MOST = 256, 4096
+WARM = 256
 BEAT_S = 0.01
 FLUSH_S = 0.5
 LOOK_S = 0.5
 LOOK_LEAD_S = 0.6
 Note = Callable[[str, float, Exception | None], None]
+Clock = Callable[[], int]
 
 
 class Worker:
-    """One worker's load. `progress` may be asked at any time; `run` returns when all ended."""
+    """One share's load. `progress` may be asked at any time; `run` returns when all ended.
 
-    def __init__(self, plan: LoadPlan, name: str, intents: Sequence[Intent], note: Note) -> None:
-        self._plan = plan
-        self._name = name
+    All times are by `clock`, this worker's own; the courier turns them into the controller's.
+    """
+
+    def __init__(self, share: Share, courier: Courier, note: Note, clock: Clock) -> None:
+        self._plan = share.plan
+        self._name = share.worker
+        self._mine = share.intents
+        self._courier = courier
         self._note = note
-        self._mine = intents
-        self._due = [intent.due_ns for intent in intents]
-        run = Path(plan.run)
-        self._attempts = StreamWriter(run / f"attempts.{name}.arrows", "attempts")
-        self._seconds = StreamWriter(run / f"generator.{name}.arrows", "generator")
-        self._health = Health(name)
+        self._clock = clock
+        self._health = Health(share.worker, clock)
+        self._tally = Tally(share.intents)
         self._work: SimpleQueue = SimpleQueue()
         self._idle = 0
         self._made = 0
         self._t0_ns = 0
         self._senders: list[tuple[str, Sender]] = []
-        self._stopped = False
         self._given_up = False
-        self._offered = 0
-        self._attempted = 0
-        self._ended: dict[int, str] = {}
         self._owing: set[int] = set()  # draws that have ended, their repayment not yet
+        self.stopped: str | None = None
         self.failure: str | None = None
 
     def warm_up(self) -> None:
         """Make the greenlets, and keep what exists out of garbage collection."""
-        for _ in range(WARM):
+        for _ in range(min(WARM, self._plan.in_flight)):
             self._grow()
         gc.collect()
         gc.freeze()
@@ -73,23 +71,32 @@ class Worker:
         self.failure = self.failure or f"{type(greenlet.exception).__name__}: {greenlet.exception}"
 
     def run(self, t0_ns: int, urls: dict[str, str]) -> None:
-        """Offer everything when due; returns when each intent has ended and all is on the disk."""
+        """Offer everything when due; returns when each intent has ended and the courier knows."""
         self._t0_ns = t0_ns
-        self._senders = [(name, Sender(url, self._plan.token)) for name, url in urls.items()]
+        self._senders = [
+            (name, Sender(url, self._plan.token, self._clock)) for name, url in urls.items()
+        ]
         beats = [gevent.spawn(self._beat), gevent.spawn(self._count_seconds)]
         for beat in beats:
             beat.link_exception(self._died)
         self._offer()
-        while (len(self._ended) < self._offered or self._owing) and self.failure is None:
+        while self._busy and self.failure is None:
             gevent.sleep(0.02)
         gevent.killall(beats)
-        self._close_second()
-        self._attempts.close()
-        self._seconds.close()
+        self._close_second(self._second())
 
-    def stop_early(self) -> None:
+    @property
+    def _busy(self) -> bool:
+        return self._tally.done < self._tally.offered or bool(self._owing)
+
+    @property
+    def offered(self) -> tuple[Intent, ...]:
+        """The intents that have been offered, in due order."""
+        return self._mine[: self._tally.offered]
+
+    def stop_early(self, why: str = ORDERED) -> None:
         """Offer nothing more; what is under way ends by itself."""
-        self._stopped = True
+        self.stopped = self.stopped or why
 
     def give_up(self) -> None:
         """Ask for no unknown any more."""
@@ -99,22 +106,34 @@ class Worker:
         for intent in self._mine:
             due_ns = self._t0_ns + intent.due_ns
             self._sleep_until(due_ns - int(LOOK_LEAD_S * NS_PER_S))
-            if self._stopped or self.failure is not None:
+            if self.stopped or self.failure is not None:
                 return
-            self._offered += 1
-            if self._idle == 0 and self._made >= MOST:
-                self._health.dropped()
-                self._ended[intent.intent] = "dropped"
+            self._tally.offered += 1
+            if self._idle == 0 and self._made >= self._plan.in_flight:
+                self._drop(intent)
                 continue
-            if self._idle < 8 and self._made < MOST:
+            if self._idle < 8 and self._made < self._plan.in_flight:
                 self._grow()
             self._work.put(intent)
 
+    def _drop(self, intent: Intent) -> None:
+        """As many are in flight as may be: this one is not sent, and says so."""
+        due_ns = self._t0_ns + intent.due_ns
+        self._health.dropped()
+        self._keep(
+            (
+                intent.intent, "press", 1, due_ns, None, None, None, 0, DROPPED.outcome,
+                DROPPED.cause, DROPPED.hop, DROPPED.reason, "", self._name,
+            )
+        )  # fmt: skip
+        self._note("press", 0.0, ConnectionError(DROPPED.reason))
+        self._tally.end(intent.intent, DROPPED.outcome)
+
     def _sleep_until(self, at_ns: int) -> None:
-        left_ns = at_ns - time.monotonic_ns()
-        while left_ns > 0 and not self._stopped:
+        left_ns = at_ns - self._clock()
+        while left_ns > 0 and not self.stopped:
             gevent.sleep(min(left_ns / NS_PER_S, 0.5))
-            left_ns = at_ns - time.monotonic_ns()
+            left_ns = at_ns - self._clock()
 
     def _walk_all(self) -> None:
         while True:
@@ -125,8 +144,10 @@ class Worker:
             try:
                 end = self._walk(intent)
             finally:
-                self._ended[intent.intent] = end
-                self._owing.discard(intent.intent)
+                if intent.intent in self._owing:
+                    self._owing.discard(intent.intent)  # the draw has ended before
+                else:
+                    self._tally.end(intent.intent, end)
 
     def _walk(self, intent: Intent) -> str:
         """One intent from its look to its end; what its last answer was."""
@@ -138,7 +159,7 @@ class Worker:
         give_up_ns = self._t0_ns + int((self._plan.load_s + self._plan.late_s) * NS_PER_S)
 
         def give_up() -> bool:
-            return self._given_up or time.monotonic_ns() >= give_up_ns
+            return self._given_up or self._clock() >= give_up_ns
 
         load_end_ns = self._t0_ns + int(self._plan.load_s * NS_PER_S)
         draw = patience(due_ns, rules, dice, give_up)
@@ -147,9 +168,9 @@ class Worker:
         while True:
             if act.kind == "repay" and act.n == 1:
                 self._owing.add(intent.intent)
-                self._ended[intent.intent] = "granted"
+                self._tally.end(intent.intent, "granted")
                 self._sleep_until(act.at_ns)
-                if self._stopped:
+                if self.stopped:
                     return "granted"
             self._sleep_until_due(act.at_ns)
             sent, replica = self._act(intent, act)
@@ -171,14 +192,14 @@ class Worker:
         return lambda granted_ns: repaying(owed, max(due_ns, granted_ns), rules, dice, give_up)
 
     def _sleep_until_due(self, at_ns: int) -> None:
-        left_ns = at_ns - time.monotonic_ns()
+        left_ns = at_ns - self._clock()
         if left_ns > 0:
             gevent.sleep(left_ns / NS_PER_S)
 
     def _look(self, intent: Intent) -> None:
         """See one's quota before drawing; whatever comes of it, the draw is made when due."""
         name, sender = self._gateway(intent.intent, 0)
-        asked_ns = time.monotonic_ns()
+        asked_ns = self._clock()
         path = f"/v1/borrowers/{intent.borrower}/quota"
         sent = sender.attempt("GET", path, None, {"X-Deadline-Ms": str(int(LOOK_S * 1000))}, LOOK_S)
         if sent.status == 200:
@@ -217,9 +238,9 @@ class Worker:
         self, intent: Intent, kind: str, n: int, scheduled_ns: int, sent: Sent, replica: str
     ) -> None:
         answer = sent.answer
-        self._attempted += 1
-        self._health.sent(scheduled_ns, sent.sent_ns)
-        self._attempts.append(
+        self._tally.attempted += 1
+        self._health.sent(max(0, sent.sent_ns - scheduled_ns), sent.connect_ns)
+        self._keep(
             (
                 intent.intent, kind, n, scheduled_ns, sent.sent_ns, sent.first_byte_ns,
                 sent.done_ns, sent.status, answer.outcome, answer.cause, answer.hop,
@@ -229,45 +250,38 @@ class Worker:
         trouble = None if sent.status else ConnectionError(answer.reason)
         self._note(kind, (sent.done_ns - sent.sent_ns) / 1e6, trouble)
 
+    def _keep(self, row: tuple[object, ...]) -> None:
+        self._courier.keep("attempts", row, self._second())
+
+    def _second(self) -> int:
+        """From t = 0."""
+        return (self._clock() - self._t0_ns) // NS_PER_S
+
     def _beat(self) -> None:
         """A greenlet that oversleeps tells how late everything else was served too."""
         while True:
-            before_ns = time.monotonic_ns()
+            before_ns = self._clock()
             gevent.sleep(BEAT_S)
-            self._health.lag(time.monotonic_ns() - before_ns - int(BEAT_S * NS_PER_S))
+            self._health.lag(self._clock() - before_ns - int(BEAT_S * NS_PER_S))
 
     def _count_seconds(self) -> None:
         while True:
-            second = (time.monotonic_ns() - self._t0_ns) // NS_PER_S
+            second = self._second()
             end_ns = self._t0_ns + (second + 1) * NS_PER_S
-            while (left_ns := end_ns - time.monotonic_ns()) > 0:
+            while (left_ns := end_ns - self._clock()) > 0:
                 gevent.sleep(min(FLUSH_S, left_ns / NS_PER_S))
-                self._attempts.flush()
-            self._seconds.append(self._health.close_second(second))
-            self._seconds.flush()
+                self._courier.flush("attempts", second)
+            self._close_second(second)
 
-    def _close_second(self) -> None:
-        second = (time.monotonic_ns() - self._t0_ns) // NS_PER_S
-        self._seconds.append(self._health.close_second(second))
+    def _close_second(self, second: int) -> None:
+        """Its row comes after everything that was seen in it."""
+        self._courier.flush("attempts", second)
+        self._courier.keep("generator", self._health.close_second(second), second)
+        self._courier.flush("generator", second)
 
     def progress(self) -> dict[str, int]:
-        """Counts so far. `matured`: draws due more than one attempt_timeout ago; `matured_*`:
-        how many of them ended granted or refused."""
+        """Counts so far; empty before t = 0 is known."""
         if not self._t0_ns:
             return {}
-        at_ns = time.monotonic_ns() - self._t0_ns
-        ripe_ns = at_ns - int(self._plan.patience.attempt_timeout_s * NS_PER_S)
-        ripe = [self._ended.get(i.intent) for i in self._mine[: bisect_right(self._due, ripe_ns)]]
-        counts = {"granted": 0, "refused": 0, "failed": 0, "unknown": 0}
-        for end in list(self._ended.values()):
-            counts[end] = counts.get(end, 0) + 1
-        return {
-            "due": bisect_right(self._due, at_ns),
-            "matured": len(ripe),
-            "matured_granted": ripe.count("granted"),
-            "matured_refused": ripe.count("refused"),
-            "done": len(self._ended),
-            "attempted": self._attempted,
-            "in_flight": self._offered - len(self._ended),
-            **counts,
-        }
+        patience_ns = int(self._plan.patience.attempt_timeout_s * NS_PER_S)
+        return self._tally.counts(self._clock() - self._t0_ns, patience_ns)

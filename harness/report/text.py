@@ -27,6 +27,7 @@ def summary(view: RunView, verdict: Verdict) -> str:
         lines.append(
             "            of what evidence there is, which is not all: no figure here holds"
         )
+    lines += [f"loosened    {text}" for text in parts.health.loosened]
     lines += [
         f"broken by   {b.cause} at {b.hop}: {b.draws:,} draws, {format_yuan(b.amount_fen)}"
         for b in parts.guarantee.broken_by[:5]

@@ -1,5 +1,6 @@
 """The `load` section of a scenario."""
 
+from harness.scenario.generator_section import generator
 from harness.scenario.model import LoadSpec, Patience, PhasePlan
 from harness.scenario.nodes import Book, Node, fields, value
 from harness.scenario.numbers import whole
@@ -10,9 +11,9 @@ from harness.units import parse_duration_s, parse_range_s
 
 
 def load(book: Book, node: Node | None, plan: PhasePlan, beside: Beside) -> LoadSpec:
-    """shape, borrowers, journey, patience; population, spacing and workers are optional."""
+    """shape, borrowers, journey, patience; population, spacing, workers, generator are optional."""
     keys = ("shape", "borrowers", "journey", "patience")
-    more = ("population", "spacing", "workers")
+    more = ("population", "spacing", "workers", "generator")
     found = fields(book, node, "load", keys, more) if node else {}
     return LoadSpec(
         shape=shape(book, found.get("shape"), found.get("spacing"), plan, beside),
@@ -21,6 +22,7 @@ def load(book: Book, node: Node | None, plan: PhasePlan, beside: Beside) -> Load
         patience=_patience(book, found.get("patience")),
         workers=value(book, found.get("workers"), "load.workers", whole(1, 16), 1, ""),
         population=population(book, found.get("population")),
+        generator=generator(book, found.get("generator")),
     )
 
 

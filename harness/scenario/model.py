@@ -172,7 +172,11 @@ class Patience:
 
 @dataclass(frozen=True, slots=True)
 class LoadSpec:
-    """Who draws how often, how patiently, and by how many load processes."""
+    """Who draws how often, how patiently, and by how many load processes.
+
+    generator: bounds of its own health that differ from the defaults of generator_limits.LIMITS:
+    ((key, seconds or share), ...).
+    """
 
     shape: Shape
     borrowers: int
@@ -180,6 +184,7 @@ class LoadSpec:
     patience: Patience
     workers: int
     population: PopulationSpec = PopulationSpec()
+    generator: tuple[tuple[str, float], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
