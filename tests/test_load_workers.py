@@ -27,7 +27,9 @@ def test_a_killed_worker_is_declared_and_the_other_stops(tmp_path: Path) -> None
         load.order(gone={"worker-2": "ended (status -9)"})
         manifest = load.end(within_s=10)
         assert not manifest.complete
-        assert load.said()[-2]["lost"] == "worker-2 on this machine (share 2 of 2) ended (status -9)"
+        assert (
+            load.said()[-2]["lost"] == "worker-2 on this machine (share 2 of 2) ended (status -9)"
+        )
         assert load.said()[-1]["failure"] is None
         other, lost = manifest.shares
         assert (other.missing, other.sha256) == ("", digest(of_share(load.intents, 0, 2)))
@@ -101,7 +103,7 @@ def test_plain_locust_runs_a_scenario_and_says_where_its_evidence_is(
     head, _, tail = text.partition("faults:")
     scenario.write_text(head + "faults: []\n" + tail[tail.index("expect:") :])
     with Load(tmp_path / "own", even_intents(1, 1), 1.0) as load:
-        url = load.start_gateway()
+        url = load.start_gateway((), "0")
         ran = subprocess.run(
             [sys.executable, "-m", "locust", "-f", "harness/load/locustfile.py", "--headless",
              "--scenario", str(scenario), "--host", url, "--runs", str(tmp_path / "runs"),
