@@ -1,4 +1,4 @@
-"""A load of master and workers as a test starts it: each a process, on this host or in a namespace."""
+"""A load of master and workers as a test starts it: each a process, here or in a namespace."""
 
 import json
 import os
