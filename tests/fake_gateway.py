@@ -1,6 +1,8 @@
-"""A gateway that answers by the amount asked for: `fake_gateway.py [HOST]` prints its port.
+"""A gateway that answers by the amount asked for: `fake_gateway.py [HOST [kind]]` prints its port.
 
 amount % 10   0-5 granted or repaid  6 refused for good  7 reset  8 half a body  9 silence
+
+With a kind given, that is the answer whatever the amount.
 """
 
 import asyncio
@@ -29,7 +31,8 @@ async def one(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> Non
                  and line.lower().startswith("content-length")), 0,
             )  # fmt: skip
             body = json.loads(await reader.readexactly(length) or b"{}")
-            if not await reply(writer, head, int(body.get("amount_fen", 0)) // 100 % 10):
+            kind = int(sys.argv[2]) if sys.argv[2:] else int(body.get("amount_fen", 0)) // 100 % 10
+            if not await reply(writer, head, kind):
                 return
     except (asyncio.IncompleteReadError, OSError):
         return

@@ -99,9 +99,10 @@ class Load:
                 env={**os.environ, **(environment or {})},
             )  # fmt: skip
 
-    def start_gateway(self, prefix: Sequence[str] = (), host: str = "127.0.0.1") -> str:
+    def start_gateway(self, prefix: Sequence[str] = (), *kind: str) -> str:
         """The fake one; its URL."""
-        self.start("gateway", [str(ROOT / "tests" / "fake_gateway.py"), host], prefix)
+        host = self.host
+        self.start("gateway", [str(ROOT / "tests" / "fake_gateway.py"), host, *kind], prefix)
         log = self.run / "gateway.log"
         until(lambda: log.read_text().endswith("\n"), 10, self.run)
         return f"http://{host}:{int(log.read_text())}"

@@ -46,6 +46,21 @@ def test_a_generator_that_stalls_is_inconclusive(tmp_path: Path) -> None:
     assert ran.verdict["generator"]["verdict"] == "inconclusive"
 
 
+def test_a_worker_of_the_load_that_dies_ends_the_drill_and_is_named(tmp_path: Path) -> None:
+    running = Running(tmp_path, str(SMOKE), *short("load.workers=2"))
+    running.at(5.0)
+    pid, _ = running.processes()["load-worker-2"]
+    os.kill(pid, signal.SIGKILL)
+    ran = running.finish()
+    assert ran.exit == 3, ran.out + ran.err
+    assert "worker-2 on this machine (share 2 of 2)" in ran.verdict["reason"]
+    doubts = [doubt for doubt in ran.verdict["doubts"] if "evidence is incomplete" in doubt]
+    assert doubts
+    assert "seconds" in doubts[0]
+    assert not [row for row in ran.verdict["audit"] if row["verdict"] == "breached"]
+    assert command("recheck", str(ran.run)).exit == 3
+
+
 def test_evidence_cut_short_is_inconclusive_with_the_reason(tmp_path: Path) -> None:
     running = Running(tmp_path, str(SMOKE), *short())
     run = running.at(10.0)

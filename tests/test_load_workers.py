@@ -103,7 +103,7 @@ def test_plain_locust_runs_a_scenario_and_says_where_its_evidence_is(
     head, _, tail = text.partition("faults:")
     scenario.write_text(head + "faults: []\n" + tail[tail.index("expect:") :])
     with Load(tmp_path / "own", even_intents(1, 1), 1.0) as load:
-        url = load.start_gateway()
+        url = load.start_gateway((), "0")
         ran = subprocess.run(
             [sys.executable, "-m", "locust", "-f", "harness/load/locustfile.py", "--headless",
              "--scenario", str(scenario), "--host", url, "--runs", str(tmp_path / "runs"),
