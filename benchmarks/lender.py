@@ -15,7 +15,6 @@ JSON object.
 
 import argparse
 import json
-import statistics
 import subprocess
 import sys
 import tempfile
@@ -25,12 +24,12 @@ from typing import Any
 
 from benchmarks.lender_closed import closed
 from benchmarks.lender_parts import footprint, slices
+from benchmarks.results import RESULTS, spreads
 from harness.environment import commit, machine
 from harness.evidence.rows import Try
 from harness.evidence.tables import read_rows
 
 ROOT = Path(__file__).resolve().parent.parent
-RESULTS = ROOT / "docs" / "results"
 SCENARIO = "benchmarks/lender.yaml"
 RATES = (200, 250, 262)
 
@@ -134,18 +133,6 @@ PARTS: dict[str, Callable[[], dict[str, Any]]] = {
     "slices": slices,
     "settle": settle,
 }
-
-
-def spreads(runs: list[dict[str, Any]]) -> dict[str, Any]:
-    """Median, lowest and highest of every number, wherever it stands."""
-    first, found = runs[0], {}
-    for key, value in first.items():
-        values = [run[key] for run in runs if key in run]
-        if isinstance(value, dict):
-            found[key] = spreads(values)
-        elif isinstance(value, int | float) and None not in values:
-            found[key] = [statistics.median(values), min(values), max(values)]
-    return found
 
 
 def main() -> int:

@@ -36,7 +36,7 @@ FLOORS = (
 
 # Heavy dependencies, and the only places that may import them.
 IMPORTERS = {
-    "locust": ("harness.load.locustfile",),
+    "locust": ("harness.load.locustfile", "benchmarks.load_stock"),
     "geventhttpclient": ("harness.load.sender",),
     "gevent": (
         "harness.load.locustfile",
@@ -47,6 +47,7 @@ IMPORTERS = {
     "pyarrow": (
         "harness.evidence.columns", "harness.evidence.chunks", "harness.evidence.given",
         "harness.evidence.recorder", "harness.evidence.tables", "tests.test_shape_section",
+        "benchmarks.load_million",
     ),
     "yaml": ("harness.scenario.nodes",),
     "jinja2": ("harness.report.html",),
@@ -66,7 +67,7 @@ IMPORTERS = {
     "pybreaker": ("mock_lender.resilience.breaker", "tests.test_resilience"),
     "tenacity": ("mock_lender.resilience.retry",),
     "uvicorn": ("mock_lender.cluster.replica",),
-    "uvloop": ("harness.proxy.server",),
+    "uvloop": ("harness.proxy.server", "benchmarks.load_stub"),
     "sqlite3": (
         "mock_lender.bank_book", "mock_lender.bank_export", "mock_lender.cluster.supervisor",
     ),
