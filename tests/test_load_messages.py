@@ -8,22 +8,17 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
-import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from harness.clock import NS_PER_MS, NS_PER_S
 from harness.evidence import tables
-from harness.evidence.inbox import Inbox
-from harness.evidence.manifest import Closing, Manifest, digest, read_manifest
-from harness.evidence.outbox import WINDOW, Outbox
+from harness.evidence.manifest import Manifest, digest, read_manifest
 from harness.evidence.rows import Attempt, Intent
-from harness.load.clocks import Exchange, Rounds, applied_ns, best
 from harness.load.courier import Courier
 from harness.load.master import Master
 from harness.load.messages import Message, leaving
 from harness.load.plan import ORDERED, LoadPlan
-from harness.load.shares import Deal, of_share
 from harness.scenario.model import Patience
 
 START_NS = 10**15
@@ -270,16 +265,6 @@ def test_a_clock_that_is_off_is_measured_within_its_uncertainty_and_taken_off() 
         assert {row[5] for row in rows if row[0] == "worker-1"} == {0}
 
 
-def test_a_share_is_started_once() -> None:
-    deal = Deal(2)
-    assert deal.give("a", 1) == 1
-    assert deal.give("a", 1) == 1, "a worker that asks again goes on with what it has"
-    assert deal.give("b", 1) is None, "started already, by somebody else"
-    assert deal.give("b", None) == 0
-    assert deal.give("c", None) is None
-    assert deal.holders == ("b", "a")
-
-
 def test_a_process_that_takes_a_dead_ones_place_is_refused() -> None:
     with world() as here:
         first, again = here.workers[0].courier, Courier("worker-1", "host-0", 0)
@@ -291,79 +276,3 @@ def test_a_process_that_takes_a_dead_ones_place_is_refused() -> None:
         assert first.share is not None
         assert again.share is None
         assert again.refused == "every share has been started"
-
-
-@given(st.integers(1, 7), st.integers(0, 40))
-def test_shares_divide_the_intents(shares: int, count: int) -> None:
-    intents = make_intents(count)
-    parts = [of_share(intents, share, shares) for share in range(shares)]
-    assert sorted(one for part in parts for one in part) == intents
-    assert all(list(part) == sorted(part) for part in parts)
-
-
-def test_a_full_outbox_loses_the_newest_and_counts_them() -> None:
-    box = Outbox(0, bytes_max=25)
-    for second in range(4):
-        box.put("attempts", 5, second, b"x" * 10)
-    assert (box.chunks, box.rows["attempts"]) == (2, 10)
-    assert (box.lost["attempts"], box.lost_s) == (10, [2, 3])
-    box.acknowledged(1, 0)
-    box.put("attempts", 5, 4, b"x" * 10)
-    assert [chunk.seq for chunk in box.due(0)] == [1, 2], "numbers have no gap"
-
-
-def test_while_nothing_comes_back_only_the_oldest_is_sent_again() -> None:
-    box = Outbox(0)
-    for second in range(WINDOW + 10):
-        box.put("attempts", 1, second, b"x")
-    assert len(box.due(0)) == WINDOW
-    assert box.due(NS_PER_S // 2) == []
-    assert [chunk.seq for chunk in box.due(NS_PER_S)] == [0]
-    assert [chunk.seq for chunk in box.due(2 * NS_PER_S)] == [0]
-    box.acknowledged(1, 2 * NS_PER_S)
-    assert [chunk.seq for chunk in box.due(2 * NS_PER_S)] == list(range(1, WINDOW + 1))
-
-
-def test_rows_that_were_lost_over_there_are_declared(tmp_path: Path) -> None:
-    inbox = Inbox(tmp_path, 0)
-    closing = Closing(0, {}, {"attempts": 12}, [3, 4], 0, "", None, None)
-    assert "12 of attempts" in inbox.missing(closing)
-    inbox.close(whole=False)
-    assert tables.read_rows(tmp_path, "attempts")[2]
-
-
-@given(
-    st.integers(-(10**15), 10**15), st.integers(0, 10**9), st.integers(0, 10**9),
-    st.integers(0, 10**9), st.integers(0, 10**12),
-)  # fmt: skip
-def test_the_offset_lies_within_its_uncertainty(
-    offset_ns: int, there_ns: int, held_ns: int, back_ns: int, at_ns: int
-) -> None:
-    t2_ns = at_ns + there_ns
-    t3_ns = t2_ns + held_ns
-    exchange = Exchange(at_ns + offset_ns, t2_ns, t3_ns, t3_ns + back_ns + offset_ns)
-    assert abs(exchange.offset_ns - offset_ns) <= exchange.uncertainty_ns
-    assert exchange.uncertainty_ns <= (there_ns + back_ns) // 2 + 2
-    quick = Exchange(0, 5, 5, 10)
-    assert best([exchange, quick, exchange]).uncertainty_ns <= quick.uncertainty_ns
-
-
-@pytest.mark.parametrize(
-    ("offset_ns", "uncertainty_ns", "applied"),
-    [(0, 1, 0), (400, 500, 0), (-500, 500, 0), (501, 500, 501), (-(10**12), 500, -(10**12))],
-)
-def test_clocks_that_cannot_be_told_apart_are_one(
-    offset_ns: int, uncertainty_ns: int, applied: int
-) -> None:
-    assert applied_ns(offset_ns, uncertainty_ns) == applied
-
-
-def test_a_round_of_exchanges_ends_although_nothing_comes_back() -> None:
-    rounds = Rounds()
-    asked = [now_ns for now_ns in range(0, NS_PER_S, TURN_NS) if rounds.asks(now_ns)]
-    assert len(asked) == 8
-    rounds.heard(Exchange(-5, 0, 0, 1))
-    assert rounds.done(NS_PER_S) == [], "the answer was to an earlier round's question"
-    assert rounds.resting
-    assert not rounds.asks(2 * NS_PER_S)
-    assert rounds.asks(11 * NS_PER_S)

@@ -48,6 +48,7 @@ IMPORTERS = {
         "harness.evidence.chunks",
         "harness.evidence.recorder",
         "harness.evidence.tables",
+        "tests.test_evidence",
     ),
     "yaml": ("harness.scenario.nodes",),
     "jinja2": ("harness.report.html",),
