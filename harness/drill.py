@@ -133,6 +133,9 @@ class Drill:
         while not (lender_up and load_up):
             self._stop.check()
             guardian.check()
+            failure = attack.progress().failure
+            if failure is not None:
+                raise HarnessError(failure)
             for gone in guardian.exits():
                 if gone.name == "lender":
                     raise TargetError(target.died(gone.status))

@@ -4,12 +4,15 @@ import os
 import tempfile
 from pathlib import Path
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from harness.errors import HarnessError
 from harness.evidence import tables
+from harness.evidence.chunks import TAIL, decode, encode, head
 from harness.evidence.columns import LENDER_TABLES, LOAD_TABLES, PLACES, TABLES
 from harness.evidence.recorder import StreamWriter
 from harness.evidence.rows import ROWS, Borrower
@@ -121,6 +124,51 @@ def test_a_missing_table_is_said_to_be_missing(tmp_path: Path) -> None:
     assert tables.read_rows(tmp_path, "states") == ([], True, False)
     (tmp_path / "states.parquet").write_bytes(b"PAR1 and no more")
     assert tables.read_rows(tmp_path, "states") == ([], False, True)
+
+
+@given(st.integers(1, 300), st.integers(0, 10**12))
+def test_chunks_between_head_and_tail_are_a_stream(rows: int, shift_ns: int) -> None:
+    made = [
+        (n, "press", 1, n * 10**6, None if n % 7 == 0 else n, n, None, 201, "granted", None, None,
+         None, "gateway-1", "worker-1")
+        for n in range(rows)
+    ]  # fmt: skip
+    half = rows // 2
+    data = b"".join(encode("attempts", part, shift_ns) for part in (made[:half], made[half:])
+                    if part)  # fmt: skip
+    found = decode("attempts", data)
+    assert [row[0] for row in found] == list(range(rows))
+    assert [row[3] for row in found] == [n * 10**6 - shift_ns for n in range(rows)]
+    assert [row[4] for row in found] == [None if n % 7 == 0 else n - shift_ns for n in range(rows)]
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "attempts.x.arrows"
+        path.write_bytes(head("attempts") + data)
+        assert not tables.whole(path)
+        path.write_bytes(head("attempts") + data + TAIL)
+        assert tables.whole(path)
+        assert tables.read_rows(Path(folder), "attempts")[0] == found
+
+
+def test_only_what_a_workers_clock_has_dated_is_shifted() -> None:
+    row = ("w", 3, 9, 1, 2, 3, 0, 4, 0.5, None, None, 5, 6, 7)
+    assert decode("generator", encode("generator", [row], 10**9)) == [row]
+
+
+@pytest.mark.parametrize("compacted", [False, True])
+def test_columns_that_are_younger_than_a_run_are_null(tmp_path: Path, compacted: bool) -> None:
+    young = ("lag_ns_p99", "connect_ns_p99", "connect_ns_max")
+    old = pa.schema([field for field in TABLES["generator"] if field.name not in young])
+    row = {"worker": "w", "second": 1, "sent": 2, "late_ns_max": 3, "late_ns_p99": 4,
+           "lag_ns_max": 5, "dropped": 0, "gc_ns": 0, "cpu_share": 0.5}  # fmt: skip
+    batch = pa.RecordBatch.from_pylist([row], schema=old)
+    if compacted:
+        pq.write_table(pa.Table.from_batches([batch]), tmp_path / "generator.parquet")
+    else:
+        with pa.ipc.new_stream(str(tmp_path / "generator.w.arrows"), old) as writer:
+            writer.write_batch(batch)
+    rows, missing, cut = tables.read_rows(tmp_path, "generator")
+    assert (missing, cut) == (False, False)
+    assert rows == [("w", 1, 2, 3, 4, 5, 0, 0, 0.5, None, None, None, None, None)]
 
 
 def test_csv_with_nulls_and_a_cut_last_line(tmp_path: Path) -> None:

@@ -1,30 +1,173 @@
 """Evidence over a channel that loses, doubles, delays and reorders: complete, or declared."""
 
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
 from random import Random
+from typing import Any
 
-import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from harness.clock import NS_PER_MS, NS_PER_S
 from harness.evidence import tables
-from harness.evidence.inbox import Inbox
-from harness.evidence.manifest import Closing, digest, read_manifest
-from harness.evidence.outbox import WINDOW, Outbox
-from harness.load.clocks import Exchange, Rounds, applied_ns, best
+from harness.evidence.manifest import Manifest, digest, read_manifest
+from harness.evidence.rows import Attempt, Intent
 from harness.load.courier import Courier
-from harness.load.shares import Deal, of_share
-from tests.load_channel import (
-    LIMIT_NS,
-    PER_SECOND,
-    SECONDS,
-    START_NS,
-    TURN_NS,
-    Channel,
-    make_intents,
-    world,
-)
+from harness.load.master import Master
+from harness.load.messages import Message, leaving
+from harness.load.plan import ORDERED, LoadPlan
+from harness.scenario.model import Patience
+
+START_NS = 10**15
+TURN_NS = 50 * NS_PER_MS
+SECONDS = 4
+PER_SECOND = 60
+LIMIT_NS = 200 * NS_PER_S
+
+
+def make_plan(run: Path, shares: int) -> LoadPlan:
+    patience = Patience(1.0, 0.4, 1, 0.1, 0.1, 0.2)
+    return LoadPlan(str(run), 7, shares, patience, 0.0, float(SECONDS), 1.0, "t", 0)
+
+
+def make_intents(count: int) -> list[Intent]:
+    gap_ns = NS_PER_S // PER_SECOND
+    return [Intent(n, f"k{n}", n, "new", 100, "x", n * gap_ns, "baseline", False)
+            for n in range(count)]  # fmt: skip
+
+
+@dataclass
+class Simulated:
+    """A worker without sockets: it notes an attempt for each of its intents when it is due."""
+
+    node: str
+    skew_ns: int
+    courier: Courier
+    dies_ns: int | None = None
+    done: int = 0
+    seconds: int = 0
+    phase: str = "waiting"
+    noted: list[tuple[Any, ...]] = field(default_factory=list)
+
+    def alive(self, now_ns: int) -> bool:
+        return self.dies_ns is None or now_ns < self.dies_ns
+
+    def live(self, now_ns: int) -> None:
+        courier, mine = self.courier, now_ns + self.skew_ns
+        share, fire = courier.share, courier.orders.get("fire")
+        courier.ready = share is not None
+        if share is not None and fire is None and "stop" in courier.orders:
+            courier.close((), ORDERED, None)
+        if share is None or fire is None or courier.applied_ns is None:
+            return
+        since_ns = mine - fire["t0_ns"] - courier.applied_ns
+        stop = "stop" in courier.orders
+        while not stop and self.done < len(share.intents):
+            intent = share.intents[self.done]
+            if intent.due_ns > since_ns:
+                break
+            at_ns = fire["t0_ns"] + courier.applied_ns + intent.due_ns
+            row = (intent.intent, "press", 1, at_ns, at_ns, at_ns, at_ns, 201, "granted", None,
+                   None, None, "gateway-1", share.worker)  # fmt: skip
+            courier.keep("attempts", row, intent.due_ns // NS_PER_S)
+            self.noted.append(row)
+            self.done += 1
+        over = stop or self.done == len(share.intents)
+        while self.seconds < SECONDS and self.phase == "waiting":
+            if not over and since_ns < (self.seconds + 1) * NS_PER_S:
+                return
+            courier.flush("attempts", self.seconds)
+            health = (share.worker, self.seconds, 0, 0, 0, 0, 0, 0, 0.0, None, None, 0, 0, 0)
+            courier.keep("generator", health, self.seconds)
+            courier.flush("generator", self.seconds)
+            self.seconds += 1
+        if self.phase == "waiting" and over:
+            courier.compare_again()
+            self.phase = "comparing"
+        elif self.phase == "comparing" and not courier.comparing:
+            courier.close(share.intents[: self.done], ORDERED if stop else None, None)
+            self.phase = "closed"
+
+
+class Channel:
+    """Delivers, or does what the dice say; nothing passes a worker that is cut off."""
+
+    def __init__(self, dice: Random, lose: float, double: float, delay_ns: int) -> None:
+        self._dice, self._lose, self._double, self._delay_ns = dice, lose, double, delay_ns
+        self._under_way: list[tuple[int, str, Message]] = []
+        self.cuts: dict[str, tuple[int, int]] = {}
+
+    def send(self, now_ns: int, to: str, message: Message) -> None:
+        if self._dice.random() < self._lose:
+            return
+        for _ in range(2 if self._dice.random() < self._double else 1):
+            at_ns = now_ns + self._dice.randrange(self._delay_ns + 1)
+            self._under_way.append((at_ns, to, message))
+
+    def arrived(self, now_ns: int) -> Iterator[tuple[int, str, Message]]:
+        ripe = [one for one in self._under_way if one[0] <= now_ns]
+        self._under_way = [one for one in self._under_way if one[0] > now_ns]
+        for at_ns, to, message in sorted(ripe, key=lambda one: one[0]):
+            worker = message.node if to == "master" else to
+            begin_ns, end_ns = self.cuts.get(worker, (0, 0))
+            if not begin_ns <= at_ns < end_ns:
+                yield at_ns, to, message
+
+
+@dataclass
+class World:
+    """Two workers and a master, and what became of them."""
+
+    master: Master
+    workers: list[Simulated]
+    run: Path
+    now_ns: int = START_NS
+    t0_ns: int | None = None
+
+    def play(self, channel: Channel) -> Manifest:
+        by_node = {one.node: one for one in self.workers}
+        while not self.master.over and self.now_ns < START_NS + LIMIT_NS:
+            self.now_ns += TURN_NS
+            for at_ns, to, message in channel.arrived(self.now_ns):
+                if to == "master":
+                    self.master.hear(message._replace(at_ns=at_ns))
+                elif by_node[to].alive(at_ns):
+                    mine_ns = at_ns + by_node[to].skew_ns
+                    by_node[to].courier.hear(message._replace(at_ns=mine_ns))
+            if self.master.ready and self.t0_ns is None:
+                self.t0_ns = self.now_ns + NS_PER_S
+                self.master.order("fire", {"t0_ns": self.t0_ns, "urls": {}})
+            for message in self.master.turn(self.now_ns):
+                channel.send(self.now_ns, message.node, leaving(message, self.now_ns))
+            for one in self.workers:
+                if one.alive(self.now_ns):
+                    one.live(self.now_ns)
+                    for message in one.courier.turn(self.now_ns + one.skew_ns):
+                        channel.send(self.now_ns, "master", message._replace(node=one.node))
+        return self.master.finish()
+
+    def stored(self) -> list[Attempt]:
+        rows, missing, _ = tables.read_rows(self.run, "attempts")
+        assert not missing
+        return [Attempt(*row) for row in rows]  # type: ignore[arg-type]  # as stored
+
+
+@contextmanager
+def world(skews_ms: tuple[int, ...] = (0, 0), count: int = SECONDS * PER_SECOND) -> Iterator[World]:
+    with tempfile.TemporaryDirectory() as folder:
+        run = Path(folder)
+        master = Master(make_plan(run, len(skews_ms)), make_intents(count), run)
+        workers = [
+            Simulated(f"node-{n}", skew_ms * NS_PER_MS, Courier(f"worker-{n + 1}", f"host-{n}", n))
+            for n, skew_ms in enumerate(skews_ms)
+        ]
+        try:
+            yield World(master, workers, run)
+        finally:
+            master.finish()
 
 
 @settings(max_examples=25, deadline=None)
@@ -122,16 +265,6 @@ def test_a_clock_that_is_off_is_measured_within_its_uncertainty_and_taken_off() 
         assert {row[5] for row in rows if row[0] == "worker-1"} == {0}
 
 
-def test_a_share_is_started_once() -> None:
-    deal = Deal(2)
-    assert deal.give("a", 1) == 1
-    assert deal.give("a", 1) == 1, "a worker that asks again goes on with what it has"
-    assert deal.give("b", 1) is None, "started already, by somebody else"
-    assert deal.give("b", None) == 0
-    assert deal.give("c", None) is None
-    assert deal.holders == ("b", "a")
-
-
 def test_a_process_that_takes_a_dead_ones_place_is_refused() -> None:
     with world() as here:
         first, again = here.workers[0].courier, Courier("worker-1", "host-0", 0)
@@ -143,79 +276,3 @@ def test_a_process_that_takes_a_dead_ones_place_is_refused() -> None:
         assert first.share is not None
         assert again.share is None
         assert again.refused == "every share has been started"
-
-
-@given(st.integers(1, 7), st.integers(0, 40))
-def test_shares_divide_the_intents(shares: int, count: int) -> None:
-    intents = make_intents(count)
-    parts = [of_share(intents, share, shares) for share in range(shares)]
-    assert sorted(one for part in parts for one in part) == intents
-    assert all(list(part) == sorted(part) for part in parts)
-
-
-def test_a_full_outbox_loses_the_newest_and_counts_them() -> None:
-    box = Outbox(0, bytes_max=25)
-    for second in range(4):
-        box.put("attempts", 5, second, b"x" * 10)
-    assert (box.chunks, box.rows["attempts"]) == (2, 10)
-    assert (box.lost["attempts"], box.lost_s) == (10, [2, 3])
-    box.acknowledged(1, 0)
-    box.put("attempts", 5, 4, b"x" * 10)
-    assert [chunk.seq for chunk in box.due(0)] == [1, 2], "numbers have no gap"
-
-
-def test_while_nothing_comes_back_only_the_oldest_is_sent_again() -> None:
-    box = Outbox(0)
-    for second in range(WINDOW + 10):
-        box.put("attempts", 1, second, b"x")
-    assert len(box.due(0)) == WINDOW
-    assert box.due(NS_PER_S // 2) == []
-    assert [chunk.seq for chunk in box.due(NS_PER_S)] == [0]
-    assert [chunk.seq for chunk in box.due(2 * NS_PER_S)] == [0]
-    box.acknowledged(1, 2 * NS_PER_S)
-    assert [chunk.seq for chunk in box.due(2 * NS_PER_S)] == list(range(1, WINDOW + 1))
-
-
-def test_rows_that_were_lost_over_there_are_declared(tmp_path: Path) -> None:
-    inbox = Inbox(tmp_path, 0)
-    closing = Closing(0, {}, {"attempts": 12}, [3, 4], 0, "", None, None)
-    assert "12 of attempts" in inbox.missing(closing)
-    inbox.close(whole=False)
-    assert tables.read_rows(tmp_path, "attempts")[2]
-
-
-@given(
-    st.integers(-(10**15), 10**15), st.integers(0, 10**9), st.integers(0, 10**9),
-    st.integers(0, 10**9), st.integers(0, 10**12),
-)  # fmt: skip
-def test_the_offset_lies_within_its_uncertainty(
-    offset_ns: int, there_ns: int, held_ns: int, back_ns: int, at_ns: int
-) -> None:
-    t2_ns = at_ns + there_ns
-    t3_ns = t2_ns + held_ns
-    exchange = Exchange(at_ns + offset_ns, t2_ns, t3_ns, t3_ns + back_ns + offset_ns)
-    assert abs(exchange.offset_ns - offset_ns) <= exchange.uncertainty_ns
-    assert exchange.uncertainty_ns <= (there_ns + back_ns) // 2 + 2
-    quick = Exchange(0, 5, 5, 10)
-    assert best([exchange, quick, exchange]).uncertainty_ns <= quick.uncertainty_ns
-
-
-@pytest.mark.parametrize(
-    ("offset_ns", "uncertainty_ns", "applied"),
-    [(0, 1, 0), (400, 500, 0), (-500, 500, 0), (501, 500, 501), (-(10**12), 500, -(10**12))],
-)
-def test_clocks_that_cannot_be_told_apart_are_one(
-    offset_ns: int, uncertainty_ns: int, applied: int
-) -> None:
-    assert applied_ns(offset_ns, uncertainty_ns) == applied
-
-
-def test_a_round_of_exchanges_ends_although_nothing_comes_back() -> None:
-    rounds = Rounds()
-    asked = [now_ns for now_ns in range(0, NS_PER_S, TURN_NS) if rounds.asks(now_ns)]
-    assert len(asked) == 8
-    rounds.heard(Exchange(-5, 0, 0, 1))
-    assert rounds.done(NS_PER_S) == [], "the answer was to an earlier round's question"
-    assert rounds.resting
-    assert not rounds.asks(2 * NS_PER_S)
-    assert rounds.asks(11 * NS_PER_S)

@@ -1,6 +1,7 @@
 """Master and workers as processes on this machine: a dead one, a wrong clock, a full house."""
 
 import json
+import shutil
 import subprocess
 import sys
 from collections import Counter
@@ -84,6 +85,21 @@ def test_beyond_the_bound_in_flight_a_draw_is_dropped_and_says_so(tmp_path: Path
         assert sum(second.dropped for second in load.seconds()) == len(dropped)
         progress = [line["progress"] for line in load.said() if "progress" in line][-1]
         assert progress["dropped"] == len(dropped)
+
+
+@pytest.mark.skipif(shutil.which("prlimit") is None, reason="no prlimit to fill a disk with")
+def test_a_master_that_cannot_write_fails_aloud(tmp_path: Path) -> None:
+    """As on a full disk: no file of the master's may grow beyond 8 kB."""
+    with Load(tmp_path / "run", even_intents(2000, 200), 10.0, workers=1) as load:
+        url = load.start_gateway((), "0")
+        load.start_master(("prlimit", "--fsize=8000"))
+        load.start_worker(1)
+        load.fire(url)
+        manifest = load.end(within_s=20)
+        assert load.made["master"].returncode == 1
+        assert "attempts.share-1.arrows can't be written" in load.said()[-1]["failure"]
+        assert not manifest.complete
+        assert manifest.problems()
 
 
 @pytest.mark.parametrize("processes", [(), ("--processes", "2")], ids=("alone", "processes"))

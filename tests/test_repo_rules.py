@@ -48,6 +48,7 @@ IMPORTERS = {
         "harness.evidence.columns", "harness.evidence.chunks", "harness.evidence.given",
         "harness.evidence.recorder", "harness.evidence.tables", "tests.test_shape_section",
         "benchmarks.load_million",
+        "tests.test_evidence",
     ),
     "yaml": ("harness.scenario.nodes",),
     "jinja2": ("harness.report.html",),

@@ -160,7 +160,11 @@ def run_master(plan: LoadPlan) -> int:
     intents = [Intent(*row) for row in rows]  # type: ignore[arg-type]  # as stored
     environment = Environment(user_classes=[Borrowers])
     runner = environment.create_master_runner(plan.master_host, plan.master_port)
-    master = Master(plan, intents, Path(plan.run))
+    try:
+        master = Master(plan, intents, Path(plan.run))
+    except HarnessError as exc:
+        say(finished=True, failure=str(exc))
+        os._exit(1)
     try:
         lead(
             master, LocustWire(runner, time.monotonic_ns),

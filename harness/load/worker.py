@@ -23,6 +23,7 @@ from harness.load.tally import Tally
 from harness.seeds import stream
 
 WARM = 256
+GC_OBJECTS = 100_000
 BEAT_S = 0.01
 FLUSH_S = 0.5
 LOOK_S = 0.5
@@ -57,11 +58,17 @@ class Worker:
         self.failure: str | None = None
 
     def warm_up(self) -> None:
-        """Make the greenlets, and keep what exists out of garbage collection."""
+        """Make the greenlets, and keep what exists out of garbage collection, which is to be rare.
+
+        A draw leaves no cycles behind: at 2,000 a second nothing was ever collected, but looking
+        for it took up to 20 ms at a time. At this threshold it is looked for when 100,000 new
+        objects have stayed, so that memory is still bounded.
+        """
         for _ in range(min(WARM, self._plan.in_flight)):
             self._grow()
         gc.collect()
         gc.freeze()
+        gc.set_threshold(GC_OBJECTS, 10, 100)
 
     def _grow(self) -> None:
         self._made += 1
