@@ -168,25 +168,40 @@ def queue(*, short: bool) -> dict[str, Any]:
 
 
 def _queued(loaded: Loaded, served: dict[str, tuple[int, int, int]]) -> dict[str, Any]:
-    """By due time, as borrowers came: what each has waited, measured and exact."""
+    """What each has waited, measured and exact: from when it was due, and, to see what of the error
+    is our lateness, from when it was sent. `medians_ms`: where an error can come from."""
     keys = {intent.intent: intent.draw_key for intent in loaded.intents}
-    came = sorted((due, done, keys[number]) for number, (due, done) in loaded.answered().items())
-    services_ns = [served[key][2] - served[key][1] for _, _, key in came]
-    exact_ns = queue_waits_ns([due for due, _, _ in came], services_ns, SERVERS)
-    errors_ms = [
-        (done - due - service - wait) / 1e6
-        for (due, done, _), service, wait in zip(came, services_ns, exact_ns, strict=True)
-    ]
-    off_ms = [abs(error) for error in errors_ms]
-    span_ns = came[-1][0] - came[0][0]
+    sent_ns = {a.intent: a.sent_ns or 0 for a in loaded.attempts if a.kind == "press"}
+    came = sorted(
+        (due, sent_ns[number], done, *served[keys[number]])
+        for number, (due, done) in loaded.answered().items()
+    )
+    from_due = _errors_ms([(due, done, end - start) for due, _, done, _, start, end in came])
+    from_sent = _errors_ms([(sent, done, end - start) for _, sent, done, _, start, end in came])
+    busy_ns = sum(end - start for *_, start, end in came)
+    medians = {
+        "sent_late": statistics.median(sent - due for due, sent, *_ in came),
+        "to_the_stub": statistics.median(there - sent for _, sent, _, there, *_ in came),
+        "from_the_stub": statistics.median(done - end for _, _, done, *_, end in came),
+    }
     return {
-        "error_ms_median": round(statistics.median(off_ms), 3),
-        "error_ms_p99": round(quantile(off_ms, 0.99), 3),
-        "bias_ms": round(statistics.median(errors_ms), 3),
-        "wait_ms_mean": round(statistics.mean(exact_ns) / 1e6, 3),
-        "busy": round(sum(services_ns) / SERVERS / span_ns, 3),
+        "error_ms_median": round(statistics.median(map(abs, from_due)), 3),
+        "error_ms_p99": round(quantile(map(abs, from_due), 0.99), 3),
+        "error_from_sent_ms_median": round(statistics.median(map(abs, from_sent)), 3),
+        "medians_ms": {name: round(value / 1e6, 3) for name, value in medians.items()},
+        "busy": round(busy_ns / SERVERS / (came[-1][0] - came[0][0]), 3),
         "requests": len(came), "planned": len(loaded.intents), "complete": int(loaded.complete),
     }  # fmt: skip
+
+
+def _errors_ms(came: list[tuple[int, int, int]]) -> list[float]:
+    """Of (arrival, answered, service): the wait as measured less the exact one."""
+    came = sorted(came)
+    exact_ns = queue_waits_ns([at for at, _, _ in came], [of for _, _, of in came], SERVERS)
+    return [
+        (done - at - service - wait) / 1e6
+        for (at, done, service), wait in zip(came, exact_ns, strict=True)
+    ]
 
 
 def plan(*, short: bool) -> dict[str, Any]:

@@ -118,7 +118,15 @@ def run_load(folder: Path, url: str, load: Load) -> Loaded:
         starter: Any = _Timed(guardian) if load.timed else guardian
         attack = Attack(starter, run.path, plan.scenario, "token", LATE_S)
         attack.start()
-        _wait(guardian, attack.poll_ready, READY_S, load.sample_s, samples)
+
+        def ready() -> bool:
+            for gone in guardian.exits():
+                logs = (run.path / "load").glob(f"{gone.name.removeprefix('load-')}.*")
+                words = "".join(log.read_text()[-2000:] for log in logs)
+                raise SystemExit(f"{gone.name} ended at once: {words}")
+            return attack.poll_ready()
+
+        _wait(guardian, ready, READY_S, load.sample_s, samples)
         t0_ns = time.monotonic_ns() + LEAD_NS
         attack.fire(t0_ns, {"gateway-1": url})
         limit_s = load.seconds + 2 * LATE_S
