@@ -17,7 +17,6 @@ import gevent.monkey
 
 gevent.monkey.patch_all()
 
-import json  # noqa: E402  after the patch, as everything that may use sockets
 import logging  # noqa: E402
 import os  # noqa: E402
 import resource  # noqa: E402
@@ -42,12 +41,12 @@ from harness.evidence.tables import read_rows  # noqa: E402
 from harness.load import plain  # noqa: E402
 from harness.load.conversation import Labour, LocalWire, Wire, lead  # noqa: E402
 from harness.load.courier import Courier  # noqa: E402
+from harness.load.desk import Desk, say  # noqa: E402
 from harness.load.master import Master  # noqa: E402
 from harness.load.messages import NAMES, PREFIX, Message  # noqa: E402
 from harness.load.plan import COMMAND, LOST_AFTER_S, LoadPlan  # noqa: E402
 from harness.load.worker import Clock, Note  # noqa: E402
 
-PROGRESS_S = 0.5
 HURRY = -5
 # For tests: this worker's clock goes wrong by so much. Nothing else reads a clock in a worker.
 SKEW = "DRAWPROOF_CLOCK_SKEW_MS"
@@ -117,41 +116,6 @@ def hurry() -> None:
 
 
 # A drill's processes.
-
-
-def say(**facts: Any) -> None:
-    """One line of JSON for the controller."""
-    print(json.dumps({"at_ns": time.monotonic_ns(), **facts}), flush=True)
-
-
-class Desk:
-    """The controller's word: orders come from a file in the run's work folder, what happens is said
-    on stdout, so that the controller needs nothing but the run directory."""
-
-    def __init__(self, master: Master, command_json: Path) -> None:
-        self._master = master
-        self._command_json = command_json
-        self._ready = False
-        self._said_s = 0.0
-
-    def look(self) -> None:
-        """Called often."""
-        try:
-            command: dict[str, Any] = json.loads(self._command_json.read_text())
-        except FileNotFoundError:
-            command = {}
-        for order in ("fire", "stop", "give_up"):
-            if order in command:
-                self._master.order(order, command[order])
-        for worker, how in command.get("gone", {}).items():
-            self._master.gone(worker, how)
-        if self._master.ready and not self._ready:
-            self._ready = True
-            say(ready=True)
-        counts = self._master.counts()
-        if counts and time.monotonic() - self._said_s >= PROGRESS_S:
-            self._said_s = time.monotonic()
-            say(progress=counts, lost=self._master.lost)
 
 
 def run_master(plan: LoadPlan) -> int:
