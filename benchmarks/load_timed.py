@@ -4,8 +4,8 @@ Recording is what the courier does: it keeps rows, makes chunks of them and hand
 them on the channel is Locust's, may switch greenlets and is not in it. Around every call into it
 the thread's CPU clock is read, twice; what the reading itself costs is thus counted as recording.
 Two runs, one of them with a recorder that keeps nothing, would differ by about as much as two runs
-of the same kind do on a shared machine. At the end RUN/recording.WORKER.json has the CPU seconds of recording and of the
-whole process since t = 0.
+of the same kind do on a shared machine. At the end RUN/recording.WORKER.json has the CPU seconds
+of recording and of the whole process since t = 0.
 """
 
 # First, because it patches the process: nothing that uses sockets may be imported before it.
