@@ -47,6 +47,12 @@ class ScenarioError(DrawproofError):
         self.problems = problems
 
 
+def no_run_directory(path: object) -> ScenarioError:
+    """For a RUN on the command line that is none."""
+    found = f"{str(path)!r}, which has no run.json"
+    return ScenarioError((Problem("the command line", 0, "RUN", found, "a run directory"),))
+
+
 class TargetError(DrawproofError):
     """The system under test could not be started, reached or read."""
 

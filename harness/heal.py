@@ -5,7 +5,7 @@ import shutil
 import signal
 from pathlib import Path
 
-from harness.errors import HarnessError
+from harness.errors import no_run_directory
 from harness.guardian.undo import undo_all
 from harness.processes import descendants, kill_tree, send, start_ticks
 
@@ -13,10 +13,10 @@ from harness.processes import descendants, kill_tree, send, start_ticks
 def heal(run: Path) -> list[str]:
     """Replay the journal, end what the run had started and still runs, remove its work folder.
 
-    Says what it did, a line each. Raises HarnessError when `run` is no run directory.
+    Says what it did, a line each. Raises ScenarioError when `run` is no run directory.
     """
     if not any((run / name).exists() for name in ("run.json", "processes.jsonl")):
-        raise HarnessError(f"{run} is no run directory")
+        raise no_run_directory(run)
     lines = undo_all(run)
     for name, pid, ticks in started(run):
         if start_ticks(pid) == ticks:

@@ -50,10 +50,11 @@ def test_a_folder_that_can_not_be_written(tmp_path: Path) -> None:
     assert str(place) in ran.err
 
 
-def test_recheck_of_nothing(tmp_path: Path) -> None:
-    ran = command("recheck", str(tmp_path / "none"))
-    assert ran.exit == 5
-    assert "none" in ran.err
+@pytest.mark.parametrize("word", ["recheck", "heal"])
+def test_a_run_that_is_none_is_a_mistake_of_the_command_line(tmp_path: Path, word: str) -> None:
+    ran = command(word, str(tmp_path / "none"))
+    assert ran.exit == 2
+    assert "which has no run.json" in ran.err
 
 
 @pytest.mark.drill

@@ -6,7 +6,7 @@ import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from harness.errors import HarnessError
+from harness.errors import HarnessError, no_run_directory
 from harness.evidence import tables
 from harness.evidence.columns import PLACES, TABLES
 
@@ -39,9 +39,9 @@ class RunDir:
 
     @classmethod
     def open(cls, path: Path) -> "RunDir":
-        """An existing run directory. Raises HarnessError when it is none."""
+        """An existing run directory. Raises ScenarioError when it is none."""
         if not (path / "run.json").exists():
-            raise HarnessError(f"{path} is no run directory: it has no run.json")
+            raise no_run_directory(path)
         return cls(path.resolve())
 
     def stream_path(self, table: str, part: str = "0") -> Path:
