@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from harness.errors import HarnessError
+from harness.errors import HarnessError, ScenarioError
 from harness.evidence import tables
 from harness.evidence.chunks import TAIL, decode, encode, head
 from harness.evidence.columns import LENDER_TABLES, LOAD_TABLES, PLACES, TABLES
@@ -196,7 +196,7 @@ def test_what_is_no_folder_is_a_harness_error(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(HarnessError, match="file"):
         RunDir.create(tmp_path / "file", "x", 1)
-    with pytest.raises(HarnessError, match="no run directory"):
+    with pytest.raises(ScenarioError, match=r"which has no run\.json"):
         RunDir.open(tmp_path)
 
 

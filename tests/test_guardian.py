@@ -16,7 +16,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.errors import HarnessError
+from harness.errors import HarnessError, ScenarioError
 from harness.guardian.client import Exit, Guardian
 from harness.guardian.journal import Journal
 from harness.guardian.undo import perform, undo_all
@@ -276,7 +276,7 @@ def test_heal_ends_what_a_dead_run_left(tmp_path: Path) -> None:
     assert sleeper.wait(5) == -signal.SIGKILL
     assert not (tmp_path / "work").exists()
     assert heal(tmp_path) == ["nothing to heal"]
-    with pytest.raises(HarnessError):
+    with pytest.raises(ScenarioError, match=r"which has no run\.json"):
         heal(tmp_path / "none")
 
 
