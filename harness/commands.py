@@ -4,16 +4,13 @@ import sys
 from pathlib import Path
 
 from harness.drill import Drill, prepare
-from harness.errors import HarnessError
 from harness.evidence.store import RunDir
 from harness.heal import heal
-from harness.judge.judge import judge
-from harness.judge.load_view import load_view
-from harness.judge.verdict import Verdict, verdict_bytes
+from harness.judge.verdict import Verdict
 from harness.plan import make_plan
 from harness.report.live import LiveView
 from harness.report.plan_picture import pen_for, picture
-from harness.report.write import write_reports
+from harness.report.write import judge_and_write
 from harness.scenario.loader import Loaded, load_scenario
 from harness.stopping import StopFlag
 
@@ -82,12 +79,6 @@ def _warn(loaded: Loaded) -> None:
 
 def _judge(run: RunDir) -> Verdict:
     """Step 9: judge what is on disk and write the reports; the same for run and recheck."""
-    view = load_view(run)
-    verdict = judge(view)
-    try:
-        (run.path / "verdict.json").write_bytes(verdict_bytes(verdict))
-        summary = write_reports(run.path, view, verdict)
-    except OSError as exc:
-        raise HarnessError(f"the reports could not be written to {run.path}: {exc}") from exc
-    print(summary)
+    _, verdict, text = judge_and_write(run)
+    print(text)
     return verdict

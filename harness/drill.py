@@ -20,12 +20,12 @@ from pathlib import Path
 from harness.clock import NS_PER_S
 from harness.environment import environment
 from harness.errors import DrawproofError, HarnessError, SafetyError, TargetError
+from harness.evidence.fingerprint import manifest
 from harness.evidence.recorder import write_rows
 from harness.evidence.store import RunDir
 from harness.guardian.client import Guardian
 from harness.guardian.journal import Journal
 from harness.load.attack import Attack, LoadLost
-from harness.load.fingerprint import manifest
 from harness.load.plan import LOST_AFTER_S
 from harness.nemesis.nemesis import Nemesis
 from harness.plan import Plan

@@ -19,15 +19,13 @@ from harness.capacity.found import Found, Point, capacity_json
 from harness.capacity.search import Knee, Steps, search, tidy
 from harness.drill import Drill, prepare
 from harness.errors import HarnessError, Problem, ScenarioError
-from harness.judge.judge import judge
-from harness.judge.load_view import load_view
 from harness.judge.saturation import own_times
-from harness.judge.verdict import Verdict, verdict_bytes
+from harness.judge.verdict import Verdict
 from harness.judge.view import RunView
 from harness.plan import make_plan
 from harness.report.capacity import capacity_html, capacity_text, point_line
 from harness.report.live import LiveView
-from harness.report.write import write_reports
+from harness.report.write import judge_and_write
 from harness.scenario.loader import load_scenario
 from harness.scenario.model import Scenario
 from harness.scenario.shapes import rate_at
@@ -167,13 +165,7 @@ def _point(
     Drill(plan, run, stop, live.show).run()
     live.close()
     run.compact()
-    view = load_view(run)
-    verdict = judge(view)
-    try:
-        (run.path / "verdict.json").write_bytes(verdict_bytes(verdict))
-        write_reports(run.path, view, verdict)
-    except OSError as exc:
-        raise HarnessError(f"the reports could not be written to {run.path}: {exc}") from exc
+    view, verdict, _ = judge_and_write(run)
     return _as_point(view, verdict, number, rate_per_s, asked.hold_s, run.path.name)
 
 

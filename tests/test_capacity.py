@@ -202,6 +202,13 @@ def test_what_is_not_known_is_not_called_known(
         assert json.loads(capacity_json(found))["knee_per_s"] is None
 
 
+def test_a_drill_that_could_not_be_judged_names_no_hop() -> None:
+    slow = {"gateway": Own(500, 400)}
+    usual, unsure, broken = point(50, True), point(90, None, own=slow), point(90, False, own=slow)
+    assert replace(KNOWN, points=(usual, unsure)).first_hop is None
+    assert replace(KNOWN, points=(usual, broken)).first_hop == ("gateway", 90)
+
+
 def test_the_picture_has_a_dot_a_drill_and_escapes_what_it_is_told() -> None:
     page = capacity_html(KNOWN)
     assert page.count("<circle") == 3 + 2  # p95 of one is not known

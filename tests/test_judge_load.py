@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 
 from harness.clock import NS_PER_MS, NS_PER_S
 from harness.errors import ScenarioError
-from harness.evidence.manifest import Manifest, ShareEvidence, digest
+from harness.evidence.fingerprint import fingerprint
+from harness.evidence.manifest import Manifest, ShareEvidence
 from harness.evidence.rows import ClockRow, Second
 from harness.judge.clocks import clock_error_ns, worker_clocks
 from harness.judge.completeness import incomplete
@@ -42,7 +43,7 @@ def clock(
 def with_manifest(view: RunView, **changes: object) -> RunView:
     """A view whose one worker has handed over everything, and what was changed of that."""
     rows = {"attempts": len(view.attempts), "generator": len(view.generator), "clocks": 2}
-    sha256 = digest(view.intents)
+    sha256 = fingerprint(view.intents)
     share = ShareEvidence(0, "worker-1", "this machine", len(view.intents), len(view.intents),
                           sha256, 9, rows, 0, 40)  # fmt: skip
     clocks = tuple(clock("worker-1", s, 0, 0.1, same_kernel=True) for s in (-1, 41))

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from harness.evidence import tables
-from harness.evidence.manifest import digest
+from harness.evidence.fingerprint import fingerprint
 from harness.load.shares import of_share
 from tests.loads import Load, even_intents
 
@@ -114,7 +114,7 @@ def test_a_link_cut_for_three_seconds_delays_the_evidence_and_loses_none(
         assert manifest.complete, manifest.problems()
         for share in manifest.shares:
             mine = of_share(load.intents, share.share, 2)
-            assert (share.offered, share.sha256) == (len(mine), digest(mine))
+            assert (share.offered, share.sha256) == (len(mine), fingerprint(mine))
         attempts = load.attempts()
         pressed = [a for a in attempts if a.kind == "press"]
         assert sorted(a.intent for a in pressed) == list(range(1200))

@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 
 from harness.clock import NS_PER_MS, NS_PER_S
 from harness.evidence import tables
-from harness.evidence.manifest import Manifest, digest, read_manifest
+from harness.evidence.fingerprint import fingerprint
+from harness.evidence.manifest import Manifest, read_manifest
 from harness.evidence.rows import Attempt, Intent
 from harness.load.courier import Courier
 from harness.load.master import Master
@@ -197,7 +198,7 @@ def test_whatever_the_channel_does_the_evidence_arrives_once_and_in_order(
             mine = [a for a in here.stored() if a.worker == share.worker]
             assert [a.intent for a in mine] == [row[0] for row in one.noted]
             known = next(e for e in manifest.shares if e.worker == share.worker)
-            assert known.sha256 == digest(share.intents)
+            assert known.sha256 == fingerprint(share.intents)
             assert (known.offered, known.rows["attempts"]) == (len(mine), len(mine))
         again = read_manifest(here.run)
         assert again is not None

@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 from harness.clock import NS_PER_MS
-from harness.evidence.manifest import digest, read_manifest
+from harness.evidence.fingerprint import fingerprint
+from harness.evidence.manifest import read_manifest
 from harness.load.shares import of_share
 from tests.drills import ROOT, SMOKE
 from tests.loads import Load, even_intents
@@ -33,7 +34,7 @@ def test_a_killed_worker_is_declared_and_the_other_stops(tmp_path: Path) -> None
         )
         assert load.said()[-1]["failure"] is None
         other, lost = manifest.shares
-        assert (other.missing, other.sha256) == ("", digest(of_share(load.intents, 0, 2)))
+        assert (other.missing, other.sha256) == ("", fingerprint(of_share(load.intents, 0, 2)))
         assert 0 < other.offered < other.intents
         seen = Counter(attempt.worker for attempt in load.attempts())
         assert seen["worker-1"] == other.offered == other.rows["attempts"]

@@ -16,11 +16,11 @@ from harness.clock import NS_PER_S
 from harness.drill import prepare
 from harness.errors import ScenarioError
 from harness.evidence import tables
+from harness.evidence.fingerprint import fingerprint, manifest
 from harness.evidence.rows import Borrower, Intent, RepayIntent
 from harness.load.amounts import AMOUNT_YUAN, amount_fen
 from harness.load.arrivals import Arrival
 from harness.load.choice import TooFewBorrowers, Zipf, choice_of
-from harness.load.fingerprint import fingerprint, manifest
 from harness.load.intents import SWEEPER_WINDOW_S, intents_due, plan_intents
 from harness.load.population import GROUPS, plan_population
 from harness.load.repayments import plan_repayments

@@ -54,8 +54,11 @@ class Found:
 
     @property
     def first_hop(self) -> tuple[str, float] | None:
-        """The hop that saturates first, and at which rate."""
-        return first_to_saturate([(point.rate_per_s, point.own) for point in self.points])
+        """The hop that saturates first, and at which rate; of drills that could be judged alone:
+        on a machine that was not well every hop is slow."""
+        return first_to_saturate(
+            [(point.rate_per_s, point.own) for point in self.points if point.held is not None]
+        )
 
     @property
     def exit_code(self) -> int:

@@ -4,26 +4,14 @@ Written by the master when it starts (nothing is complete then) and when it ends
 whose load died without a word says so. No pyarrow: the judge reads it.
 """
 
-import hashlib
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from harness.evidence.rows import Intent
-
 PLACE = "load/manifest.json"
 SCHEMA = 1
-
-
-def digest(intents: Iterable[Intent]) -> str:
-    """SHA-256 over what was planned for these intents; due times count from t = 0."""
-    found = hashlib.sha256()
-    for one in intents:
-        facts = (one.intent, one.draw_key, one.borrower, one.amount_fen, one.purpose, one.due_ns)
-        found.update(repr(tuple(facts)).encode())
-    return found.hexdigest()
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,8 @@ from typing import Any
 from harness.errors import HarnessError, ScenarioError
 from harness.evidence import tables
 from harness.evidence.columns import LENDER_TABLES, LOAD_TABLES
-from harness.evidence.manifest import PLACE, digest, read_manifest
+from harness.evidence.fingerprint import fingerprint
+from harness.evidence.manifest import PLACE, read_manifest
 from harness.evidence.rows import DRAWING, ROWS
 from harness.evidence.store import RunDir
 from harness.judge.fault_lines import read_fault_lines
@@ -53,7 +54,7 @@ def load_view(run: RunDir) -> RunView:
         missing.remove("clocks")  # a run from before clocks were compared
     shares = len(manifest.shares) if manifest else 0
     planned_sha256 = {
-        share: digest(of_share(rows["intents"], share, shares)) for share in range(shares)
+        share: fingerprint(of_share(rows["intents"], share, shares)) for share in range(shares)
     }
     t0_ns = int(record.get("t0_ns") or 0)
     # Due times are planned from t = 0, before anybody knows when that will be.

@@ -11,7 +11,8 @@ from typing import Any
 from harness.clock import NS_PER_S
 from harness.evidence.chunks import decode, encode
 from harness.evidence.columns import SCHEMA_VERSION
-from harness.evidence.manifest import Closing, digest
+from harness.evidence.fingerprint import fingerprint
+from harness.evidence.manifest import Closing
 from harness.evidence.outbox import Outbox
 from harness.evidence.rows import Intent
 from harness.load.clocks import Exchange, Rounds, applied_ns, best, kernel
@@ -144,7 +145,7 @@ class Courier:
         """Nothing comes after this. `closed` becomes true when the master has it all."""
         box = self._outbox
         self._closing = Closing(
-            box.chunks, dict(box.rows), dict(box.lost), box.lost_s, len(offered), digest(offered),
-            stopped, failure,
+            box.chunks, dict(box.rows), dict(box.lost), box.lost_s, len(offered),
+            fingerprint(offered), stopped, failure,
         )  # fmt: skip
         self._beat_ns = 0

@@ -13,8 +13,9 @@ from typing import Any
 from harness.clock import NS_PER_S
 from harness.evidence.chunks import encode
 from harness.evidence.columns import SCHEMA_VERSION
+from harness.evidence.fingerprint import fingerprint
 from harness.evidence.inbox import Inbox
-from harness.evidence.manifest import Closing, Manifest, ShareEvidence, digest, whom
+from harness.evidence.manifest import Closing, Manifest, ShareEvidence, whom
 from harness.evidence.outbox import Chunk
 from harness.evidence.rows import Intent
 from harness.load.clocks import kernel
@@ -63,7 +64,7 @@ class Part:
             host=self.host,
             intents=len(self.intents),
             offered=closing.offered if closing else 0,
-            sha256=digest(self.intents),
+            sha256=fingerprint(self.intents),
             chunks=self.inbox.next_seq,
             rows=dict(self.inbox.rows),
             first_s=known[0] if known else None,
@@ -75,7 +76,7 @@ class Part:
 
 def _wrong_plan(planned: Sequence[Intent], closing: Closing) -> str:
     """Did the worker offer what had been planned, as far as it came?"""
-    if digest(planned[: closing.offered]) != closing.sha256:
+    if fingerprint(planned[: closing.offered]) != closing.sha256:
         return "what was offered is not what had been planned"
     if closing.offered < len(planned) and closing.stopped != ORDERED:
         why = f": {closing.stopped}" if closing.stopped else ""

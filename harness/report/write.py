@@ -1,16 +1,27 @@
-"""Writes what people read into the run directory."""
+"""Judges a run directory and writes what people and programs read into it."""
 
-from pathlib import Path
-
-from harness.judge.verdict import Verdict
+from harness.errors import HarnessError
+from harness.evidence.store import RunDir
+from harness.judge.judge import judge
+from harness.judge.load_view import load_view
+from harness.judge.verdict import Verdict, verdict_bytes
 from harness.judge.view import RunView
 from harness.report.html import html
 from harness.report.text import summary
 
 
-def write_reports(run: Path, view: RunView, verdict: Verdict) -> str:
-    """summary.md and report.html; returns the summary for the terminal. Raises OSError."""
+def judge_and_write(run: RunDir) -> tuple[RunView, Verdict, str]:
+    """verdict.json, summary.md and report.html from what is on disk, for whoever ran the drill.
+
+    The last is the summary for the terminal. Raises HarnessError.
+    """
+    view = load_view(run)
+    verdict = judge(view)
     text = summary(view, verdict)
-    (run / "summary.md").write_text(f"```\n{text}\n```\n")
-    (run / "report.html").write_text(html(view, verdict))
-    return text
+    try:
+        (run.path / "verdict.json").write_bytes(verdict_bytes(verdict))
+        (run.path / "summary.md").write_text(f"```\n{text}\n```\n")
+        (run.path / "report.html").write_text(html(view, verdict))
+    except OSError as exc:
+        raise HarnessError(f"the reports could not be written to {run.path}: {exc}") from exc
+    return view, verdict, text
