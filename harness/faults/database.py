@@ -11,10 +11,12 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from harness.errors import TargetError
-from harness.faults.fault import DatabaseServer, Healer, Sighting, Surroundings
+from harness.faults.fault import DatabaseServer, Fault, Healer, Sighting, Surroundings
+from harness.faults.kind import FaultKind, Kinds
 from harness.faults.probes import Pulse, database_pulse
 from harness.faults.process import signal_exactly
 from harness.processes import kill_tree, send, signal_tree, start_ticks
+from harness.scenario.model import FaultSpec
 
 Role = Literal["primary", "standby"]
 PULSE_S = 0.3
@@ -135,3 +137,43 @@ def _whole(around: Surroundings, role: Role) -> tuple[bool, str]:
     if not around.copied():
         return False, f"{standby.name} has not caught up"
     return True, f"{standby.name} answers and has caught up"
+
+
+def _build(spec: FaultSpec) -> Fault:
+    act, _, role_name = spec.kind.partition("_")
+    role: Role = "primary" if role_name == "primary" else "standby"
+    return (DatabaseKill if act == "kill" else DatabaseFreeze)(role, spec.name)
+
+
+def _killed(role: Role, remedy: str) -> FaultKind:
+    return FaultKind(
+        (),
+        for_key="none",
+        build=_build,
+        does=f"SIGKILL to every process of the {role}.",
+        observed=f"The killed server refuses; over when {remedy}.",
+        undone="By the lender's own remedy; nothing of ours is left to undo.",
+        cannot="A process kill is not a power cut: what the kernel holds is still written.",
+    )
+
+
+def _frozen(role: Role, remedy: str) -> FaultKind:
+    return FaultKind(
+        (),
+        for_key="needed",
+        build=_build,
+        does=f"SIGSTOP to every process of the {role}.",
+        observed=f"The frozen server accepts and is silent; over when {remedy}.",
+        undone="SIGCONT to the same processes, unless the lender has fenced them in the meantime.",
+        cannot="Not a cut network: connections stay, and nothing is ever refused.",
+    )
+
+
+_WRITES = "a write of our own is acknowledged again"
+_COPIED = "a standby answers and has caught up"
+KINDS: Kinds = {
+    ("database", "kill_primary"): _killed("primary", _WRITES),
+    ("database", "kill_standby"): _killed("standby", _COPIED),
+    ("database", "freeze_primary"): _frozen("primary", _WRITES),
+    ("database", "freeze_standby"): _frozen("standby", _COPIED),
+}

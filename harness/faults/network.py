@@ -5,9 +5,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from harness.faults.fault import Healer, Sighting, Surroundings
+from harness.faults.fault import Fault, Healer, Sighting, Surroundings
+from harness.faults.kind import DURATION, FaultKind, Kinds, Parameter, Value, text
 from harness.faults.probes import probe_s
 from harness.proxy.client import ProxyClient
+from harness.scenario.model import FaultSpec
+from harness.units import parse_duration_s
 
 LOOK_S_MAX = 0.5
 QUICK_S = 0.1
@@ -74,3 +77,30 @@ class NetworkLatency:
         return Sighting(
             at_ns, None if late else False, f"{through_s:.3f} s; beside: {beside_s:.3f} s"
         )
+
+
+def _latency(spec: FaultSpec) -> Fault:
+    params: Mapping[str, Value] = dict(spec.params)
+    return NetworkLatency(
+        edge=str(params["edge"]),
+        latency_s=float(params["latency_s"]),
+        jitter_s=float(params["jitter_s"]),
+        name=spec.name,
+    )
+
+
+KINDS: Kinds = {
+    ("network", "latency"): FaultKind(
+        (
+            Parameter("edge", "edge", text, 'an edge such as "gateway->bank.own"', names="edge"),
+            Parameter("latency", "latency_s", parse_duration_s, DURATION),
+            Parameter("jitter", "jitter_s", parse_duration_s, DURATION, 0.0, required=False),
+        ),
+        for_key="needed",
+        build=_latency,
+        does="Answers on an edge come `latency` later, give or take `jitter` (uniform).",
+        observed="A probe of our own through the edge is late, and one beside it is not.",
+        undone="The toxic is removed from the proxy; what it held back passes at once, in order.",
+        cannot="A TCP proxy can't lose or reorder packets: it delays what TCP has delivered.",
+    ),
+}

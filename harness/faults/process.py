@@ -9,9 +9,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from harness.errors import TargetError
-from harness.faults.fault import Healer, Sighting, Surroundings
+from harness.faults.fault import Fault, Healer, Sighting, Surroundings
+from harness.faults.kind import FaultKind, Kinds, Parameter, text
 from harness.faults.probes import answers
 from harness.processes import signal_tree, start_ticks
+from harness.scenario.model import FaultSpec
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,3 +110,35 @@ def signal_exactly(pid: int, ticks: int, number: int, who: str) -> None:
         signal.pidfd_send_signal(handle, number)
     finally:
         os.close(handle)
+
+
+def _kill(spec: FaultSpec) -> Fault:
+    target = str(dict(spec.params)["target"])
+    healer: Healer = "nobody" if spec.for_s is None else "nemesis"
+    return ProcessKill(target=target, healer=healer, name=spec.name)
+
+
+def _freeze(spec: FaultSpec) -> Fault:
+    return ProcessFreeze(target=str(dict(spec.params)["target"]), name=spec.name)
+
+
+KINDS: Kinds = {
+    ("process", "kill"): FaultKind(
+        (Parameter("target", "target", text, "a replica such as ledger-1", names="replica"),),
+        for_key="optional",
+        build=_kill,
+        does="SIGKILL to a replica; with `for` it is started again after that time, else never.",
+        observed="A connection of our own is refused.",
+        undone="Started again at `for`; when the run is over there is no lender left to start.",
+        cannot="A process kill is not a power cut: what the kernel holds is still written.",
+    ),
+    ("process", "freeze"): FaultKind(
+        (Parameter("target", "target", text, "a replica such as gateway-1", names="service"),),
+        for_key="needed",
+        build=_freeze,
+        does="SIGSTOP to a replica or bank: it keeps connections and locks, and answers nothing.",
+        observed="A connection of our own is accepted and never answered.",
+        undone="SIGCONT to the same process, known by pid and start time.",
+        cannot="Not a slow machine: a frozen process does nothing at all.",
+    ),
+}

@@ -16,7 +16,21 @@ from typing import Any, Literal
 from urllib.parse import quote, urlsplit
 
 from harness.errors import TargetError
-from harness.faults.fault import Healer, Sighting, Surroundings
+from harness.faults.fault import Fault, Healer, Sighting, Surroundings
+from harness.faults.kind import (
+    DURATION,
+    FaultKind,
+    Kinds,
+    Parameter,
+    Value,
+    one_of,
+    some_share,
+    switch,
+    text,
+    whole,
+)
+from harness.scenario.model import FaultSpec
+from harness.units import parse_duration_s
 
 Kind = Literal["late", "late_reply", "lost_reply"]
 PROBES = 50
@@ -131,3 +145,67 @@ def probe(address: tuple[str, int], fault: ServiceFault, key: str, timeout_s: fl
     finally:
         connection.close()
     return True
+
+
+def _build(spec: FaultSpec) -> Fault:
+    params: Mapping[str, Value] = dict(spec.params)
+    kinds: dict[str, Kind] = {"late": "late", "late_reply": "late_reply"}
+    return ServiceFault(
+        kind=kinds.get(spec.kind, "lost_reply"),
+        target=str(params["target"]),
+        operation=str(params["operation"]),
+        share=float(params["share"]),
+        latency_s=float(params.get("latency_s", 0.0)),
+        silent=params.get("silent") == "on",
+        nth=int(params["nth"]),
+        for_s=spec.for_s or 0.0,
+        name=spec.name,
+    )
+
+
+# What a service does when a POST comes to it under this name.
+OPERATIONS = ("payouts", "reserve", "post", "void", "repay")
+_NTH = "1 to 9: only the n-th call for a draw"
+_SERVICE = (
+    Parameter("target", "target", text, "a replica or bank such as bank.own", names="service"),
+    Parameter(
+        "operation", "operation", one_of(*OPERATIONS), f"one of {', '.join(OPERATIONS)}",
+        "payouts", required=False,
+    ),
+    Parameter("share", "share", some_share, "a share such as 20 %", 1.0, required=False),
+    Parameter("nth", "nth", whole(1, 9), _NTH, 0, required=False),
+)  # fmt: skip
+_LATE = Parameter("latency", "latency_s", parse_duration_s, DURATION)
+_SILENT = Parameter(
+    "silent", "silent", switch, "on: nothing is ever said; off: the connection is cut",
+    "off", required=False,
+)  # fmt: skip
+
+
+def _kind(last: Parameter, does: str, cannot: str) -> FaultKind:
+    return FaultKind(
+        (*_SERVICE, last),
+        for_key="needed",
+        build=_build,
+        does=does,
+        observed=f"{PROBES} calls of our own to the operation; those not answered in time are hit.",
+        undone="DELETE at the service; a lease ends it there, should nobody come back.",
+        cannot=cannot,
+    )
+
+
+KINDS: Kinds = {
+    ("service", "late"): _kind(
+        _LATE, "The work itself begins late.", "The connection is accepted at once all the same."
+    ),
+    ("service", "late_reply"): _kind(
+        _LATE,
+        "The work is done at once, its answer comes late.",
+        "Not a slow network: all is sent.",
+    ),
+    ("service", "lost_reply"): _kind(
+        _SILENT,
+        "The work is done, and instead of an answer the connection is cut, or stays silent.",
+        "Half an answer is never sent: see `network: limit_data`.",
+    ),
+}

@@ -1,0 +1,97 @@
+"""What a kind of fault says of itself: its parameters, how each is read, what the docs say of it.
+
+A family's file ends with its `KINDS`; the catalogue puts them together.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+from harness.faults.fault import Fault
+from harness.scenario.model import FaultSpec
+from harness.units import parse_share
+
+Value = float | int | str
+DURATION = "a duration such as 300ms"
+
+
+@dataclass(frozen=True, slots=True)
+class Parameter:
+    """One parameter: its key in a scenario, its key in FaultSpec.params (with its unit), how it
+    is read, what is allowed (a phrase), and whether it must be given.
+
+    names: `edge`, `replica` or `service` (a replica or bank) when the value must be one that the
+    scenario's lender has. parse raises ValueError with what is allowed.
+    """
+
+    key: str
+    param: str
+    parse: Callable[[object], Value]
+    allowed: str
+    default: Value | None = None
+    required: bool = True
+    names: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class FaultKind:
+    """for_key: must `for` be given, may it, or is there nothing of ours to undo after a while?
+
+    The rest is what docs/faults.md says of it, a sentence or two each: what it does; how it is seen
+    from outside; how it is undone, also after a kill -9; what it can't do.
+    """
+
+    parameters: tuple[Parameter, ...]
+    for_key: Literal["needed", "optional", "none"]
+    build: Callable[[FaultSpec], Fault]
+    does: str
+    observed: str
+    undone: str
+    cannot: str
+
+
+Kinds = Mapping[tuple[str, str], FaultKind]
+
+
+def text(value: object) -> str:
+    """A name. Raises ValueError."""
+    if not isinstance(value, str) or not value:
+        raise ValueError("a name")
+    return value
+
+
+def some_share(value: object) -> float:
+    """A share above 0 %. Raises ValueError."""
+    share = parse_share(value)
+    if share <= 0:
+        raise ValueError("a share above 0 %")
+    return share
+
+
+def switch(value: object) -> str:
+    """A switch, kept as text like every other value: `on` or `off`. Raises ValueError."""
+    if type(value) is not bool:
+        raise ValueError("on or off")
+    return "on" if value else "off"
+
+
+def one_of(*allowed: str) -> Callable[[object], str]:
+    """A reader of one word out of a few."""
+
+    def read(value: object) -> str:
+        if value not in allowed:
+            raise ValueError(f"one of {', '.join(allowed)}")
+        return str(value)
+
+    return read
+
+
+def whole(least: int, most: int) -> Callable[[object], int]:
+    """A reader of a whole number in a range."""
+
+    def read(value: object) -> int:
+        if type(value) is not int or not least <= value <= most:
+            raise ValueError(f"{least} to {most}")
+        return value
+
+    return read
