@@ -87,7 +87,7 @@ _FIELDS: dict[str, Fields] = {
     # Dated states: kind breaker | replica | sweeper, subject what it is about.
     "states": [("replica", _S), ("kind", _S), ("subject", _S), ("state", _S), ("at_ns", _T)],
     # One row a worker and second (second counts from t = 0; negative before). late: sent after the
-    # scheduled time; lag: a heartbeat of 10 ms overslept; connect: time to obtain a connection.
+    # scheduled time; lag: a heartbeat was served late; connect: time to obtain a connection.
     # Shares are of a second (steal_share: of one CPU). What came later is null in older runs.
     "generator": [
         ("worker", _S),

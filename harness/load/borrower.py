@@ -14,6 +14,7 @@ from harness.clock import NS_PER_S
 from harness.evidence.rows import RepayIntent
 from harness.load.outcome import Answer
 from harness.scenario.model import Patience
+from harness.seeds import Dice
 
 LATE_POLL_S = 1.0
 
@@ -68,7 +69,7 @@ def repaying(
     owed: RepayIntent,
     due_ns: int,
     rules: Patience,
-    dice: random.Random,
+    dice: random.Random | Dice,
     give_up: Callable[[], bool],
 ) -> Acts:
     """Acts of one repayment, from `due_ns` on: asked again with its one key until it is known.
@@ -100,7 +101,7 @@ def repaying(
 
 
 def patience(
-    due_ns: int, rules: Patience, dice: random.Random, give_up: Callable[[], bool]
+    due_ns: int, rules: Patience, dice: random.Random | Dice, give_up: Callable[[], bool]
 ) -> Acts:
     """Acts of one intent, until it has ended; returns its last answer.
 

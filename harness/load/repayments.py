@@ -46,6 +46,8 @@ def repayment_of(seed: int, intent: Intent, rules: RepayRules) -> RepayIntent | 
     Half of them repay all of it, the others a tenth to nine tenths in whole yuan. Each number is
     drawn whatever comes of the ones before: a larger share only adds repayments.
     """
+    if not rules.share:
+        return None
     dice = stream(seed, f"repay/{intent.intent}")
     wanted, full = dice.random() < rules.share, dice.random() < FULL_SHARE
     part, after_s = dice.uniform(*PART), dice.uniform(rules.low_s, rules.high_s)
@@ -65,7 +67,5 @@ def repayment_of(seed: int, intent: Intent, rules: RepayRules) -> RepayIntent | 
 def plan_repayments(scenario: Scenario, intents: Iterable[Intent]) -> tuple[RepayIntent, ...]:
     """All of a scenario's, in order of their intents; due_ns counts from t = 0."""
     rules = repay_rules(scenario)
-    if not rules.share:
-        return ()
     planned = (repayment_of(scenario.seed, intent, rules) for intent in intents)
     return tuple(one for one in planned if one is not None)

@@ -12,6 +12,7 @@ from gevent.queue import SimpleQueue
 
 from harness.clock import NS_PER_S
 from harness.evidence.rows import Intent
+from harness.load.alarm import Alarm, Heartbeat
 from harness.load.borrower import Act, Acts, Came, journey, patience, repaying
 from harness.load.courier import Courier, Share
 from harness.load.health import Health
@@ -20,11 +21,11 @@ from harness.load.plan import ORDERED
 from harness.load.repayments import repayment_of
 from harness.load.sender import Sender, Sent
 from harness.load.tally import Tally
-from harness.seeds import stream
+from harness.seeds import Dice
 
 WARM = 256
 GC_OBJECTS = 100_000
-BEAT_S = 0.01
+BEAT_NS = 10_000_000
 FLUSH_S = 0.5
 LOOK_S = 0.5
 LOOK_LEAD_S = 0.6
@@ -45,6 +46,7 @@ class Worker:
         self._courier = courier
         self._note = note
         self._clock = clock
+        self._alarm = Alarm(clock)
         self._health = Health(share.worker, clock)
         self._tally = Tally(share.intents)
         self._work: SimpleQueue = SimpleQueue()
@@ -83,13 +85,14 @@ class Worker:
         self._senders = [
             (name, Sender(url, self._plan.token, self._clock)) for name, url in urls.items()
         ]
-        beats = [gevent.spawn(self._beat), gevent.spawn(self._count_seconds)]
-        for beat in beats:
-            beat.link_exception(self._died)
+        heart = Heartbeat(BEAT_NS, self._health.lag)
+        counting = gevent.spawn(self._count_seconds)
+        counting.link_exception(self._died)
         self._offer()
         while self._busy and self.failure is None:
             gevent.sleep(0.02)
-        gevent.killall(beats)
+        heart.stop()
+        counting.kill()
         self._close_second(self._second())
 
     @property
@@ -158,10 +161,10 @@ class Worker:
 
     def _walk(self, intent: Intent) -> str:
         """One intent from its look to its end; what its last answer was."""
-        dice = stream(self._plan.seed, f"borrower/{intent.intent}")
+        dice = Dice(self._plan.seed, f"borrower/{intent.intent}")
         due_ns = self._t0_ns + intent.due_ns
         rules = self._plan.patience
-        if dice.random() < self._plan.quota_per_draw:
+        if self._plan.quota_per_draw and dice.random() < self._plan.quota_per_draw:
             self._look(intent)
         give_up_ns = self._t0_ns + int((self._plan.load_s + self._plan.late_s) * NS_PER_S)
 
@@ -179,7 +182,7 @@ class Worker:
                 self._sleep_until(act.at_ns)
                 if self.stopped:
                     return "granted"
-            self._sleep_until_due(act.at_ns)
+            self._alarm.wait_until(act.at_ns)
             sent, replica = self._act(intent, act)
             self._record(intent, act.kind, act.n, act.at_ns, sent, replica)
             try:
@@ -193,15 +196,10 @@ class Worker:
         owed = repayment_of(self._plan.seed, intent, self._plan.repay)
         if owed is None:
             return None
-        dice = stream(self._plan.seed, f"repaying/{intent.intent}")
+        dice = Dice(self._plan.seed, f"repaying/{intent.intent}")
         due_ns = self._t0_ns + owed.due_ns
         rules = self._plan.patience
         return lambda granted_ns: repaying(owed, max(due_ns, granted_ns), rules, dice, give_up)
-
-    def _sleep_until_due(self, at_ns: int) -> None:
-        left_ns = at_ns - self._clock()
-        if left_ns > 0:
-            gevent.sleep(left_ns / NS_PER_S)
 
     def _look(self, intent: Intent) -> None:
         """See one's quota before drawing; whatever comes of it, the draw is made when due."""
@@ -263,13 +261,6 @@ class Worker:
     def _second(self) -> int:
         """From t = 0."""
         return (self._clock() - self._t0_ns) // NS_PER_S
-
-    def _beat(self) -> None:
-        """A greenlet that oversleeps tells how late everything else was served too."""
-        while True:
-            before_ns = self._clock()
-            gevent.sleep(BEAT_S)
-            self._health.lag(self._clock() - before_ns - int(BEAT_S * NS_PER_S))
 
     def _count_seconds(self) -> None:
         while True:
