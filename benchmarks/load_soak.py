@@ -1,5 +1,8 @@
-"""A soak of the generator: does any of its processes grow? In pieces, each with processes of its
-own, so that it can be gone on with; growth is the slope within a piece, after its warm-up."""
+"""A soak of the generator: does any of its processes grow? Growth is the slope after a warm-up.
+
+Half an hour is one piece, with the same processes from its beginning to its end; a longer soak is
+several, so that it can be gone on with.
+"""
 
 import tempfile
 from pathlib import Path
@@ -10,8 +13,8 @@ from benchmarks.load_stub_up import stub_up
 from benchmarks.load_truth import quantile, slope
 
 RATE_PER_S = 100
-PIECE_S = 300.0
-WARM_S = 60.0
+PIECE_S = 1800.0
+WARM_S = 120.0
 SAMPLE_S = 5.0
 SEED = 20260411
 
