@@ -9,14 +9,10 @@ from contextlib import suppress
 from urllib.parse import quote
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from harness.errors import HarnessError
 from harness.guardian.client import Guardian
 from harness.proxy.client import ProxyClient
-from harness.proxy.toxics import BadToxic, Latency, NoToxic, make_toxic
-from harness.seeds import stream
 from tests.world import EDGE, World
 
 
@@ -113,23 +109,6 @@ def _status(world: World, method: str, path: str, body: object, token: str) -> i
     status = connection.getresponse().status
     connection.close()
     return status
-
-
-@given(st.integers(0, 5000), st.integers(0, 1000))
-def test_latency_stays_within_its_jitter(latency_ms: int, jitter_ms: int) -> None:
-    dice = stream(1, "test")
-    toxic = make_toxic("latency", {"latency": latency_ms, "jitter": jitter_ms})
-    assert toxic == Latency(latency_ms, jitter_ms)
-    for _ in range(20):
-        delay_ms = toxic.delay_s(dice) * 1000
-        assert max(0, latency_ms - jitter_ms) - 1e-6 <= delay_ms <= latency_ms + jitter_ms + 1e-6
-    assert NoToxic().delay_s(dice) == 0
-
-
-@pytest.mark.parametrize("bad", [{"latency": "1"}, {"latency": True}, {"delay": 1}, [], None])
-def test_bad_attributes(bad: object) -> None:
-    with pytest.raises(BadToxic):
-        make_toxic("latency", bad)
 
 
 def test_a_proxy_that_does_not_answer_is_a_harness_error() -> None:

@@ -40,7 +40,7 @@ class NetworkLatency:
         return ProxyClient(*around.proxy_api())
 
     def undo(self, around: Surroundings) -> Mapping[str, Any]:
-        url = self._client(around).toxic_url(self.edge, self._toxic)
+        url = self._client(around).url(self.edge, self._toxic)
         return {"kind": "http", "method": "DELETE", "url": url}
 
     def inject(self, around: Surroundings) -> None:
