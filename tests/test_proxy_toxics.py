@@ -116,6 +116,34 @@ def test_a_stall_with_an_end_ends_by_itself(
         assert received(served, 4) == b"held"
 
 
+def test_a_changed_stall_begins_anew(
+    proxy: ProxyProcess, listen: tuple[str, int], server: Upstream
+) -> None:
+    with pair(listen, server) as (client, served):
+        name = proxy.toxic("stall", "upstream")
+        holds(client, served)
+        assert silent(served, 0.4)
+        path = f"/proxies/{NAME}/toxics/{name}"
+        assert proxy.ask("PATCH", path, {"attributes": {"duration": 400}})[0] == 200
+        assert silent(served)
+        assert received(served, 4) == b"held"
+
+
+def test_two_that_hold_are_removed_at_once(
+    proxy: ProxyProcess, listen: tuple[str, int], server: Upstream, stream: str
+) -> None:
+    """The later one holds what is older."""
+    whole = bytes(range(251)) * 40
+    with pair(listen, server) as ends:
+        writer, reader = along(ends, stream)
+        proxy.toxic("bandwidth", stream, rate=1)
+        proxy.toxic("stall", stream)
+        writer.sendall(whole)
+        assert silent(reader, 0.3)
+        assert proxy.ask("POST", "/reset")[0] == 204
+        assert received(reader, len(whole)) == whole
+
+
 def test_latency_lets_nothing_pass_sooner(
     proxy: ProxyProcess, listen: tuple[str, int], server: Upstream, stream: str
 ) -> None:

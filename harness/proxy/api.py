@@ -41,10 +41,8 @@ class Api:
             return _error(403, refused)
         parts = [unquote(part) for part in request.path.strip("/").split("/")]
         try:
-            reads = request.method in ("POST", "PATCH") and parts != ["reset"]
-            body = _read(request) if reads else None
             async with self._one_at_a_time:
-                return await self._route(request.method, parts, body)
+                return await self._route(request, parts)
         except Unknown as exc:
             return _error(404, str(exc))
         except Taken as exc:
@@ -54,63 +52,65 @@ class Api:
         except OSError as exc:  # an address that can't be had is no ApiError there, so 500
             return _error(500, f"listen tcp: {exc.strerror or exc}")
 
-    async def _route(self, method: str, parts: list[str], body: Any) -> Response:
-        match parts:
-            case ["version"] if method == "GET":
+    async def _route(self, asked: Request, parts: list[str]) -> Response:
+        match (asked.method, parts):
+            case ("GET", ["version"]):
                 return _json(200, {"version": VERSION})
-            case ["metrics"] if method == "GET":
+            case ("GET", ["metrics"]):
                 return Response(200, metrics(self._proxies.all()).encode(), _TEXT)
-            case ["reset"] if method == "POST":
+            case ("POST", ["reset"]):
                 await self._proxies.reset()
                 return Response(204)
-            case ["populate"] if method == "POST":
-                made = await self._proxies.populate(body)
+            case ("POST", ["populate"]):
+                made = await self._proxies.populate(_read(asked))
                 return _json(201, {"proxies": [proxy.json() for proxy in made]})
-            case ["proxies"]:
-                return await self._all(method, body)
-            case ["proxies", name]:
-                return await self._one(method, name, body)
-            case ["proxies", name, "toxics"]:
-                return self._toxics(method, self._proxies.get(name), body)
-            case ["proxies", name, "toxics", toxic]:
-                return self._toxic(method, self._proxies.get(name), toxic, body)
-            case ["version" | "metrics" | "reset" | "populate"]:
+            case (_, ["proxies"]):
+                return await self._all(asked)
+            case (_, ["proxies", name]):
+                return await self._one(asked, self._proxies.get(name))
+            case (_, ["proxies", name, "toxics"]):
+                return self._toxics(asked, self._proxies.get(name))
+            case (_, ["proxies", name, "toxics", toxic]):
+                return self._toxic(asked, self._proxies.get(name), toxic)
+            case (_, ["version" | "metrics" | "reset" | "populate"]):
                 return Response(405)
         return Response(404, b"404 page not found\n", _TEXT)
 
-    async def _all(self, method: str, body: Any) -> Response:
-        match method:
+    async def _all(self, asked: Request) -> Response:
+        match asked.method:
             case "GET":
                 return _json(200, {proxy.name: proxy.json() for proxy in self._proxies.all()})
             case "POST":
-                return _json(201, (await self._proxies.add(body)).json())
+                return _json(201, (await self._proxies.add(_read(asked))).json())
         return Response(405)
 
-    async def _one(self, method: str, name: str, body: Any) -> Response:
-        match method:
+    async def _one(self, asked: Request, proxy: Proxy) -> Response:
+        match asked.method:
             case "GET":
-                return _json(200, self._proxies.get(name).json())
+                return _json(200, proxy.json())
             case "POST" | "PATCH":
-                return _json(200, (await self._proxies.change(name, body)).json())
+                await self._proxies.change(proxy, _read(asked))
+                return _json(200, proxy.json())
             case "DELETE":
-                self._proxies.remove(name)
+                self._proxies.remove(proxy.name)
                 return Response(204)
         return Response(405)
 
-    def _toxics(self, method: str, proxy: Proxy, body: Any) -> Response:
-        match method:
+    def _toxics(self, asked: Request, proxy: Proxy) -> Response:
+        match asked.method:
             case "GET":
                 return _json(200, [toxic.json() for toxic in proxy.toxics()])
             case "POST":
-                return _json(200, proxy.add_toxic(body).json())
+                return _json(200, proxy.add_toxic(_read(asked)).json())
         return Response(405)
 
-    def _toxic(self, method: str, proxy: Proxy, name: str, body: Any) -> Response:
-        match method:
+    def _toxic(self, asked: Request, proxy: Proxy, name: str) -> Response:
+        match asked.method:
             case "GET":
                 return _json(200, proxy.toxic(name).json())
             case "POST" | "PATCH":
-                return _json(200, proxy.change_toxic(name, body).json())
+                proxy.toxic(name)  # who is not there is said before what is wrong with the body
+                return _json(200, proxy.change_toxic(name, _read(asked)).json())
             case "DELETE":
                 proxy.remove_toxic(name)
                 return Response(204)

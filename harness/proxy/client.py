@@ -4,6 +4,7 @@ import http.client
 import json
 import sys
 import time
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote, urlsplit
@@ -39,7 +40,7 @@ class ProxyClient:
         """Does it take connections, or refuse them?"""
         self._ask("POST", _path(name), {"enabled": enabled})
 
-    def add_toxic(self, name: str, toxic: dict[str, object]) -> None:
+    def add_toxic(self, name: str, toxic: Mapping[str, object]) -> None:
         """A toxic in Toxiproxy's JSON."""
         self._ask("POST", f"{_path(name)}/toxics", toxic)
 

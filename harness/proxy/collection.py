@@ -54,9 +54,8 @@ class Proxies:
         self._by_name[asked.name] = proxy
         return proxy
 
-    async def change(self, name: str, given: Any) -> Proxy:
-        """What is not given stays. Raises Unknown, Bad, or OSError when it can't listen."""
-        proxy = self.get(name)
+    async def change(self, proxy: Proxy, given: Any) -> None:
+        """What is not given stays. Raises Bad, or OSError when it can't listen."""
         changes = read_object(given, "the body")
         listen, upstream = read_text(changes, "listen", ""), read_text(changes, "upstream", "")
         await proxy.move(
@@ -64,7 +63,6 @@ class Proxies:
             self._reach.upstream(upstream) if upstream else proxy.upstream,
             enabled=_enabled(changes, proxy.enabled),
         )
-        return proxy
 
     async def populate(self, given: Any) -> list[Proxy]:
         """Make those that are missing and replace those that differ; all are checked before one is
