@@ -16,6 +16,8 @@ from harness.commands import (
 from harness.errors import DrawproofError
 from harness.find_capacity import Asked, find_capacity
 from harness.lender_up import lender_up
+from harness.proxy.alone import Asked as ProxyAsked
+from harness.proxy.alone import proxy_alone
 from harness.units import parse_duration_s, parse_rate_per_s
 
 EXITS = """exit codes: 0 held, 1 breached, 2 usage or scenario error, 3 inconclusive,
@@ -56,6 +58,7 @@ def _parser() -> argparse.ArgumentParser:
     recheck.set_defaults(command=_recheck)
     _add_capacity(commands)
     _add_lender(commands)
+    _add_proxy(commands)
     heal = commands.add_parser("heal", help="undo what a dead run left behind")
     heal.add_argument("run", type=Path, metavar="RUN")
     heal.set_defaults(command=_heal)
@@ -175,6 +178,42 @@ def _add_lender(commands: "argparse._SubParsersAction[argparse.ArgumentParser]")
     up.add_argument("--profile", choices=("none", "naive", "full"), default="full")
     up.add_argument("--out", type=Path, default=Path("runs"), metavar="DIR")
     up.set_defaults(command=_lender_up)
+
+
+def _add_proxy(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    proxy = commands.add_parser(
+        "proxy",
+        help="the fault proxy alone, driven by any Toxiproxy client",
+        epilog="exit codes: 0 stopped by Ctrl-C or SIGTERM, 2 usage error. See docs/proxy.md.",
+    )
+    proxy.add_argument(
+        "--listen",
+        default="127.0.0.1:8474",
+        metavar="HOST:PORT",
+        help="where the API listens, on loopback (default 127.0.0.1:8474)",
+    )
+    proxy.add_argument(
+        "--config", type=Path, metavar="FILE", help="proxies to begin with, JSON as for /populate"
+    )
+    proxy.add_argument(
+        "--seed", type=int, default=0, metavar="N", help="of toxicity and jitter (default 0)"
+    )
+    who = proxy.add_mutually_exclusive_group(required=True)
+    who.add_argument(
+        "--no-token",
+        action="store_true",
+        help="any program on this machine may use it, as stock Toxiproxy clients need it",
+    )
+    who.add_argument(
+        "--token-file", type=Path, metavar="FILE", help="only who sends what it says as X-Token"
+    )
+    proxy.set_defaults(command=_proxy)
+
+
+def _proxy(arguments: argparse.Namespace) -> int:
+    return proxy_alone(
+        ProxyAsked(arguments.listen, arguments.config, arguments.seed, arguments.token_file)
+    )
 
 
 def _run(arguments: argparse.Namespace) -> int:

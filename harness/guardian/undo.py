@@ -2,13 +2,15 @@
 
     nothing                          a kill: there is nothing to undo
     continue  pid, start_ticks       SIGCONT a stopped process and all its descendants
-    http      method, url            loopback only; the run's token is added; refused is undone
+    http      method, url, body      loopback only; the run's token is added; refused is undone;
+                                     body: JSON, may be missing
     remove    path                   a file or folder of the run's own making
 
 Standard library only.
 """
 
 import http.client
+import json
 import os
 import shutil
 import signal
@@ -45,7 +47,7 @@ def perform(undo: Mapping[str, Any], run: Path) -> str | None:
             signal_tree(undo["pid"], signal.SIGCONT)
         return None
     if kind == "http":
-        return _request(str(undo["method"]), str(undo["url"]), run)
+        return _request(str(undo["method"]), str(undo["url"]), undo.get("body"), run)
     if kind == "remove":
         path = Path(undo["path"])
         if path.is_dir() and not path.is_symlink():
@@ -56,7 +58,7 @@ def perform(undo: Mapping[str, Any], run: Path) -> str | None:
     return f"unknown undo {kind!r}"
 
 
-def _request(method: str, url: str, run: Path) -> str | None:
+def _request(method: str, url: str, body: object, run: Path) -> str | None:
     parts = urlsplit(url)
     if parts.hostname != "127.0.0.1" or parts.port is None:
         return f"{url} is not on loopback"
@@ -66,7 +68,9 @@ def _request(method: str, url: str, run: Path) -> str | None:
         token = ""
     connection = http.client.HTTPConnection(parts.hostname, parts.port, timeout=ANSWER_WITHIN_S)
     try:
-        connection.request(method, parts.path, headers={"X-Token": token})
+        headers = {"X-Token": token, "Content-Type": "application/json"}
+        data = None if body is None else json.dumps(body).encode()
+        connection.request(method, parts.path, data, headers)
         status = connection.getresponse().status
     except ConnectionRefusedError:
         return None  # what was faulted is gone, and the fault with it
