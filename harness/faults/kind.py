@@ -20,8 +20,10 @@ class Parameter:
     """One parameter: its key in a scenario, its key in FaultSpec.params (with its unit), how it
     is read, what is allowed (a phrase), and whether it must be given.
 
-    names: `edge`, `replica` or `service` (a replica or bank) when the value must be one that the
-    scenario's lender has. parse raises ValueError with what is allowed.
+    names: a key of harness.faults.names.NAMES (`edge`, `replica`, `service`: a replica or bank)
+    when the value must be one that the scenario's lender has. parse raises ValueError with what is
+    allowed. example: a YAML value for the docs and the table of all faults, where there is no
+    default and no name will do.
     """
 
     key: str
@@ -31,6 +33,7 @@ class Parameter:
     default: Value | None = None
     required: bool = True
     names: str = ""
+    example: object = None
 
 
 @dataclass(frozen=True, slots=True)
