@@ -39,6 +39,8 @@ class Parameter:
 @dataclass(frozen=True, slots=True)
 class FaultKind:
     """for_key: must `for` be given, may it, or is there nothing of ours to undo after a while?
+    replaces: what it hits comes back as a new process, without what another fault had done to it:
+    no other fault may be on the same thing at the same time.
 
     The rest is what docs/faults.md says of it, a sentence or two each: what it does; how it is seen
     from outside; how it is undone, also after a kill -9; what it can't do.
@@ -51,6 +53,7 @@ class FaultKind:
     observed: str
     undone: str
     cannot: str
+    replaces: bool = False
 
 
 Kinds = Mapping[tuple[str, str], FaultKind]

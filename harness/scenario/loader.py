@@ -36,14 +36,15 @@ def load_scenario(path: Path, overrides: Sequence[str], profile: str | None) -> 
     found = fields(book, root, "", KEYS, ("abort",))
     phases = sections.phases(book, found.get("phases"))
     lender = sections.lender(book, found.get("lender"))
+    seed = sections.seed(book, found.get("seed"))
     scenario = Scenario(
         name=sections.name(book, found.get("name")),
         cause=sections.cause(book, found.get("cause")),
-        seed=sections.seed(book, found.get("seed")),
+        seed=seed,
         lender=lender,
         load=sections.load(book, found.get("load"), phases, beside),
         phases=phases,
-        faults=sections.faults(book, found.get("faults"), phases, lender),
+        faults=sections.faults(book, found.get("faults"), phases, lender, seed),
         expect=sections.expect(book, found.get("expect")),
         abort=sections.abort(book, found.get("abort")),
     )

@@ -201,6 +201,10 @@ class PhasePlan:
         lengths = (self.warmup_s, self.baseline_s, self.fault_s, self.watch_s)
         return sum(lengths[: (*PHASES, "drain").index(phase)])
 
+    def end_s(self, phase: str) -> float:
+        """When a phase with load ends, seconds from t = 0."""
+        return self.start_s((*PHASES, "drain")[PHASES.index(phase) + 1])
+
     @property
     def load_s(self) -> float:
         """How long load is offered, seconds."""
