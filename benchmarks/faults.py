@@ -236,7 +236,7 @@ def _by_the_journal(on: Bench, fault: Fault) -> float | None:
         _until(lambda: fault.observe(on.target).bites is True, fault.bites_within_s, "not seen")
     finally:
         began_s = time.monotonic()
-        lines = undo_all(on.run.path)
+        lines = undo_all(on.run.path, "benchmark")
     # Others may be pending: of one that was never seen nobody knows that it is gone.
     if f"{fault.name}: undone" not in lines:
         raise TimeoutError(f"the journal's undo: {lines}")

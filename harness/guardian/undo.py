@@ -17,18 +17,22 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+from harness.guardian.audit_log import AuditLog
 from harness.guardian.journal import NAME, Journal
 from harness.processes import signal_tree, start_ticks
 
 ANSWER_WITHIN_S = 1.0
 
 
-def undo_all(run: Path) -> list[str]:
-    """Undo what the journal of a run says is pending; one line for each, done or not."""
-    journal = Journal(run / NAME)
+def undo_all(run: Path, role: str) -> list[str]:
+    """Undo what the journal of a run says is pending; one line for each, done or not. What is not
+    stays pending. role: who undoes, for the audit log."""
+    journal, log = Journal(run / NAME), AuditLog(run, role)
     lines = []
     for fault, undo in journal.pending():
+        log.note("undo", fault, "begun", more={"undo": undo})
         trouble = perform(undo, run)
+        log.note("undo", fault, trouble or "done")
         if trouble is None:
             journal.done(fault)
         lines.append(f"{fault}: {'undone' if trouble is None else trouble}")

@@ -262,6 +262,15 @@ class AbortRule:
 
 
 @dataclass(frozen=True, slots=True)
+class SafetySpec:
+    """max_targets: how many distinct edges, replicas or banks may be faulted at once; None: as many
+    as the faults say. blind_after_s: without any outcome for so long the drill is aborted."""
+
+    max_targets: int | None = None
+    blind_after_s: float = 6.0
+
+
+@dataclass(frozen=True, slots=True)
 class Scenario:
     """A whole scenario."""
 
@@ -274,3 +283,4 @@ class Scenario:
     faults: tuple[FaultSpec, ...]
     expect: tuple[Expectation, ...]
     abort: tuple[AbortRule, ...]
+    safety: SafetySpec = SafetySpec()

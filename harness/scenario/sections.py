@@ -12,13 +12,14 @@ from harness.scenario.model import (
     Cause,
     Expectation,
     PhasePlan,
+    SafetySpec,
 )
 from harness.scenario.nodes import Book, Node, fields, items, value
 from harness.scenario.numbers import one_of, whole
 from harness.units import parse_duration_s
 
 __all__ = [
-    "abort", "cause", "expect", "faults", "lender", "load", "name", "phases", "seed",
+    "abort", "cause", "expect", "faults", "lender", "load", "name", "phases", "safety", "seed",
 ]  # fmt: skip
 _NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,79}")
 EXPECT = ("baseline", "fault", "watch", "drill")
@@ -88,3 +89,25 @@ def abort(book: Book, node: Node | None) -> tuple[AbortRule, ...]:
         if one is not None:
             made.append(one)
     return tuple(made)
+
+
+def safety(book: Book, node: Node | None) -> SafetySpec:
+    """`{max_targets, blind_after}`, both optional."""
+    if node is None:
+        return SafetySpec()
+
+    def parse(text: object) -> float:
+        seconds = parse_duration_s(text)
+        if not 1 <= seconds <= 60:
+            raise ValueError("a duration from 1s to 1min")
+        return seconds
+
+    found = fields(book, node, "safety", (), ("max_targets", "blind_after"))
+    usual = SafetySpec()
+    most = found.get("max_targets")
+    return SafetySpec(
+        max_targets=value(book, most, "safety.max_targets", whole(1, 100), None, ""),
+        blind_after_s=value(
+            book, found.get("blind_after"), "safety.blind_after", parse, usual.blind_after_s, ""
+        ),
+    )
