@@ -90,7 +90,11 @@ class Drill:
     def _run_guarded(self, guardian: Guardian) -> None:
         token = secrets.token_hex(16)
         self._run.write_token(token)
-        proxy = start_proxy(guardian, self._run.path, token, self._plan.scenario.seed)
+        proxy = (
+            start_proxy(guardian, self._run.path, token, self._plan.scenario.seed)
+            if self._plan.edges
+            else None
+        )
         target = MockTarget(
             guardian,
             self._run,
@@ -170,7 +174,8 @@ class Drill:
         self._printed["lender_up_s"] = round(target.up_s, 3)
         self._write_record()
         attack.fire(t0_ns, target.base_urls())
-        nemesis.start(t0_ns)
+        if self._plan.edges or self._plan.faults:
+            nemesis.start(t0_ns)
         watch = Watch(
             self._plan.scenario, guardian, attack, nemesis, target, self._stop, self._show
         )

@@ -30,7 +30,7 @@ FLOORS = (
     ("harness.target", "harness.plan", "harness.heal", "harness.stop", "harness.safety"),
     ("harness.watch",),
     ("harness.report", "harness.drill", "harness.lender_up"),
-    ("harness.commands", "harness.find_capacity"),
+    ("harness.commands", "harness.find_capacity", "harness.chaos"),
     ("harness.cli",),
 )  # fmt: skip
 
@@ -51,6 +51,7 @@ IMPORTERS = {
         "tests.test_evidence",
     ),
     "yaml": ("harness.scenario.nodes",),
+    "chaoslib": ("harness.faults.toolkit_child",),
     "jinja2": ("harness.report.html",),
     "asyncpg": (
         "mock_lender.ledger.database",

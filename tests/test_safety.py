@@ -180,10 +180,10 @@ def test_running_code_or_signalling_strangers_needs_a_word_of_the_command_line()
     with pytest.raises(ScenarioError, match="--allow-exec"):
         check_allowed(scenario, "http", allow_exec=False)
     check_allowed(scenario, "http", allow_exec=True)
-    toolkit = FaultSpec("toolkit: action", "toolkit", "action", 16.0, 1.0, ())
+    toolkit = FaultSpec("toolkit: x", "toolkit", "experiment", 16.0, 1.0, ())
     both = dataclasses.replace(scenario, faults=(kill, toolkit))
-    assert needs_allow_exec(both, "mock") == ("toolkit: action",)
-    assert needs_allow_exec(both, "http") == (kill.name, "toolkit: action")
+    assert needs_allow_exec(both, "mock") == ("toolkit: x",)
+    assert needs_allow_exec(both, "http") == (kill.name, "toolkit: x")
 
 
 def test_a_dry_run_says_everything_and_touches_nothing(tmp_path: Path) -> None:

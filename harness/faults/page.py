@@ -1,7 +1,8 @@
 """docs/faults.md, from the catalogue alone: `python -m harness.faults.page > docs/faults.md`."""
 
+import json
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from harness.faults.catalogue import CATALOGUE, build_fault
 from harness.faults.kind import FaultKind, Parameter
@@ -71,7 +72,7 @@ def _parameter(p: Parameter) -> str:
     fallback = "needed"
     if not p.required:
         fallback = "none" if p.default in (None, "") else f"`{_shown(p)}`"
-    return f"| `{p.key}` | {p.allowed} | {fallback} |"
+    return f"| `{p.key}` | {p.allowed or 'a Chaos Toolkit experiment'} | {fallback} |"
 
 
 def _shown(p: Parameter) -> str:
@@ -84,6 +85,8 @@ def _shown(p: Parameter) -> str:
 
 
 def _yaml(value: object) -> str:
+    if isinstance(value, Mapping):
+        return json.dumps(value)
     if isinstance(value, bool):
         return "on" if value else "off"
     text = str(value)

@@ -4,6 +4,7 @@
     continue  pid, start_ticks       SIGCONT a stopped process and all its descendants
     http      method, url            loopback only; the run's token is added; refused is undone
     remove    path                   a file or folder of the run's own making
+    toolkit   experiment, env, limit_s   the roll-backs of a Chaos Toolkit experiment
 
 Standard library only.
 """
@@ -18,6 +19,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from harness.guardian.audit_log import AuditLog
+from harness.guardian.child import ask_toolkit
 from harness.guardian.journal import NAME, Journal
 from harness.processes import signal_tree, start_ticks
 
@@ -57,6 +59,9 @@ def perform(undo: Mapping[str, Any], run: Path) -> str | None:
         else:
             path.unlink(missing_ok=True)
         return f"{path} is still there" if os.path.lexists(path) else None
+    if kind == "toolkit":
+        well, detail = ask_toolkit("rollbacks", undo["experiment"], undo["env"], undo["limit_s"])
+        return None if well else detail
     return f"unknown undo {kind!r}"
 
 

@@ -25,7 +25,9 @@ def _lines(plan: Plan, needing: tuple[str, ...]) -> Iterator[str]:
         yield f"{at_s:9.3f} s  {phase:8}  {step.action:6}  {spec.name}"
         if step.action == "inject":
             known = CATALOGUE[spec.family, spec.kind]
-            given = ", ".join(f"{key}={value}" for key, value in spec.params if value != "")
+            given = ", ".join(
+                f"{key}={str(value)[:60]}" for key, value in spec.params if value != ""
+            )
             yield f"{'':23}on {fault.edge_or_replica}; {given or 'no parameters'}"
             yield f"{'':23}does: {known.does}"
             yield f"{'':23}undo: {known.undone}"

@@ -10,7 +10,17 @@ from harness.faults.names import NAMES
 from harness.scenario.fault_checks import contradiction
 from harness.scenario.model import FaultSpec, LenderSpec, PhasePlan
 from harness.scenario.moments import inside_its_phase
-from harness.scenario.nodes import Book, Node, fields, items, key_names, plain, shown, value
+from harness.scenario.nodes import (
+    Book,
+    Node,
+    data_value,
+    fields,
+    items,
+    key_names,
+    plain,
+    shown,
+    value,
+)
 from harness.scenario.numbers import whole
 from harness.units import parse_duration_s
 
@@ -169,7 +179,11 @@ def _spec(
     for p in known.parameters:
         place = f"{path}.{p.key}"
         fallback: Value = p.default if p.default is not None else ""
-        params[p.param] = value(book, found.get(p.key), place, p.parse, fallback, p.allowed)
+        params[p.param] = (
+            data_value(book, found.get(p.key), place, p.parse, fallback)
+            if p.data
+            else value(book, found.get(p.key), place, p.parse, fallback, p.allowed)
+        )
         if p.names and p.key in found:
             allowed = NAMES[p.names](around.lender)
             if params[p.param] not in allowed:

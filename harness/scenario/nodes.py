@@ -137,6 +137,27 @@ def value(
         return default
 
 
+def data_value(
+    book: Book, node: Node | None, path: str, parse_it: Callable[[Any], T], default: T
+) -> T:
+    """A whole tree, read by `parse_it`, whose ValueError says what is allowed."""
+    if node is None:
+        return default
+    try:
+        return parse_it(_data(node))
+    except (ValueError, TypeError) as exc:
+        book.add(node, path, shown(node), str(exc))
+        return default
+
+
+def _data(node: Node) -> Any:
+    if isinstance(node, yaml.MappingNode):
+        return {str(key.value): _data(child) for key, child in node.value}
+    if isinstance(node, yaml.SequenceNode):
+        return [_data(child) for child in node.value]
+    return plain(node)
+
+
 def key_names(node: Node) -> list[str]:
     """The keys of a mapping, as text; none of anything else."""
     mapping = isinstance(node, yaml.MappingNode)
