@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import harness.scenario.fault_mix as mixes
+from harness.errors import ScenarioError
 from harness.faults.catalogue import CATALOGUE, fault_name
 from harness.faults.kind import FaultKind, Value
 from harness.faults.names import NAMES
@@ -93,7 +94,7 @@ def _repeated(book: Book, node: Node, path: str, around: Around) -> list[FaultSp
     if known is None:
         return []
     found = _fields(book, node, path, known, ("at",), ("repeat",))
-    made = _spec(book, found, path, known, around)
+    made = _spec(book, node, found, path, known, around)
     at_s = value(
         book, found.get("at"), f"{path}.at", inside_its_phase(around.plan),
         around.plan.start_s("fault"), "",
@@ -171,10 +172,16 @@ def _fields(
 
 
 def _spec(
-    book: Book, found: dict[str, Node], path: str, named: tuple[str, str], around: Around
+    book: Book,
+    node: Node,
+    found: dict[str, Node],
+    path: str,
+    named: tuple[str, str],
+    around: Around,
 ) -> FaultSpec:
     """The fault at a moment still to be said."""
     known: FaultKind = CATALOGUE[named]
+    before = len(book.problems)
     params: dict[str, Value] = {}
     for p in known.parameters:
         place = f"{path}.{p.key}"
@@ -192,7 +199,13 @@ def _spec(
     for_s = value(book, found.get("for"), f"{path}.for", _some_time, None, "")
     family, kind = named
     name = fault_name(family, kind, params)
-    return FaultSpec(name, family, kind, 0.0, for_s, tuple(sorted(params.items())))
+    spec = FaultSpec(name, family, kind, 0.0, for_s, tuple(sorted(params.items())))
+    if len(book.problems) == before:
+        try:
+            known.build(spec)
+        except ScenarioError as exc:  # each parameter is right, and not all together
+            book.add(node, path, exc.problems[0].found, exc.problems[0].allowed)
+    return spec
 
 
 def _some_time(text: object) -> float:
@@ -214,7 +227,7 @@ def _mix(
         known = _kind_of(book, item, place)
         if known is not None:
             keys = _fields(book, item, place, known, (), ())
-            choices.append((_spec(book, keys, place, known, around), item))
+            choices.append((_spec(book, item, keys, place, known, around), item))
     if not choices or len(book.problems) > before:
         return [], []
     drawn = mixes.draw(inner, choices, around.plan, around.seed, path, others)
