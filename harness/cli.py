@@ -7,10 +7,12 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from harness.commands import (
+    Permission,
     heal_command,
     plan_command,
     recheck_command,
     run_command,
+    stop_command,
     validate_command,
 )
 from harness.errors import DrawproofError
@@ -62,6 +64,14 @@ def _parser() -> argparse.ArgumentParser:
     heal = commands.add_parser("heal", help="undo what a dead run left behind")
     heal.add_argument("run", type=Path, metavar="RUN")
     heal.set_defaults(command=_heal)
+    stop = commands.add_parser(
+        "stop", help="end a drill under way: heal, no more load, drain; its exit code is 4"
+    )
+    stop.add_argument("run", type=Path, metavar="RUN")
+    stop.add_argument(
+        "--within", type=_hold, default=120.0, metavar="TIME", help="how long to wait (120s)"
+    )
+    stop.set_defaults(command=_stop)
     validate = commands.add_parser("validate", help="check a scenario; starts nothing")
     _add_scenario(validate)
     validate.set_defaults(command=_validate)
@@ -76,6 +86,16 @@ def _add_run(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") ->
     _add_scenario(run)
     run.add_argument(
         "--out", type=Path, default=Path("runs"), metavar="DIR", help="where run directories go"
+    )
+    run.add_argument(
+        "--dry-run",
+        action="store_true",
+        help="say what would be injected, when, and how it would be undone; start nothing",
+    )
+    run.add_argument(
+        "--allow-exec",
+        action="store_true",
+        help="allow faults that run what the scenario names, or signal what we did not start",
     )
     run.set_defaults(command=_run)
 
@@ -217,7 +237,10 @@ def _proxy(arguments: argparse.Namespace) -> int:
 
 
 def _run(arguments: argparse.Namespace) -> int:
-    return run_command(arguments.scenario, arguments.set, arguments.profile, arguments.out)
+    permission = Permission(dry_run=arguments.dry_run, allow_exec=arguments.allow_exec)
+    return run_command(
+        arguments.scenario, arguments.set, arguments.profile, arguments.out, permission
+    )
 
 
 def _recheck(arguments: argparse.Namespace) -> int:
@@ -226,6 +249,10 @@ def _recheck(arguments: argparse.Namespace) -> int:
 
 def _heal(arguments: argparse.Namespace) -> int:
     return heal_command(arguments.run)
+
+
+def _stop(arguments: argparse.Namespace) -> int:
+    return stop_command(arguments.run, arguments.within)
 
 
 def _validate(arguments: argparse.Namespace) -> int:

@@ -1,5 +1,6 @@
 """The nemesis and its faults: real processes, seen from outside."""
 
+import json
 import subprocess
 import sys
 import threading
@@ -198,3 +199,18 @@ def test_the_undo_of_a_latency_is_enough_to_end_it(world: World) -> None:
     assert fault.observe(world).bites
     assert perform(undo, world.run) is None
     assert fault.observe(world).bites is False
+
+
+def test_the_record_has_the_brackets_of_both_calls(tmp_path: Path) -> None:
+    path = tmp_path / "faults.jsonl"
+    common = {"fault": "x", "edge_or_replica": "ledger-1", "healer": "nemesis", "detail": ""}
+    rows: list[dict[str, Any]] = [
+        {"state": "planned", "at_ns": 1, "before_ns": None},
+        {"state": "injected", "at_ns": 5, "before_ns": 3},
+        {"state": "observed", "at_ns": 6, "before_ns": None},
+        {"state": "healed", "at_ns": 9, "before_ns": 8},
+    ]
+    path.write_text("".join(json.dumps(common | row) + "\n" for row in rows))
+    (line,) = read_fault_lines(path)
+    assert (line.inject_began_ns, line.injected_ns) == (3, 5)
+    assert (line.heal_began_ns, line.healed_ns) == (8, 9)

@@ -6,7 +6,7 @@ one line here.
 
 from collections.abc import Mapping
 
-from harness.faults import database, network, process, service
+from harness.faults import database, network, process, service, toolkit
 from harness.faults.fault import Fault
 from harness.faults.kind import FaultKind, Value
 from harness.scenario.model import FaultSpec
@@ -16,6 +16,7 @@ CATALOGUE: Mapping[tuple[str, str], FaultKind] = {
     **process.KINDS,
     **database.KINDS,
     **service.KINDS,
+    **toolkit.KINDS,
 }
 
 

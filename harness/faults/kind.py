@@ -20,8 +20,10 @@ class Parameter:
     """One parameter: its key in a scenario, its key in FaultSpec.params (with its unit), how it
     is read, what is allowed (a phrase), and whether it must be given.
 
-    names: `edge`, `replica` or `service` (a replica or bank) when the value must be one that the
-    scenario's lender has. parse raises ValueError with what is allowed.
+    names: a key of harness.faults.names.NAMES (`edge`, `replica`, `service`: a replica or bank)
+    when the value must be one that the scenario's lender has. parse raises ValueError with what is
+    allowed. example: a YAML value for the docs and the table of all faults, where there is no
+    default and no name will do. data: the value is a mapping, given to parse as it is.
     """
 
     key: str
@@ -31,11 +33,16 @@ class Parameter:
     default: Value | None = None
     required: bool = True
     names: str = ""
+    example: object = None
+    data: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class FaultKind:
     """for_key: must `for` be given, may it, or is there nothing of ours to undo after a while?
+    replaces: what it hits comes back as a new process, without what another fault had done to it:
+    no other fault may be on the same thing at the same time. needs: a module of an optional extra,
+    without which it can't be injected.
 
     The rest is what docs/faults.md says of it, a sentence or two each: what it does; how it is seen
     from outside; how it is undone, also after a kill -9; what it can't do.
@@ -48,6 +55,8 @@ class FaultKind:
     observed: str
     undone: str
     cannot: str
+    replaces: bool = False
+    needs: str = ""
 
 
 Kinds = Mapping[tuple[str, str], FaultKind]

@@ -134,7 +134,7 @@ KINDS: Kinds = {
     ("network", "latency"): FaultKind(
         (
             _EDGE,
-            Parameter("latency", "latency_s", parse_duration_s, DURATION),
+            Parameter("latency", "latency_s", parse_duration_s, DURATION, example="800ms"),
             Parameter("jitter", "jitter_s", parse_duration_s, DURATION, 0.0, required=False),
             _STREAM,
             _TOXICITY,

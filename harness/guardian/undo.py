@@ -5,6 +5,7 @@
     http      method, url, body      loopback only; the run's token is added; refused is undone;
                                      body: JSON, may be missing
     remove    path                   a file or folder of the run's own making
+    toolkit   experiment, env, limit_s   the roll-backs of a Chaos Toolkit experiment
 
 Standard library only.
 """
@@ -19,18 +20,23 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+from harness.guardian.audit_log import AuditLog
+from harness.guardian.child import ask_toolkit
 from harness.guardian.journal import NAME, Journal
 from harness.processes import signal_tree, start_ticks
 
 ANSWER_WITHIN_S = 1.0
 
 
-def undo_all(run: Path) -> list[str]:
-    """Undo what the journal of a run says is pending; one line for each, done or not."""
-    journal = Journal(run / NAME)
+def undo_all(run: Path, role: str) -> list[str]:
+    """Undo what the journal of a run says is pending; one line for each, done or not. What is not
+    stays pending. role: who undoes, for the audit log."""
+    journal, log = Journal(run / NAME), AuditLog(run, role)
     lines = []
     for fault, undo in journal.pending():
+        log.note("undo", fault, "begun", more={"undo": undo})
         trouble = perform(undo, run)
+        log.note("undo", fault, trouble or "done")
         if trouble is None:
             journal.done(fault)
         lines.append(f"{fault}: {'undone' if trouble is None else trouble}")
@@ -55,6 +61,9 @@ def perform(undo: Mapping[str, Any], run: Path) -> str | None:
         else:
             path.unlink(missing_ok=True)
         return f"{path} is still there" if os.path.lexists(path) else None
+    if kind == "toolkit":
+        well, detail = ask_toolkit("rollbacks", undo["experiment"], undo["env"], undo["limit_s"])
+        return None if well else detail
     return f"unknown undo {kind!r}"
 
 

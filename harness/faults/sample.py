@@ -1,0 +1,54 @@
+"""One valid fault of every kind, from its parameters' own examples and defaults: what docs show and
+the table of all faults injects. A new kind is in it without a line here."""
+
+from harness.errors import HarnessError
+from harness.faults.catalogue import CATALOGUE, fault_name
+from harness.faults.kind import Parameter, Value
+from harness.faults.names import NAMES
+from harness.scenario.model import Capacity, FaultSpec, LenderSpec
+
+FOR_S = 4.0
+# The lender of `drawproof lender up`, whose names the examples use.
+LENDER = LenderSpec(
+    profile="full",
+    protections=(),
+    replicas=(("gateway", 2), ("risk", 2), ("compliance", 2), ("ledger", 2)),
+    capacity=Capacity(gateway_slots=16, ledger_connections=16, bank_slots=40, bank_latency_s=0.08),
+    tier_shares=(("own", 0.5), ("partner-a", 0.5)),
+    joint_own=(),
+    without_close=(),
+    standby_lost="degrade",
+    defects=(),
+)
+
+
+def sample_spec(
+    family: str, kind: str, lender: LenderSpec, *, at_s: float = 0.0, for_s: float = FOR_S
+) -> FaultSpec:
+    """A spec as the loader would make it, healed after `for_s` where the kind has a heal.
+
+    Raises HarnessError for a parameter that gives neither default, example nor names.
+    """
+    known = CATALOGUE[family, kind]
+    params = {p.param: sample_value(p, lender, f"{family}: {kind}") for p in known.parameters}
+    return FaultSpec(
+        name=fault_name(family, kind, params),
+        family=family,
+        kind=kind,
+        at_s=at_s,
+        for_s=None if known.for_key == "none" else for_s,
+        params=tuple(sorted(params.items())),
+    )
+
+
+def sample_value(parameter: Parameter, lender: LenderSpec, whose: str) -> Value:
+    """The example, else the default, else the first such name that the lender has."""
+    if parameter.example is not None:
+        return parameter.parse(parameter.example)
+    if parameter.default is not None:
+        return parameter.default
+    if parameter.names:
+        return NAMES[parameter.names](lender)[0]
+    if not parameter.required:
+        return ""
+    raise HarnessError(f"{whose}: give the parameter {parameter.key} an example")
