@@ -43,6 +43,7 @@ IMPORTERS = {
         "harness.load.conversation",
         "harness.load.worker",
         "harness.load.sender",
+        "harness.load.alarm",
     ),
     "pyarrow": (
         "harness.evidence.columns", "harness.evidence.chunks", "harness.evidence.given",
