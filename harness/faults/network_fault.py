@@ -49,7 +49,7 @@ class NetworkFault:
     @property
     def bites_within_s(self) -> float:
         """A look that falls into a pause of the server's is made again."""
-        return 2.0 + 2 * self.look_s_max
+        return 1.0 + 2 * self.look_s_max
 
     @property
     def look_s_max(self) -> float:
