@@ -92,10 +92,10 @@ def ours(upstream: Address, core: int) -> Iterator[tuple[Address, int]]:
         yield proxy.made(upstream), proxy.process.pid
 
 
-def wrk(address: Address, core: int, connections: int, seconds: float) -> dict[str, float]:
+def wrk(address: Address, core: int, connections: int, seconds: int) -> dict[str, float]:
     """requests a second and the median, ms."""
     done = subprocess.run(
-        ["taskset", "-c", str(core), "wrk", "-t1", f"-c{connections}", f"-d{seconds:g}s",
+        ["taskset", "-c", str(core), "wrk", "-t1", f"-c{connections}", f"-d{seconds}s",
          "--latency", f"http://{address[0]}:{address[1]}/"],
         capture_output=True, text=True, check=True,
     )  # fmt: skip
@@ -112,7 +112,7 @@ def rate(*, short: bool) -> dict[str, Any]:
     connection; rounds of all in turn, medians of them."""
     if shutil.which("haproxy") is None or shutil.which("wrk") is None:
         raise SystemExit("haproxy and wrk are needed: apt-get install haproxy wrk")
-    seconds = 1.0 if short else 3.0
+    seconds = 1 if short else 3
     fast = _in_turn(PLACES["apart"], CONNECTIONS, seconds)
     found: dict[str, Any] = {"ours": {}, "haproxy": {}}
     for name in ("ours", "haproxy"):
@@ -123,7 +123,7 @@ def rate(*, short: bool) -> dict[str, Any]:
         }
     found["ours"]["of_haproxy"] = round(found["ours"]["per_s"] / found["haproxy"]["per_s"], 3)
     for place, cores in PLACES.items():
-        slow = _in_turn(cores, 1, 0.7 if short else 1.5)
+        slow = _in_turn(cores, 1, 1 if short else 2)
         direct_us = 1000 * statistics.median(one["p50_ms"] for one in slow["direct"])
         found[f"direct_{place}_us"] = round(direct_us)
         for name in ("ours", "haproxy"):
@@ -133,7 +133,7 @@ def rate(*, short: bool) -> dict[str, Any]:
 
 
 def _in_turn(
-    cores: tuple[int, int], connections: int, seconds: float
+    cores: tuple[int, int], connections: int, seconds: int
 ) -> Mapping[str, list[dict[str, float]]]:
     server_core, client_core = cores
     found: dict[str, list[dict[str, float]]] = {"direct": [], "ours": [], "haproxy": []}
