@@ -189,7 +189,7 @@ class MockTarget:
     def proxy_api(self) -> tuple[str, str]:
         if self._proxy is None:
             raise TargetError("this drill has no proxy")
-        return self._proxy.base_url, self._token
+        return self._proxy.base_url, self._proxy.token
 
     def proxied_address(self, edge: str) -> tuple[str, int]:
         try:
