@@ -10,6 +10,7 @@
 Standard library only.
 """
 
+import contextlib
 import http.client
 import json
 import os
@@ -34,11 +35,12 @@ def undo_all(run: Path, role: str) -> list[str]:
     journal, log = Journal(run / NAME), AuditLog(run, role)
     lines = []
     for fault, undo in journal.pending():
-        log.note("undo", fault, "begun", more={"undo": undo})
+        log.try_note("undo", fault, "begun", more={"undo": undo})
         trouble = perform(undo, run)
-        log.note("undo", fault, trouble or "done")
+        log.try_note("undo", fault, trouble or "done")
         if trouble is None:
-            journal.done(fault)
+            with contextlib.suppress(OSError):  # a full disk keeps nothing from being undone
+                journal.done(fault)
         lines.append(f"{fault}: {'undone' if trouble is None else trouble}")
     return lines
 
