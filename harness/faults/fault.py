@@ -56,6 +56,13 @@ class Surroundings(Protocol):
     def service_api(self, service: str) -> tuple[str, str]:
         """(base URL of a replica or bank, the run's token)."""
 
+    def replicas(self, role: str) -> tuple[str, ...]:
+        """Names of a role's replicas, `risk-1`, as they were started."""
+
+    def console_api(self) -> tuple[str, str]:
+        """(base URL of the lender's console, the run's token): a hand on its database and its
+        rule book. Raises TargetError for a lender without one."""
+
 
 @dataclass(frozen=True, slots=True)
 class Sighting:

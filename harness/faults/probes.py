@@ -7,6 +7,8 @@ import time
 from typing import Literal
 
 SSL_REQUEST = struct.pack("!II", 8, 80877103)
+PROTOCOL_3 = 196608
+TOO_MANY_CONNECTIONS = b"C53300\0"
 
 
 def probe_s(address: tuple[str, int], timeout_s: float) -> float | None:
@@ -45,3 +47,26 @@ def database_pulse(address: tuple[str, int], timeout_s: float) -> Pulse:
         return "silent"
     except OSError:
         return "refused"
+
+
+Door = Literal["open", "full", "other", "silent", "refused"]
+
+
+def database_door(address: tuple[str, int], timeout_s: float) -> Door:
+    """Is there room for one more session of a PostgreSQL server? It says so before it asks for a
+    password, so none is needed."""
+    wanted = b"user\0probe\0database\0postgres\0\0"
+    hello = struct.pack("!II", 8 + len(wanted), PROTOCOL_3) + wanted
+    try:
+        with socket.create_connection(address, timeout=timeout_s) as connection:
+            connection.sendall(hello)
+            said = connection.recv(4096)
+    except TimeoutError:
+        return "silent"
+    except OSError:
+        return "refused"
+    if said[:1] == b"R":
+        return "open"
+    if said[:1] == b"E":
+        return "full" if TOO_MANY_CONNECTIONS in said else "other"
+    return "refused"

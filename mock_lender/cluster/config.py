@@ -8,6 +8,8 @@ from typing import Any
 from mock_lender import defects
 
 ROLES = ("gateway", "risk", "compliance", "ledger")
+# Where who runs the lender, or spoils it, has a hand on its database and its rule book.
+CONSOLE = "console-1"
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,10 +87,10 @@ class LenderConfig:
 
     @property
     def database_connections(self) -> int:
-        """For the ledgers' pools and lanes, the export, and what an administrator needs."""
+        """For the ledgers' pools and lanes, the export, the console and an administrator."""
         return self.replicas["ledger"] * (self.capacity.ledger_connections + 2) + 24
 
     def names(self) -> list[str]:
-        """Every replica and bank, `gateway-1` … `bank.partner-a`."""
+        """Every replica and bank, `gateway-1` … `bank.partner-a`, and the console."""
         replicas = [f"{role}-{n + 1}" for role in ROLES for n in range(self.replicas[role])]
-        return replicas + [tier.bank for tier in self.tiers]
+        return [*replicas, *(tier.bank for tier in self.tiers), CONSOLE]

@@ -70,7 +70,7 @@ async def feel(dsn: str, standby: str, pulse: Pulse) -> None:
             try:
                 if connection is None:
                     connection = await asyncpg.connect(dsn, timeout=CONNECT_S)
-                row = await _patiently(connection.fetchrow(LOOK, standby))
+                row = await patiently(connection.fetchrow(LOOK, standby))
                 pulse.saw(row["flushed"], row["copied"], row["sync"])
             except TimeoutError:
                 # Silence is not a refusal: how long it has lasted is told by answered_ns.
@@ -92,7 +92,7 @@ def _drop(connection: "asyncpg.Connection | None") -> None:
         connection.terminate()
 
 
-async def _patiently(work: Coroutine[Any, Any, Any]) -> Any:
+async def patiently(work: Coroutine[Any, Any, Any]) -> Any:
     """Wait a while for an answer. Raises TimeoutError, with the query left as it is."""
     task = asyncio.ensure_future(work)
     # Whoever waits no longer, drops the connection; nobody wants what comes of the query then.
@@ -107,7 +107,7 @@ async def run(dsn: str, *statements: str) -> list[Any]:
     """The first row of each statement, on a connection of its own. Raises LOST, TimeoutError."""
     connection = await asyncpg.connect(dsn, timeout=CONNECT_S)
     try:
-        return [await _patiently(connection.fetchrow(one)) for one in statements]
+        return [await patiently(connection.fetchrow(one)) for one in statements]
     finally:
         connection.terminate()
 
@@ -133,9 +133,9 @@ async def promote(dsn: str, within_s: float, gone: Callable[[], bool]) -> None:
         try:
             connection = await asyncpg.connect(dsn, timeout=CONNECT_S)
             try:
-                while (await _patiently(connection.fetchrow("SELECT pg_is_in_recovery()")))[0]:
+                while (await patiently(connection.fetchrow("SELECT pg_is_in_recovery()")))[0]:
                     if not asked:
-                        await _patiently(connection.fetchrow("SELECT pg_promote(false)"))
+                        await patiently(connection.fetchrow("SELECT pg_promote(false)"))
                         asked = True
                     if time.monotonic() > give_up_s:
                         raise TimeoutError
