@@ -9,7 +9,7 @@ from typing import Literal
 
 from harness.faults.fault import Fault
 from harness.scenario.model import FaultSpec
-from harness.units import parse_duration_s, parse_share
+from harness.units import parse_share
 
 Value = float | int | str
 DURATION = "a duration such as 300ms"
@@ -20,9 +20,10 @@ class Parameter:
     """One parameter: its key in a scenario, its key in FaultSpec.params (with its unit), how it
     is read, what is allowed (a phrase), and whether it must be given.
 
-    names: `edge`, `replica`, `service` (a replica or bank), `bank` or `tier` when the value must be
-    one that the scenario's lender has. parse raises ValueError with what is allowed. example: a
-    value that makes sense, in a scenario's words, where there is no default.
+    names: a key of harness.faults.names.NAMES (`edge`, `replica`, `service`: a replica or bank)
+    when the value must be one that the scenario's lender has. parse raises ValueError with what is
+    allowed. example: a YAML value for the docs and the table of all faults, where there is no
+    default and no name will do.
     """
 
     key: str
@@ -84,18 +85,6 @@ def one_of(*allowed: str) -> Callable[[object], str]:
         if value not in allowed:
             raise ValueError(f"one of {', '.join(allowed)}")
         return str(value)
-
-    return read
-
-
-def duration(least_s: float, most_s: float) -> Callable[[object], float]:
-    """A reader of a duration in a range, seconds."""
-
-    def read(value: object) -> float:
-        found_s = parse_duration_s(value)
-        if not least_s <= found_s <= most_s:
-            raise ValueError(f"a duration from {least_s * 1e3:g}ms to {most_s * 1e3:g}ms")
-        return found_s
 
     return read
 

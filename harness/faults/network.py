@@ -93,7 +93,7 @@ KINDS: Kinds = {
     ("network", "latency"): FaultKind(
         (
             Parameter("edge", "edge", text, 'an edge such as "gateway->bank.own"', names="edge"),
-            Parameter("latency", "latency_s", parse_duration_s, DURATION),
+            Parameter("latency", "latency_s", parse_duration_s, DURATION, example="800ms"),
             Parameter("jitter", "jitter_s", parse_duration_s, DURATION, 0.0, required=False),
         ),
         for_key="needed",

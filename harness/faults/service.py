@@ -167,7 +167,10 @@ def _build(spec: FaultSpec) -> Fault:
 OPERATIONS = ("payouts", "reserve", "post", "void", "repay")
 _NTH = "1 to 9: only the n-th call for a draw"
 _SERVICE = (
-    Parameter("target", "target", text, "a replica or bank such as bank.own", names="service"),
+    Parameter(
+        "target", "target", text, "a replica or bank such as bank.own",
+        names="service", example="bank.own",
+    ),
     Parameter(
         "operation", "operation", one_of(*OPERATIONS), f"one of {', '.join(OPERATIONS)}",
         "payouts", required=False,
@@ -175,7 +178,7 @@ _SERVICE = (
     Parameter("share", "share", some_share, "a share such as 20 %", 1.0, required=False),
     Parameter("nth", "nth", whole(1, 9), _NTH, 0, required=False),
 )  # fmt: skip
-_LATE = Parameter("latency", "latency_s", parse_duration_s, DURATION)
+_LATE = Parameter("latency", "latency_s", parse_duration_s, DURATION, example="800ms")
 _SILENT = Parameter(
     "silent", "silent", switch, "on: nothing is ever said; off: the connection is cut",
     "off", required=False,

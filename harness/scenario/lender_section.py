@@ -51,11 +51,6 @@ def lender(book: Book, node: Node | None) -> LenderSpec:
     )
 
 
-def banks_of(spec: LenderSpec) -> list[str]:
-    """Each tier is paid out by a bank of its own name."""
-    return [f"bank.{tier}" for tier, _ in spec.tier_shares]
-
-
 def _protections(book: Book, node: Node | None) -> tuple[tuple[str, bool], ...]:
     if node is None:
         return ()

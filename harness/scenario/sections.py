@@ -3,8 +3,9 @@
 import re
 
 from harness.faults.catalogue import CATALOGUE, fault_name
+from harness.faults.names import NAMES
 from harness.scenario.grammar import parse_abort, parse_expectation
-from harness.scenario.lender_section import banks_of, lender
+from harness.scenario.lender_section import lender
 from harness.scenario.load_section import load
 from harness.scenario.model import (
     CAUSES,
@@ -142,11 +143,8 @@ def _where(spec: FaultSpec) -> tuple[object, ...]:
 
 
 def _check_name(book: Book, node: Node, path: str, kind: str, found: str, spec: LenderSpec) -> None:
-    """Edges and replicas that this lender has."""
-    replicas = [f"{role}-{n + 1}" for role, count in spec.replicas for n in range(count)]
-    known = replicas if kind == "replica" else [*replicas, *banks_of(spec)]
-    if kind == "edge":
-        known = [f"{role}->{bank}" for role in ("gateway", "ledger") for bank in banks_of(spec)]
+    """Edges, replicas and whatever else this lender has."""
+    known = NAMES[kind](spec)
     if found not in known:
         book.add(node, path, repr(found), f"one of {', '.join(known)}")
 

@@ -1,0 +1,42 @@
+"""One valid fault of every kind, from its parameters' own examples and defaults: what docs show and
+the table of all faults injects. A new kind is in it without a line here."""
+
+from harness.errors import HarnessError
+from harness.faults.catalogue import CATALOGUE, fault_name
+from harness.faults.kind import Parameter, Value
+from harness.faults.names import NAMES
+from harness.scenario.model import FaultSpec, LenderSpec
+
+FOR_S = 4.0
+
+
+def sample_spec(
+    family: str, kind: str, lender: LenderSpec, *, at_s: float = 0.0, for_s: float = FOR_S
+) -> FaultSpec:
+    """A spec as the loader would make it, healed after `for_s` where the kind has a heal.
+
+    Raises HarnessError for a parameter that gives neither default, example nor names.
+    """
+    known = CATALOGUE[family, kind]
+    params = {p.param: sample_value(p, lender, f"{family}: {kind}") for p in known.parameters}
+    return FaultSpec(
+        name=fault_name(family, kind, params),
+        family=family,
+        kind=kind,
+        at_s=at_s,
+        for_s=None if known.for_key == "none" else for_s,
+        params=tuple(sorted(params.items())),
+    )
+
+
+def sample_value(parameter: Parameter, lender: LenderSpec, whose: str) -> Value:
+    """The example, else the default, else the first such name that the lender has."""
+    if parameter.example is not None:
+        return parameter.parse(parameter.example)
+    if parameter.default is not None:
+        return parameter.default
+    if parameter.names:
+        return NAMES[parameter.names](lender)[0]
+    if not parameter.required:
+        return ""
+    raise HarnessError(f"{whose}: give the parameter {parameter.key} an example")
