@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from harness.errors import TargetError
 from harness.faults.fault import DatabaseServer
 from harness.target.probes import takes_writes
+from mock_lender.cluster.config import CONSOLE
 from tests.lender_process import TOKEN, Lender
 
 
@@ -48,3 +49,9 @@ class LenderSurroundings:
     def service_api(self, service: str) -> tuple[str, str]:
         host, port = self.replica_address(service)
         return f"http://{host}:{port}", TOKEN
+
+    def replicas(self, role: str) -> tuple[str, ...]:
+        return tuple(one.name for one in self.made.topology.services if one.role == role)
+
+    def console_api(self) -> tuple[str, str]:
+        return self.service_api(CONSOLE)

@@ -222,9 +222,12 @@ class Policy(NamedTuple):
     kind: str
     policy: int
     forbids: str | None
-    in_force_ns: int
+    in_force_ns: int | None
     adopted_ns: int | None
     replica: str | None
+    above_fen: int | None = None
+    score_below: int | None = None
+    ended_ns: int | None = None
 
 
 class Tier(NamedTuple):
@@ -236,6 +239,7 @@ class Tier(NamedTuple):
     balance_fen: int
     own_bp: int
     from_ns: int
+    available: bool | None = None
 
 
 class Borrower(NamedTuple):

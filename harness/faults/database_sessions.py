@@ -59,8 +59,9 @@ class ConnectionsTaken:
 
 @dataclass(frozen=True, slots=True)
 class RowLocked:
-    """A session of our own holds the lock on an account, `tier:own`, one of its slices `tier:own/3`,
-    or `borrower:17`; whoever wants to move its money waits, with the connection it asked on."""
+    """A session of our own holds the lock on an account, `tier:own`, one of its slices as
+    `tier:own/3`, or `borrower:17`; whoever wants to move its money waits, and keeps the connection
+    it asked on."""
 
     account: str
     for_s: float
@@ -179,7 +180,7 @@ def _connections(spec: FaultSpec) -> Fault:
 
 
 def _lock(spec: FaultSpec) -> Fault:
-    return RowLocked(str(dict(spec.params)["account"]), spec.for_s or 0.0, spec.name)
+    return RowLocked(str(dict(spec.params)["target"]), spec.for_s or 0.0, spec.name)
 
 
 def _flush(spec: FaultSpec) -> Fault:
@@ -213,7 +214,7 @@ KINDS: Kinds = {
     ("database", "row_lock"): FaultKind(
         (
             Parameter(
-                "account", "account", text, "tier:own, tier:own/3 or borrower:17",
+                "target", "target", text, "tier:own, tier:own/3 or borrower:17",
                 "tier:own", required=False,
             ),
         ),

@@ -9,7 +9,7 @@ from typing import Literal
 
 from harness.faults.fault import Fault
 from harness.scenario.model import FaultSpec
-from harness.units import parse_share
+from harness.units import parse_duration_s, parse_share
 
 Value = float | int | str
 DURATION = "a duration such as 300ms"
@@ -85,6 +85,18 @@ def one_of(*allowed: str) -> Callable[[object], str]:
         if value not in allowed:
             raise ValueError(f"one of {', '.join(allowed)}")
         return str(value)
+
+    return read
+
+
+def duration(least_s: float, most_s: float) -> Callable[[object], float]:
+    """A reader of a duration in a range, seconds."""
+
+    def read(value: object) -> float:
+        found_s = parse_duration_s(value)
+        if not least_s <= found_s <= most_s:
+            raise ValueError(f"a duration from {least_s * 1e3:g}ms to {most_s * 1e3:g}ms")
+        return found_s
 
     return read
 

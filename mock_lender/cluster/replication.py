@@ -15,7 +15,8 @@ import asyncpg
 BEAT_S = 0.05
 CONNECT_S = 1.0
 ANSWER_S = 3.0
-LOST = (asyncpg.PostgresError, asyncpg.InterfaceError, OSError)
+# InternalClientError: asyncpg has read only half of the farewell of a server that ends a session.
+LOST = (asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError, OSError)
 # It answers, and says that it can't take another connection now: it is not gone.
 BUSY = (asyncpg.TooManyConnectionsError, asyncpg.CannotConnectNowError)
 LOOK = """

@@ -8,6 +8,7 @@ which could hang.
 import asyncio
 import contextlib
 import re
+import time
 from typing import Any
 
 import asyncpg
@@ -18,6 +19,9 @@ from mock_lender.context import ServiceContext
 
 # More than any server here allows: a server that never refuses is not held.
 SESSIONS_MAX = 1000
+# What a server needs to end a session that was told to.
+ENDS_S = 0.01
+END_WITHIN_S = 1.0
 AGAIN_S = 0.05
 LOCK_WITHIN_MS = 2000
 LOOK_WITHIN_MS = 200
@@ -51,8 +55,7 @@ class Crowd:
         try:
             await self._fill()
             if self._pooled:
-                await patiently(self._held[0].fetchval(END_IDLE, OURS))
-                await self._fill()
+                await self._end_pooled(self._held[0])
         except IndexError:
             raise RefusedError(409, "the server had no connection left") from None
         except BaseException:
@@ -60,6 +63,13 @@ class Crowd:
             raise
         self._filling = asyncio.create_task(self._keep_filling())
         return {"sessions": len(self._held)}
+
+    async def _end_pooled(self, session: Any) -> None:
+        """Again and again: the lender comes back for a connection as quickly as we do."""
+        give_up_s = time.monotonic() + END_WITHIN_S
+        while await patiently(session.fetchval(END_IDLE, OURS)) and time.monotonic() < give_up_s:
+            await asyncio.sleep(ENDS_S)
+            await self._fill()
 
     async def _fill(self) -> None:
         """Until the server refuses for lack of them."""
