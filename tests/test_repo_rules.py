@@ -56,6 +56,7 @@ IMPORTERS = {
         "mock_lender.ledger.database",
         "mock_lender.ledger.setup",
         "mock_lender.cluster.replication",
+        "mock_lender.console.sessions",
     ),
     "httpx": ("mock_lender.http.client",),
     "httpx_aiohttp": ("mock_lender.http.client",),

@@ -6,7 +6,7 @@ one line here.
 
 from collections.abc import Mapping
 
-from harness.faults import database, database_sessions, network, process, service
+from harness.faults import business, database, database_sessions, network, process, service
 from harness.faults.fault import Fault
 from harness.faults.kind import FaultKind, Value
 from harness.scenario.model import FaultSpec
@@ -17,6 +17,7 @@ CATALOGUE: Mapping[tuple[str, str], FaultKind] = {
     **database.KINDS,
     **database_sessions.KINDS,
     **service.KINDS,
+    **business.KINDS,
 }
 
 

@@ -14,6 +14,8 @@ from harness.faults.fault import Surroundings
 
 LEASE_MARGIN_S = 5.0  # less than a fault is given to be seen healed
 LEASE_S_MAX = 7200.0
+# For the docs of who is released here.
+RELEASED = "DELETE at the console; a lease ends it there, should nobody come back."
 # A lock or a connection has two seconds there, and a database that is away three.
 ANSWER_S = 5.0
 LOOK_S = 1.0

@@ -191,7 +191,6 @@ def _lag(spec: FaultSpec) -> Fault:
     return StandbyLag(float(dict(spec.params)["lag_s"]), spec.for_s or 0.0, spec.name)
 
 
-_RELEASED = "DELETE at the console; a lease ends it there, should nobody come back."
 KINDS: Kinds = {
     ("database", "connections_exhausted"): FaultKind(
         (
@@ -206,8 +205,8 @@ KINDS: Kinds = {
         does="Sessions of our own take every connection that the primary has left, and each that "
         "becomes free; with `pooled` those that the lender holds idle too.",
         observed="A connection of our own is refused for lack of room.",
-        undone=f"{_RELEASED} The server ends idle sessions with the lease as well, and all are "
-        "gone with the console.",
+        undone=f"{console.RELEASED} The server ends idle sessions with the lease as well, and "
+        "all are gone with the console.",
         cannot="Replication has connections of its own, which are not taken. A statement that "
         "begins in the moment its connection is ended is unknown to who asked.",
     ),
@@ -222,7 +221,7 @@ KINDS: Kinds = {
         build=_lock,
         does="A session of our own locks an account's rows (of a tier all slices) and holds them.",
         observed="Another session of ours can't lock such a row for 200 ms.",
-        undone=f"{_RELEASED} The server ends the open transaction with the lease as well.",
+        undone=f"{console.RELEASED} The server ends the open transaction with the lease as well.",
         cannot="Nothing is changed under the lock. Exposure counts all calls to the database, "
         "not those alone that wanted these rows.",
     ),
@@ -238,7 +237,7 @@ KINDS: Kinds = {
         does="Each flush of the primary's log begins `delay` late while no other may begin "
         "(PostgreSQL's commit_delay with commit_siblings 0): commits come out in batches.",
         observed="Of commits of our own even the quickest takes about as long.",
-        undone=f"{_RELEASED} A primary that was replaced takes the setting with it.",
+        undone=f"{console.RELEASED} A primary that was replaced takes the setting with it.",
         cannot="The disk itself is as quick as ever: checkpoints, reads and the standby are not "
         "slowed down. PostgreSQL allows 100 ms at most.",
     ),
@@ -254,7 +253,7 @@ KINDS: Kinds = {
         does="The standby's WAL receiver is stopped for `lag`, goes on for 30 ms, and so on: a "
         "commit waits for the flush on the standby's disk, up to `lag`.",
         observed="Of commits of our own, made for longer than `lag`, the longest took as long.",
-        undone=f"SIGCONT to the receiver. {_RELEASED}",
+        undone=f"SIGCONT to the receiver. {console.RELEASED}",
         cannot="Not a steady delay: most of the wait is for the next pulse. Replay alone is not "
         "held up, for no commit waits for it. A lender that gives its standby up goes on quickly.",
     ),

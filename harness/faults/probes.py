@@ -1,10 +1,12 @@
 """Our own looks at a server from outside, on fresh connections, bounded."""
 
 import http.client
+import json
 import socket
 import struct
 import time
-from typing import Literal
+from collections.abc import Mapping
+from typing import Any, Literal
 
 SSL_REQUEST = struct.pack("!II", 8, 80877103)
 PROTOCOL_3 = 196608
@@ -31,6 +33,23 @@ def probe_s(address: tuple[str, int], timeout_s: float) -> float | None:
 def answers(address: tuple[str, int], timeout_s: float = 0.5) -> bool:
     """Does /healthz answer in time?"""
     return probe_s(address, timeout_s) is not None
+
+
+def answer(
+    address: tuple[str, int], method: str, path: str, body: object, within_s: float
+) -> tuple[int, Mapping[str, Any]] | None:
+    """(status, JSON object) of a question of our own; None: no such answer in time."""
+    connection = http.client.HTTPConnection(*address, timeout=within_s)
+    try:
+        data = None if body is None else json.dumps(body)
+        connection.request(method, path, data, {"Content-Type": "application/json"})
+        response = connection.getresponse()
+        found = json.loads(response.read(1_000_000))
+    except (OSError, http.client.HTTPException, ValueError):
+        return None
+    finally:
+        connection.close()
+    return response.status, found if isinstance(found, dict) else {}
 
 
 Pulse = Literal["answers", "silent", "refused"]
