@@ -50,6 +50,9 @@ class LenderSurroundings:
         host, port = self.replica_address(service)
         return f"http://{host}:{port}", TOKEN
 
+    def proxied_edges(self) -> tuple[str, ...]:
+        return ()
+
     def replicas(self, role: str) -> tuple[str, ...]:
         return tuple(one.name for one in self.made.topology.services if one.role == role)
 

@@ -26,7 +26,7 @@ from tests.books import assert_at_rest, rows
 from tests.lender_process import TOKEN, lender, until
 from tests.surroundings import LenderSurroundings
 
-BOOK: Mapping[str, BookFault] = {
+BOOK: Mapping[str, Fault] = {
     "tightening": Tightening(30.0, "tightening", above_fen=50_000),
     "stress": Stress(30.0, "stress", share=0.3),
     "rule in force": RuleInForce(30.0, "rule in force", purpose="medical"),

@@ -75,6 +75,9 @@ class World:
     def service_api(self, service: str) -> tuple[str, str]:
         return f"http://127.0.0.1:{self.port}", "token"
 
+    def proxied_edges(self) -> tuple[str, ...]:
+        return (EDGE,)
+
     def replicas(self, role: str) -> tuple[str, ...]:
         return ()
 

@@ -6,7 +6,7 @@ one line here.
 
 from collections.abc import Mapping
 
-from harness.faults import business, database, database_sessions, network, process, service
+from harness.faults import business, database, database_sessions, network, process, service, site
 from harness.faults.fault import Fault
 from harness.faults.kind import FaultKind, Value
 from harness.scenario.model import FaultSpec
@@ -18,6 +18,7 @@ CATALOGUE: Mapping[tuple[str, str], FaultKind] = {
     **database_sessions.KINDS,
     **service.KINDS,
     **business.KINDS,
+    **site.KINDS,
 }
 
 

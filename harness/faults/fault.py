@@ -44,6 +44,9 @@ class Surroundings(Protocol):
     def proxied_address(self, edge: str) -> tuple[str, int]:
         """Where the proxy listens for an edge."""
 
+    def proxied_edges(self) -> tuple[str, ...]:
+        """Edges that lead through the proxy."""
+
     def database(self, role: str) -> DatabaseServer:
         """The `primary` or the `standby`, as the lender says. Raises TargetError for none."""
 

@@ -3,12 +3,12 @@
 A family's file ends with its `KINDS`; the catalogue puts them together.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
 from harness.faults.fault import Fault
-from harness.scenario.model import FaultSpec
+from harness.scenario.model import FaultSpec, LenderSpec
 from harness.units import parse_duration_s, parse_share
 
 Value = float | int | str
@@ -39,6 +39,7 @@ class Parameter:
 @dataclass(frozen=True, slots=True)
 class FaultKind:
     """for_key: must `for` be given, may it, or is there nothing of ours to undo after a while?
+    edges: which edges of a lender must lead through the proxy for it, besides the one it names.
 
     The rest is what docs/faults.md says of it, a sentence or two each: what it does; how it is seen
     from outside; how it is undone, also after a kill -9; what it can't do.
@@ -51,6 +52,7 @@ class FaultKind:
     observed: str
     undone: str
     cannot: str
+    edges: Callable[[FaultSpec, LenderSpec], Sequence[str]] | None = None
 
 
 Kinds = Mapping[tuple[str, str], FaultKind]

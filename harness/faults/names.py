@@ -25,5 +25,6 @@ NAMES: Mapping[str, Callable[[LenderSpec], list[str]]] = {
     "replica": replicas,
     "service": lambda lender: [*replicas(lender), *banks(lender)],
     "bank": banks,
+    "site": lambda _: ["a", "b"],
     "tier": lambda lender: [tier for tier, _ in lender.tier_shares],
 }

@@ -4,6 +4,7 @@
     continue  pid, start_ticks       SIGCONT a stopped process and all its descendants
     http      method, url            loopback only; the run's token is added; refused is undone
     remove    path                   a file or folder of the run's own making
+    all       undos                  each of them, although another could not be done
 
 Standard library only.
 """
@@ -53,6 +54,9 @@ def perform(undo: Mapping[str, Any], run: Path) -> str | None:
         else:
             path.unlink(missing_ok=True)
         return f"{path} is still there" if os.path.lexists(path) else None
+    if kind == "all":
+        troubles = [trouble for one in undo["undos"] if (trouble := perform(one, run))]
+        return "; ".join(troubles) or None
     return f"unknown undo {kind!r}"
 
 

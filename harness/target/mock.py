@@ -197,6 +197,9 @@ class MockTarget:
         except KeyError:
             raise TargetError(f"edge {edge} does not lead through a proxy") from None
 
+    def proxied_edges(self) -> tuple[str, ...]:
+        return tuple(self._proxied)
+
     def databases(self) -> Witness:
         """Which database is the primary, by the lender's witness. Raises TargetError."""
         try:
@@ -224,8 +227,7 @@ class MockTarget:
         return f"http://{host}:{port}", self._token
 
     def replicas(self, role: str) -> tuple[str, ...]:
-        count = dict(self._spec.replicas)[role]
-        return tuple(f"{role}-{number + 1}" for number in range(count))
+        return tuple(f"{role}-{n + 1}" for n in range(dict(self._spec.replicas)[role]))
 
     def console_api(self) -> tuple[str, str]:
         return self.service_api(CONSOLE)
@@ -234,9 +236,11 @@ class MockTarget:
 
     def base_urls(self) -> Mapping[str, str]:
         return {
-            service.name: f"http://{service.host}:{service.port}"
-            for service in self.topology.services
-            if service.role == "gateway"
+            one.name: "http://{}:{}".format(
+                *self._proxied.get(f"borrower->{one.name}", (one.host, one.port))
+            )
+            for one in self.topology.services
+            if one.role == "gateway"
         }
 
     def settle(self) -> None:
