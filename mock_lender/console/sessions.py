@@ -54,14 +54,14 @@ class Crowd:
     async def take(self) -> dict[str, object]:
         try:
             await self._fill()
+            if not self._held:
+                raise RefusedError(409, "the server had no connection left")
             if self._pooled:
                 await self._end_pooled(self._held[0])
-        except IndexError:
-            raise RefusedError(409, "the server had no connection left") from None
-        except BaseException:
-            await self.release()
-            raise
-        self._filling = asyncio.create_task(self._keep_filling())
+            self._filling = asyncio.create_task(self._keep_filling())
+        finally:
+            if self._filling is None:
+                await self.release()
         return {"sessions": len(self._held)}
 
     async def _end_pooled(self, session: Any) -> None:
@@ -119,13 +119,12 @@ class RowLock:
             rows = await patiently(session.fetch(self._select))
             if not rows:
                 raise RefusedError(404, "no such account")
+            self._session = session
         except asyncpg.LockNotAvailableError as exc:
-            session.terminate()
             raise RefusedError(503, f"not locked within {LOCK_WITHIN_MS} ms") from exc
-        except BaseException:
-            session.terminate()
-            raise
-        self._session = session
+        finally:
+            if self._session is None:
+                session.terminate()
         return {"rows": len(rows)}
 
     async def release(self) -> None:
