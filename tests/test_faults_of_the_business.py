@@ -10,7 +10,7 @@ import pytest
 
 from harness.faults import console
 from harness.faults.fault import Fault
-from harness.faults.money import TierDrained
+from harness.faults.money import MassRepayment, TierDrained
 from harness.faults.rules import (
     Blackout,
     BookFault,
@@ -144,6 +144,30 @@ def test_without_any_tier_there_is_no_money(around: LenderSurroundings) -> None:
     assert around.made.draw("nobody-lends-1", borrower=40)[0] == 201
 
 
+def test_debts_are_repaid_in_bulk_and_only_as_it_is_written_down(
+    around: LenderSurroundings,
+) -> None:
+    fault = MassRepayment(50.0, 30.0, "collected")
+    for number in range(3):
+        assert around.made.draw(f"to-be-collected-{number}", borrower=50 + number)[0] == 201
+    gone(around, fault)
+    fault.inject(around)
+    try:
+        until(lambda: fault.observe(around).bites is True, fault.bites_within_s)
+        until(lambda: owed_fen(around, 52) == 0, 5)
+    finally:
+        fault.heal(around)
+    gone(around, fault)
+    assert around.made.draw("owed-after-it-is-over", borrower=50)[0] == 201
+    assert owed_fen(around, 50) == 100
+    assert perform(fault.undo(around), around.made.folder) is None
+
+
+def owed_fen(around: LenderSurroundings, borrower: int) -> int:
+    quota = around.made.ask("GET", f"/v1/borrowers/{borrower}/quota")[1]
+    return int(quota["outstanding_fen"])
+
+
 def test_a_payout_that_was_refused_in_a_window_is_never_paid(around: LenderSurroundings) -> None:
     """Also when it comes again after the window: its key is closed for ever."""
     payout = {"payout_key": "in-a-window", "draw_key": "x", "amount_fen": 5}
@@ -177,4 +201,11 @@ def test_all_of_it_is_dated_and_the_books_agree(around: LenderSurroundings) -> N
     draws = {row["draw_key"]: row for row in rows(around.made.books(), "draws")}
     assert int(draws["too-much-now"]["risk_policy"]) in began
     assert draws["as-before-again"]["risk_policy"] == "1"
-    assert_at_rest(around.made.folder / "books")
+    books = around.made.folder / "books"
+    assert_at_rest(books)
+    collected = {row["repay_key"]: row for row in rows(around.made.records, "collections")}
+    taken = {row["repay_key"]: row for row in rows(books, "repayments") if row["state"] == "repaid"}
+    assert taken.keys() <= collected.keys()
+    assert {"50", "51", "52"} <= {row["borrower"] for row in taken.values()}
+    for key, repaid in taken.items():
+        assert repaid["amount_fen"] == collected[key]["amount_fen"]

@@ -199,6 +199,8 @@ _FIELDS: dict[str, Fields] = {
         ("paid_ns", _T),
     ],
     "tombstones": [("bank", _S), ("payout_key", _S), ("closed_ns", _T)],
+    # Repayments that the lender's own console asked for, in bulk, each before it was asked.
+    "collections": [("repay_key", _S), ("borrower", _I), ("amount_fen", _M), ("asked_ns", _T)],
     # What borrowers had been told: borrower null = all. kind policy | notice.
     "published": [("borrower", _I), ("kind", _S), ("policy", _I), ("published_ns", _T)],
     # kind risk: refuses delinquent borrowers, draws of more than `above_fen`, or whose borrower's
@@ -260,6 +262,7 @@ LENDER_TABLES = (
     "draws",
     "tries",
     "repayments",
+    "collections",
     "versions",
     "postings",
     "payouts",

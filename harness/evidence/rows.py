@@ -163,6 +163,15 @@ class Repayment(NamedTuple):
     ended_ns: int
 
 
+class Collection(NamedTuple):
+    """A row of `collections`: a repayment that the lender itself asked for."""
+
+    repay_key: str
+    borrower: int
+    amount_fen: int
+    asked_ns: int
+
+
 class Version(NamedTuple):
     """A row of `versions`: an account after one event."""
 
@@ -260,7 +269,7 @@ ROWS: Mapping[str, type] = {
     "intents": Intent, "repay_intents": RepayIntent,
     "attempts": Attempt, "calls": Call, "states": State, "generator": Second,
     "clocks": ClockRow,
-    "draws": Draw, "tries": Try, "repayments": Repayment,
+    "draws": Draw, "tries": Try, "repayments": Repayment, "collections": Collection,
     "versions": Version, "postings": Posting, "payouts": Payout,
     "tombstones": Tombstone, "published": Published, "policies": Policy, "tiers": Tier,
     "population": Borrower,

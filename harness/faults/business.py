@@ -9,7 +9,7 @@ import re
 from harness.faults.console import RELEASED
 from harness.faults.fault import Fault
 from harness.faults.kind import DURATION, FaultKind, Kinds, Parameter, some_share, switch, text
-from harness.faults.money import TierDrained
+from harness.faults.money import MassRepayment, TierDrained
 from harness.faults.rules import (
     PROBES,
     Blackout,
@@ -20,9 +20,10 @@ from harness.faults.rules import (
     Tightening,
 )
 from harness.scenario.model import FaultSpec
-from harness.units import parse_duration_s, parse_yuan_fen
+from harness.units import parse_duration_s, parse_rate_per_s, parse_yuan_fen
 
 NEVER = "never"
+RATE_MAX = 500.0
 
 
 def _healer_text(more: str) -> str:
@@ -71,6 +72,10 @@ def _drained(spec: FaultSpec) -> Fault:
     return TierDrained(str(params["target"]), float(params["share"]), spec.for_s, spec.name)
 
 
+def _repayments(spec: FaultSpec) -> Fault:
+    return MassRepayment(float(dict(spec.params)["rate_per_s"]), spec.for_s or 0.0, spec.name)
+
+
 def _on(spec: FaultSpec, key: str) -> bool:
     return dict(spec.params)[key] == "on"
 
@@ -80,6 +85,14 @@ def purpose(value: object) -> str:
     if not isinstance(value, str) or not re.fullmatch("[a-z-]{2,40}", value):
         raise ValueError("a purpose such as education")
     return value
+
+
+def some_rate(value: object) -> float:
+    """Repayments a second. Raises ValueError."""
+    rate_per_s = parse_rate_per_s(value)
+    if not 0 < rate_per_s <= RATE_MAX:
+        raise ValueError(f"a rate up to {RATE_MAX:g}/s")
+    return rate_per_s
 
 
 def after(value: object) -> float | str:
@@ -190,6 +203,21 @@ KINDS: Kinds = {
         observed="The ledger says that the tier has less, by half of that at least.",
         undone=_healer_text("A posting back, once; without `for` the money stays away."),
         cannot="Money that draws hold already is not taken.",
+    ),
+    ("business", "mass_repayment"): FaultKind(
+        (
+            Parameter(
+                "rate", "rate_per_s", some_rate, "a rate up to 500/s", 50.0, required=False
+            ),
+        ),
+        for_key="needed",
+        build=_repayments,
+        does="Whoever owes repays all of it, `rate` borrowers, by the ledger's own function: load "
+        "on its accounts, and quota comes back.",
+        observed="A session of our own counts what the ledger has taken.",
+        undone=_healer_text("It stops; what was repaid stays repaid."),
+        cannot="Nobody asked at a gateway: repayments as borrowers make them are `repay` in a "
+        "scenario's journey. Where nobody owes anything there is nothing to see.",
     ),
     ("business", "settlement_delay"): FaultKind(
         (_TIER, _share(0.5)),

@@ -1,9 +1,10 @@
-"""A fault of money: what a tier has goes to the treasury for a while, by postings like any."""
+"""Faults of money: a tier's goes to the treasury for a while; debts are repaid in bulk."""
 
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
+from urllib.parse import quote
 
 from harness.faults import console
 from harness.faults.fault import Healer, Sighting, Surroundings
@@ -74,3 +75,39 @@ class TierDrained:
             if said is not None and said[0] == 200:
                 return int(said[1]["available_fen"][self.tier])
         return None
+
+
+@dataclass(frozen=True, slots=True)
+class MassRepayment:
+    """Whoever owes repays all of it, `rate_per_s` of them, one after the other, as on a day when
+    instalments are collected."""
+
+    rate_per_s: float
+    for_s: float
+    name: str
+    healer: Healer = "nemesis"
+    bites_within_s: float = 3.0
+    look_s_max: float = console.LOOK_S
+    edge_or_replica: str = "ledger->database"
+
+    def undo(self, around: Surroundings) -> Mapping[str, Any]:
+        return console.undo(around, self.name)
+
+    def inject(self, around: Surroundings) -> None:
+        lease_s = console.lease_s(self.for_s)
+        body = {"kind": "repayments", "rate_per_s": self.rate_per_s, "lease_s": lease_s}
+        console.take(around, self.name, body)
+
+    def heal(self, around: Surroundings) -> None:
+        console.release(around, self.name)
+
+    def observe(self, around: Surroundings) -> Sighting:
+        """How many the ledger has taken, by a session of our own; nobody may owe anything yet."""
+        at_ns = time.monotonic_ns()
+        found = console.look(around, f"/repayments/{quote(self.name, safe='')}")
+        if found is None:
+            return Sighting(at_ns, None, "no answer about repayments")
+        going_on = bool(found["held"])
+        bites = going_on if found["repaid"] or not going_on else None
+        state = "going on" if going_on else "ended"
+        return Sighting(at_ns, bites, f"{state}: {found['repaid']} repayments were taken")

@@ -15,6 +15,7 @@ from harness.evidence.rows import Borrower, Policy, Published, Tier
 from harness.evidence.store import RunDir
 
 RULEBOOK = "rulebook.json"
+COLLECTIONS = "collections.csv"
 # A table is several streams: what was planned, and what the rule book has added.
 ADDED = "1"
 
@@ -38,7 +39,10 @@ def write_planned(
 
 
 def write_added(run: RunDir, records: Path, tiers: Sequence[Tier]) -> None:
-    """What the lender's own records in `records` say of its rule book; nothing without one."""
+    """What the lender's own records in `records` say of its rule book and of what it collected;
+    nothing where there is none."""
+    if (records / COLLECTIONS).exists():
+        run.import_csv("collections", [records / COLLECTIONS])
     try:
         entries: list[dict[str, Any]] = json.loads((records / RULEBOOK).read_text())
     except FileNotFoundError:

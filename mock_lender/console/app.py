@@ -7,8 +7,9 @@
     GET    /locks/ACCOUNT                       can a session of our own lock a row of it?
 
     GET    /rules                               names of the rules in force
+    GET    /repayments/NAME                     how many of a mass repayment were taken
 
-All need the run's token. Kinds: connections, lock, lag, flush, drain, rules.
+All need the run's token. Kinds: connections, lock, lag, flush, drain, repayments, rules.
 """
 
 import asyncio
@@ -28,7 +29,7 @@ from starlette.types import ASGIApp
 
 from mock_lender.cluster.replication import LOST
 from mock_lender.console.hold import Hold, RefusedError
-from mock_lender.console.money import Drain
+from mock_lender.console.money import Drain, MassRepayment, repaid
 from mock_lender.console.sessions import Crowd, RowLock, locked
 from mock_lender.console.slowness import Lag, SlowFlush, commits_s
 from mock_lender.context import ServiceContext
@@ -94,6 +95,8 @@ class Console:
             return SlowFlush(self._ctx, float(body["delay_s"]))
         if kind == "drain":
             return Drain(self._ctx, str(body["tier"]), float(body["share"]))
+        if kind == "repayments":
+            return MassRepayment(self._ctx, name, float(body["rate_per_s"]))
         if kind == "rules":
             return Rules(self._writer, name, tuple(_wanted(e, lease_s) for e in body["entries"]))
         raise RefusedError(422, f"no kind {kind!r}")
@@ -165,6 +168,10 @@ def create_app(ctx: ServiceContext) -> ASGIApp:
         took = await commits_s(ctx, for_s)
         return JSONResponse({"shortest_s": min(took), "longest_s": max(took), "commits": len(took)})
 
+    async def repayments(request: Request) -> Response:
+        name = request.path_params["name"]
+        return JSONResponse({"held": name in console.names(), "repaid": await repaid(ctx, name)})
+
     async def rules(_: Request) -> Response:
         return JSONResponse({"in_force": console.in_force()})
 
@@ -189,6 +196,7 @@ def create_app(ctx: ServiceContext) -> ASGIApp:
             Route("/holds", guarded(names), methods=["GET"]),
             Route("/commits", guarded(commits), methods=["GET"]),
             Route("/rules", guarded(rules), methods=["GET"]),
+            Route("/repayments/{name}", guarded(repayments), methods=["GET"]),
             Route("/locks/{account:path}", guarded(locks), methods=["GET"]),
             Route("/healthz", health),
             Route("/readyz", health),
