@@ -207,7 +207,7 @@ KINDS: Kinds = {
         observed="A connection of our own is refused for lack of room.",
         undone=f"{console.RELEASED} The server ends idle sessions with the lease as well, and "
         "all are gone with the console.",
-        cannot="Replication has connections of its own, which are not taken. A statement that "
+        cannot="Replication and the monitor keep their connections. A statement that "
         "begins in the moment its connection is ended is unknown to who asked.",
     ),
     ("database", "row_lock"): FaultKind(

@@ -12,6 +12,8 @@ from typing import Any
 
 import asyncpg
 
+# What its session is called, which others leave alone.
+MONITOR = "monitor"
 BEAT_S = 0.05
 CONNECT_S = 1.0
 ANSWER_S = 3.0
@@ -70,7 +72,9 @@ async def feel(dsn: str, standby: str, pulse: Pulse) -> None:
         while True:
             try:
                 if connection is None:
-                    connection = await asyncpg.connect(dsn, timeout=CONNECT_S)
+                    connection = await asyncpg.connect(
+                        dsn, timeout=CONNECT_S, server_settings={"application_name": MONITOR}
+                    )
                 row = await patiently(connection.fetchrow(LOOK, standby))
                 pulse.saw(row["flushed"], row["copied"], row["sync"])
             except TimeoutError:

@@ -13,7 +13,7 @@ from typing import Any
 
 import asyncpg
 
-from mock_lender.cluster.replication import CONNECT_S, LOST, patiently
+from mock_lender.cluster.replication import CONNECT_S, LOST, MONITOR, patiently
 from mock_lender.console.hold import RefusedError, primary_dsn
 from mock_lender.context import ServiceContext
 
@@ -26,10 +26,12 @@ AGAIN_S = 0.05
 LOCK_WITHIN_MS = 2000
 LOOK_WITHIN_MS = 200
 OURS = "console"
+# A monitor whose session is ended twice in a row takes its server for dead.
+SPARED = [OURS, MONITOR]
 # Those that do nothing at the moment, for good: their owner has to connect again.
 END_IDLE = """
 SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity
-WHERE backend_type = 'client backend' AND state = 'idle' AND application_name <> $1
+WHERE backend_type = 'client backend' AND state = 'idle' AND application_name <> ALL($1)
 """
 ACCOUNT = re.compile(r"(tier):([a-z0-9-]{1,40})(?:/([0-9]{1,3}))?|(borrower):([0-9]{1,9})")
 
@@ -67,7 +69,7 @@ class Crowd:
     async def _end_pooled(self, session: Any) -> None:
         """Again and again: the lender comes back for a connection as quickly as we do."""
         give_up_s = time.monotonic() + END_WITHIN_S
-        while await patiently(session.fetchval(END_IDLE, OURS)) and time.monotonic() < give_up_s:
+        while await patiently(session.fetchval(END_IDLE, SPARED)) and time.monotonic() < give_up_s:
             await asyncio.sleep(ENDS_S)
             await self._fill()
 
