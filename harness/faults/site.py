@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any, Literal
+from urllib.parse import quote
 
 from harness.errors import TargetError
 from harness.faults.fault import Fault, Healer, Sighting, Surroundings
@@ -51,9 +52,11 @@ class SiteCut:
         return mine
 
     def undo(self, around: Surroundings) -> Mapping[str, Any]:
-        client = ProxyClient(*around.proxy_api())
+        base_url, _ = around.proxy_api()
         urls = [
-            client.url(edge, _toxic(stream)) for edge in self._edges(around) for stream in STREAMS
+            f"{base_url}/proxies/{quote(edge, safe='')}/toxics/{_toxic(stream)}"
+            for edge in self._edges(around)
+            for stream in STREAMS
         ]
         return {
             "kind": "all",
