@@ -26,7 +26,7 @@ FAULTS: Mapping[str, Fault] = {
     "connections": ConnectionsTaken(True, 30.0, "database: connections"),
     "connections left to the lender": ConnectionsTaken(False, 30.0, "database: some connections"),
     "a tier": RowLocked("tier:own", 30.0, "database: lock"),
-    "a slice": RowLocked("tier:partner-a/3", 30.0, "database: lock slice"),
+    "a slice": RowLocked("tier:partner-a/3", 30.0, "database: row_lock tier:partner-a/3 #2"),
     "a borrower": RowLocked("borrower:17", 30.0, "database: lock borrower"),
     "late flushes": FlushSlow(0.08, 30.0, "database: flush"),
     "a late standby": StandbyLag(0.3, 30.0, "database: lag"),

@@ -191,12 +191,12 @@ def create_app(ctx: ServiceContext) -> ASGIApp:
 
     return Starlette(
         routes=[
-            Route("/holds/{name}", guarded(take), methods=["PUT"]),
-            Route("/holds/{name}", guarded(release), methods=["DELETE"]),
+            Route("/holds/{name:path}", guarded(take), methods=["PUT"]),
+            Route("/holds/{name:path}", guarded(release), methods=["DELETE"]),
             Route("/holds", guarded(names), methods=["GET"]),
             Route("/commits", guarded(commits), methods=["GET"]),
             Route("/rules", guarded(rules), methods=["GET"]),
-            Route("/repayments/{name}", guarded(repayments), methods=["GET"]),
+            Route("/repayments/{name:path}", guarded(repayments), methods=["GET"]),
             Route("/locks/{account:path}", guarded(locks), methods=["GET"]),
             Route("/healthz", health),
             Route("/readyz", health),
