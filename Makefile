@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/ready
 
-.PHONY: setup drill test test-all lint format clean
+.PHONY: setup drill test test-all lint format docs clean
 
 drill: $(READY)
 	$(BIN)/drawproof run scenarios/smoke.yaml
@@ -23,6 +23,9 @@ lint: $(READY)
 format: $(READY)
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
+
+docs: $(READY)
+	$(BIN)/python -m harness.faults.page > docs/faults.md
 
 setup: $(READY)
 

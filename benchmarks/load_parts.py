@@ -126,17 +126,22 @@ def _told(loaded: Loaded, freezes: list[Freeze]) -> dict[str, Any]:
 def _releases(loaded: Loaded, freezes: list[Freeze]) -> dict[str, Any]:
     """How late the last answer of each release was taken up, beside the lag we reported for it.
 
-    The stub's own time to send all those answers is given apart: it is no error of ours.
+    From when the stub had sent it: its own time to send them all is given apart, being no error of
+    ours. Of draws that had left before the release: what leaves later is late, which is another
+    figure of the same second.
     """
-    errors_ms, lags_ms, sending_ms = [], [], []
+    sent_ns = {a.intent: a.sent_ns or 0 for a in loaded.attempts if a.kind == "press"}
+    errors_ms: list[float] = []
+    lags_ms: list[float] = []
+    sending_ms: list[float] = []
     for freeze in freezes:
         held = [
             done_ns
-            for due_ns, done_ns in loaded.answered().values()
-            if freeze.from_ns <= due_ns < freeze.released_ns <= done_ns
+            for number, (_, done_ns) in loaded.answered().items()
+            if freeze.from_ns <= sent_ns[number] < freeze.released_ns <= done_ns
         ]
         if held and loaded.t0_ns <= freeze.from_ns and freeze.released_ns < loaded.end_ns:
-            errors_ms.append((max(held) - freeze.released_ns) / 1e6)
+            errors_ms.append((max(held) - freeze.last_ns) / 1e6)
             lags_ms.append(loaded.lag_ns(freeze.released_ns, max(held)) / 1e6)
             sending_ms.append((freeze.last_ns - freeze.released_ns) / 1e6)
     if not errors_ms:

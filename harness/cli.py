@@ -1,25 +1,32 @@
 """The command `drawproof`: its words, its exit codes, and the one place that exits."""
 
 import argparse
+import os
+import signal
 import sys
 import traceback
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from harness.commands import (
+    Permission,
     heal_command,
     plan_command,
     recheck_command,
     run_command,
+    stop_command,
     validate_command,
 )
 from harness.errors import DrawproofError
 from harness.find_capacity import Asked, find_capacity
 from harness.lender_up import lender_up
+from harness.proxy.alone import Asked as ProxyAsked
+from harness.proxy.alone import proxy_alone
 from harness.units import parse_duration_s, parse_rate_per_s
 
 EXITS = """exit codes: 0 held, 1 breached, 2 usage or scenario error, 3 inconclusive,
 4 aborted for safety or a fault would not heal, 5 harness or target error"""
+NOBODY_READS = 128 + signal.SIGPIPE
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -27,13 +34,18 @@ def main(argv: Sequence[str] | None = None) -> int:
     arguments = _parser().parse_args(argv)
     command: Callable[[argparse.Namespace], int] = arguments.command
     try:
-        return command(arguments)
+        code = command(arguments)
+        sys.stdout.flush()
+        return code
     except DrawproofError as exc:
         print(f"drawproof: {exc}", file=sys.stderr)
         return exc.exit_code
     except KeyboardInterrupt:
         print("drawproof: interrupted", file=sys.stderr)
         return 3
+    except BrokenPipeError:  # `drawproof recheck RUN | head`: nobody reads any more
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return NOBODY_READS
     except Exception:  # noqa: BLE001  a defect of ours must not end as exit 1, "breached"
         traceback.print_exc()
         print(
@@ -56,9 +68,18 @@ def _parser() -> argparse.ArgumentParser:
     recheck.set_defaults(command=_recheck)
     _add_capacity(commands)
     _add_lender(commands)
+    _add_proxy(commands)
     heal = commands.add_parser("heal", help="undo what a dead run left behind")
     heal.add_argument("run", type=Path, metavar="RUN")
     heal.set_defaults(command=_heal)
+    stop = commands.add_parser(
+        "stop", help="end a drill under way: heal, no more load, drain; its exit code is 4"
+    )
+    stop.add_argument("run", type=Path, metavar="RUN")
+    stop.add_argument(
+        "--within", type=_hold, default=120.0, metavar="TIME", help="how long to wait (120s)"
+    )
+    stop.set_defaults(command=_stop)
     validate = commands.add_parser("validate", help="check a scenario; starts nothing")
     _add_scenario(validate)
     validate.set_defaults(command=_validate)
@@ -73,6 +94,16 @@ def _add_run(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") ->
     _add_scenario(run)
     run.add_argument(
         "--out", type=Path, default=Path("runs"), metavar="DIR", help="where run directories go"
+    )
+    run.add_argument(
+        "--dry-run",
+        action="store_true",
+        help="say what would be injected, when, and how it would be undone; start nothing",
+    )
+    run.add_argument(
+        "--allow-exec",
+        action="store_true",
+        help="allow faults that run what the scenario names, or signal what we did not start",
     )
     run.set_defaults(command=_run)
 
@@ -177,8 +208,47 @@ def _add_lender(commands: "argparse._SubParsersAction[argparse.ArgumentParser]")
     up.set_defaults(command=_lender_up)
 
 
+def _add_proxy(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    proxy = commands.add_parser(
+        "proxy",
+        help="the fault proxy alone, driven by any Toxiproxy client",
+        epilog="exit codes: 0 stopped by Ctrl-C or SIGTERM, 2 usage error. See docs/proxy.md.",
+    )
+    proxy.add_argument(
+        "--listen",
+        default="127.0.0.1:8474",
+        metavar="HOST:PORT",
+        help="where the API listens, on loopback (default 127.0.0.1:8474)",
+    )
+    proxy.add_argument(
+        "--config", type=Path, metavar="FILE", help="proxies to begin with, JSON as for /populate"
+    )
+    proxy.add_argument(
+        "--seed", type=int, default=0, metavar="N", help="of toxicity and jitter (default 0)"
+    )
+    who = proxy.add_mutually_exclusive_group(required=True)
+    who.add_argument(
+        "--no-token",
+        action="store_true",
+        help="any program on this machine may use it, as stock Toxiproxy clients need it",
+    )
+    who.add_argument(
+        "--token-file", type=Path, metavar="FILE", help="only who sends what it says as X-Token"
+    )
+    proxy.set_defaults(command=_proxy)
+
+
+def _proxy(arguments: argparse.Namespace) -> int:
+    return proxy_alone(
+        ProxyAsked(arguments.listen, arguments.config, arguments.seed, arguments.token_file)
+    )
+
+
 def _run(arguments: argparse.Namespace) -> int:
-    return run_command(arguments.scenario, arguments.set, arguments.profile, arguments.out)
+    permission = Permission(dry_run=arguments.dry_run, allow_exec=arguments.allow_exec)
+    return run_command(
+        arguments.scenario, arguments.set, arguments.profile, arguments.out, permission
+    )
 
 
 def _recheck(arguments: argparse.Namespace) -> int:
@@ -187,6 +257,10 @@ def _recheck(arguments: argparse.Namespace) -> int:
 
 def _heal(arguments: argparse.Namespace) -> int:
     return heal_command(arguments.run)
+
+
+def _stop(arguments: argparse.Namespace) -> int:
+    return stop_command(arguments.run, arguments.within)
 
 
 def _validate(arguments: argparse.Namespace) -> int:

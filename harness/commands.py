@@ -1,6 +1,7 @@
 """What each command does, once its arguments are known. Each returns the exit code."""
 
 import sys
+from dataclasses import dataclass
 from pathlib import Path
 
 from harness.drill import Drill, prepare
@@ -8,27 +9,50 @@ from harness.evidence.store import RunDir
 from harness.heal import heal
 from harness.judge.verdict import Verdict
 from harness.plan import make_plan
+from harness.report.dry_run import dry_run
 from harness.report.live import LiveView
 from harness.report.plan_picture import pen_for, picture
 from harness.report.write import judge_and_write
+from harness.safety import MOCK, check_allowed, needs_allow_exec
 from harness.scenario.loader import Loaded, load_scenario
+from harness.stop import stop
 from harness.stopping import StopFlag
 
 
-def run_command(scenario: Path, overrides: list[str], profile: str | None, out: Path) -> int:
+@dataclass(frozen=True, slots=True)
+class Permission:
+    """What the command line says of a run's faults."""
+
+    dry_run: bool = False
+    allow_exec: bool = False
+
+
+def run_command(
+    scenario: Path,
+    overrides: list[str],
+    profile: str | None,
+    out: Path,
+    permission: Permission,
+) -> int:
     """`drawproof run`: nothing is started before the whole scenario has been checked."""
     loaded = load_scenario(scenario, overrides, profile)
     plan = make_plan(loaded.scenario)
     _warn(loaded)
-    stop = StopFlag()
-    stop.install()
+    if permission.dry_run:
+        print(dry_run(plan, needs_allow_exec(loaded.scenario, MOCK)))
+        return 0
+    check_allowed(loaded.scenario, MOCK, allow_exec=permission.allow_exec)
+    flag = StopFlag()
+    flag.install()
     run = prepare(plan, loaded.text, loaded.files, out)
     print(f"drill {loaded.scenario.name} · seed {loaded.scenario.seed} · evidence in {run.path}")
     sys.stdout.flush()
     live = LiveView(sys.stdout)
-    drill = Drill(plan, run, stop, live.show)
+    drill = Drill(plan, run, flag, live.show)
     drill.run()
     live.close()
+    if drill.ended.startswith("aborted"):
+        print(f"drawproof: ABORTED: {drill.ended.partition(': ')[2]}", file=sys.stderr)
     run.compact()
     return _judge(run).exit_code
 
@@ -42,6 +66,13 @@ def heal_command(path: Path) -> int:
     """`drawproof heal`: replay the journal of a dead run, end what it left."""
     for line in heal(path):
         print(line)
+    return 0
+
+
+def stop_command(path: Path, within_s: float) -> int:
+    """`drawproof stop`: end a drill under way, in order."""
+    for line in stop(path, within_s):
+        print(line, flush=True)
     return 0
 
 

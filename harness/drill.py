@@ -25,11 +25,13 @@ from harness.evidence.recorder import write_rows
 from harness.evidence.store import RunDir
 from harness.guardian.client import Guardian
 from harness.guardian.journal import Journal
+from harness.heal import unhealed
 from harness.load.attack import Attack, LoadLost
 from harness.load.plan import LOST_AFTER_S
 from harness.nemesis.nemesis import Nemesis
 from harness.plan import Plan
 from harness.proxy.client import start_proxy
+from harness.running import me
 from harness.stopping import Interrupted, StopFlag
 from harness.target.mock import MockTarget
 from harness.watch import Glance, Watch
@@ -56,13 +58,16 @@ class Drill:
         self._stop = stop
         self._show = show
         self._began_ns = time.monotonic_ns()
-        self._record: dict[str, object] = {"schema": 1, "ended": "cut", "t0_ns": 0}
+        self._record: dict[str, object] = {
+            "schema": 1, "ended": "cut", "t0_ns": 0, "controller": me(),
+        }  # fmt: skip
         self._printed: dict[str, float | int | None] = {}
         self.ended = "cut"
 
     def run(self) -> None:
         """Run it to an end, whatever that is; never raises for what happened in the drill."""
         self._write_record()
+        self._stop.obey(self._run.path)
         try:
             with Guardian.start(self._run.path) as guardian:
                 self._run_guarded(guardian)
@@ -71,6 +76,10 @@ class Drill:
         except DrawproofError as exc:
             kind = "aborted" if isinstance(exc, SafetyError) else "error"
             self._end(f"{kind}: {exc}")
+        left = unhealed(self._run.path)
+        if left:
+            # Whatever else it ended with: nothing is worse than a fault that is still there.
+            self.ended = f"aborted: NOT HEALED: {', '.join(left)}; see `drawproof heal`"
         self._write_record()
 
     def _end(self, ended: str) -> None:
@@ -81,7 +90,11 @@ class Drill:
     def _run_guarded(self, guardian: Guardian) -> None:
         token = secrets.token_hex(16)
         self._run.write_token(token)
-        proxy = start_proxy(guardian, self._run.path, token, self._plan.scenario.seed)
+        proxy = (
+            start_proxy(guardian, self._run.path, token, self._plan.scenario.seed)
+            if self._plan.edges
+            else None
+        )
         target = MockTarget(
             guardian,
             self._run,
@@ -103,6 +116,7 @@ class Drill:
             target,
             Journal(self._run.path / "journal.jsonl"),
             self._run.path / "faults.jsonl",
+            self._plan.scenario.safety.max_targets,
         )
         try:
             self._load(guardian, target, attack, nemesis)
@@ -160,7 +174,8 @@ class Drill:
         self._printed["lender_up_s"] = round(target.up_s, 3)
         self._write_record()
         attack.fire(t0_ns, target.base_urls())
-        nemesis.start(t0_ns)
+        if self._plan.edges or self._plan.faults:
+            nemesis.start(t0_ns)
         watch = Watch(
             self._plan.scenario, guardian, attack, nemesis, target, self._stop, self._show
         )

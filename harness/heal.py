@@ -5,30 +5,51 @@ import shutil
 import signal
 from pathlib import Path
 
-from harness.errors import no_run_directory
+from harness.errors import Problem, SafetyError, ScenarioError, no_run_directory
+from harness.guardian.audit_log import AuditLog
+from harness.guardian.journal import NAME, Journal
 from harness.guardian.undo import undo_all
 from harness.processes import descendants, kill_tree, send, start_ticks
+from harness.running import controller
 
 
 def heal(run: Path) -> list[str]:
     """Replay the journal, end what the run had started and still runs, remove its work folder.
 
-    Says what it did, a line each. Raises ScenarioError when `run` is no run directory.
+    Says what it did, a line each. Raises ScenarioError when `run` is no run directory, or its drill
+    is under way; SafetyError when a fault would not heal.
     """
     if not any((run / name).exists() for name in ("run.json", "processes.jsonl")):
         raise no_run_directory(run)
-    lines = undo_all(run)
+    pid = controller(run)
+    if pid is not None:
+        found = f"{str(run)!r}, which pid {pid} is running"
+        allowed = "the directory of a dead drill; `drawproof stop RUN` ends one under way"
+        raise ScenarioError((Problem("the command line", 0, "RUN", found, allowed),))
+    lines = undo_all(run, "heal")
+    log = AuditLog(run, "heal")
     for name, pid, ticks in started(run):
         if start_ticks(pid) == ticks:
             count = len(descendants(pid)) + 1
             kill_tree(pid)
             send(pid, signal.SIGKILL)
+            log.note("end", "", "done", on=name, more={"pid": pid, "start_ticks": ticks})
             lines.append(f"{name}: ended, {count} processes")
+    # A fault goes with what it hit: what could not be undone may be moot by now.
+    lines += undo_all(run, "heal")
     if (run / "work").exists():
         shutil.rmtree(run / "work", ignore_errors=True)
         lines.append("work: removed")
     (run / ".token").unlink(missing_ok=True)
+    left = unhealed(run)
+    if left:
+        raise SafetyError("\n".join([*lines, f"NOT HEALED: {', '.join(left)}"]))
     return lines or ["nothing to heal"]
+
+
+def unhealed(run: Path) -> list[str]:
+    """Faults whose undo is still pending in the journal."""
+    return [fault for fault, _ in Journal(run / NAME).pending()]
 
 
 def started(run: Path) -> list[tuple[str, int, int]]:

@@ -10,22 +10,11 @@ from pathlib import Path
 from harness.errors import TargetError
 from harness.evidence.rows import Borrower
 from harness.evidence.store import RunDir
+from harness.faults.sample import LENDER
 from harness.guardian.client import Guardian
-from harness.scenario.model import Capacity, LenderSpec
 from harness.stopping import Interrupted, StopFlag
 from harness.target.mock import UP_WITHIN_S, MockTarget
 
-SPEC = LenderSpec(
-    profile="full",
-    protections=(),
-    replicas=(("gateway", 2), ("risk", 2), ("compliance", 2), ("ledger", 2)),
-    capacity=Capacity(gateway_slots=16, ledger_connections=16, bank_slots=40, bank_latency_s=0.08),
-    tier_shares=(("own", 0.5), ("partner-a", 0.5)),
-    joint_own=(),
-    without_close=(),
-    standby_lost="degrade",
-    defects=(),
-)
 BORROWERS = 1000
 LIMIT_FEN = 5_000_000
 TIER_FEN = 10_000_000_000
@@ -56,7 +45,7 @@ def lender_up(profile: str, out: Path) -> int:
 def _target(guardian: Guardian, run: RunDir, profile: str) -> MockTarget:
     token = secrets.token_hex(16)
     run.write_token(token)
-    spec = replace(SPEC, profile=profile)
+    spec = replace(LENDER, profile=profile)
     people = (
         Borrower(number, "regular", LIMIT_FEN, barred=False, delinquent=False)
         for number in range(1, BORROWERS + 1)

@@ -1,7 +1,14 @@
-"""Ctrl-C and SIGTERM: asked to stop, a drill ends in order instead of dying where it stands."""
+"""Ctrl-C, SIGTERM and `drawproof stop`: asked to stop, a drill ends in order instead of dying where
+it stands."""
 
 import signal
+from pathlib import Path
 from types import FrameType
+
+from harness.errors import SafetyError
+
+# In the run directory: who asked, in one line.
+REQUEST = "stop"
 
 
 class Interrupted(Exception):
@@ -13,6 +20,11 @@ class StopFlag:
 
     def __init__(self) -> None:
         self._by: str | None = None
+        self._request: Path | None = None
+
+    def obey(self, run: Path) -> None:
+        """From now on `drawproof stop` can stop this run."""
+        self._request = run / REQUEST
 
     def install(self) -> None:
         """Take over the two signals, in the main thread."""
@@ -28,6 +40,8 @@ class StopFlag:
         return self._by
 
     def check(self) -> None:
-        """Raises Interrupted once asked to stop."""
+        """Raises Interrupted once signalled, SafetyError once somebody has stopped the run."""
         if self._by is not None:
             raise Interrupted(self._by)
+        if self._request is not None and self._request.exists():
+            raise SafetyError(f"stopped by {self._request.read_text().strip()}")

@@ -7,6 +7,7 @@ _SECONDS = {"us": 1e-6, "ms": 1e-3, "s": 1.0, "m": 60.0, "min": 60.0, "h": 3600.
 _DURATION = re.compile(r"\s*(\d+(?:\.\d+)?)\s*(us|ms|min|s|m|h)\s*")
 _RATE = re.compile(r"\s*(\d+(?:\.\d+)?)\s*/\s*(s|min|m|h)\s*")
 _YUAN = re.compile(r"\s*(\d+(?:\.\d{1,2})?)\s*yuan\s*")
+_BYTES = re.compile(r"\s*(\d+)\s*(B|KB|MB)\s*")
 _PERCENT = re.compile(r"\s*(\d+(?:\.\d+)?)\s*%\s*")
 
 
@@ -35,6 +36,26 @@ def parse_rate_per_s(text: object) -> float:
     if match is None:
         raise ValueError("a rate with its unit, such as 60/s")
     return float(match[1]) / _SECONDS[match[2]]
+
+
+def parse_bytes(text: object) -> int:
+    """`20 KB` -> 20000. A bare number is refused. Raises ValueError."""
+    match = _BYTES.fullmatch(text) if isinstance(text, str) else None
+    if match is None:
+        raise ValueError("an amount of data with its unit, such as 500 B or 20 KB")
+    return int(match[1]) * {"B": 1, "KB": 1000, "MB": 1_000_000}[match[2]]
+
+
+def parse_rate_kb_per_s(text: object) -> int:
+    """`20 KB/s` -> 20, in whole KB of 1000 bytes. Raises ValueError."""
+    amount, slash, unit = text.partition("/") if isinstance(text, str) else ("", "", "")
+    try:
+        size = parse_bytes(amount)
+    except ValueError:
+        size = 1
+    if not slash or unit.strip() != "s" or size % 1000:
+        raise ValueError("whole KB a second, such as 20 KB/s")
+    return size // 1000
 
 
 def parse_share(value: object) -> float:

@@ -15,7 +15,6 @@ from harness.stopping import StopFlag
 from harness.target.protocol import Target
 
 TICK_S = 0.2
-BLIND_AFTER_S = 6.0
 RESTING_LOOKS = 5
 OPERATORS: dict[str, Callable[[float, float], bool]] = {
     "<": operator.lt,
@@ -129,10 +128,11 @@ class Watch:
 
     def _judge(self, now_s: float, progress: Progress) -> None:
         """Abort rules, and blindness: draws fall due and no attempt has any outcome."""
+        blind_s = self._scenario.safety.blind_after_s
         if progress.attempted > self._last_outcome[1] or progress.due == 0:
             self._last_outcome = (now_s, progress.attempted)
-        elif now_s - self._last_outcome[0] > BLIND_AFTER_S and now_s < self._scenario.phases.load_s:
-            raise SafetyError(f"blind: no outcome of any attempt for {BLIND_AFTER_S:.0f} s")
+        elif now_s - self._last_outcome[0] > blind_s and now_s < self._scenario.phases.load_s:
+            raise SafetyError(f"blind: no outcome of any attempt for {blind_s:g} s")
         rule = self._rules.broken(now_s, progress.estimate)
         if rule is not None:
             raise SafetyError(f"abort rule: {rule.text}")

@@ -37,6 +37,10 @@ def test_every_fault_bit_and_healed(smoke: Ran) -> None:
         assert fault["exposed_calls"] > 0, fault
     slow = next(fault for fault in faults if "latency" in fault["name"])
     assert slow["heal_observed"]
+    moments = [*slow["inject_call_s"], slow["observed_s"], slow["last_observed_s"],
+               *slow["heal_call_s"], slow["heal_observed_s"]]  # fmt: skip
+    assert None not in moments
+    assert moments == sorted(moments), slow
 
 
 def test_the_audit_examined_something_and_is_clean(smoke: Ran) -> None:

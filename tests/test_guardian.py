@@ -197,9 +197,9 @@ def test_the_journal_is_replayed_last_first(tmp_path: Path) -> None:
     journal.plan("two", {"kind": "remove", "path": str(tmp_path / "b")})
     journal.plan("three", {"kind": "nothing"})
     journal.done("three")
-    assert undo_all(tmp_path) == ["two: undone", "one: undone"]
+    assert undo_all(tmp_path, "test") == ["two: undone", "one: undone"]
     assert not (tmp_path / "a").exists()
-    assert undo_all(tmp_path) == []
+    assert undo_all(tmp_path, "test") == []
 
 
 @given(st.integers(0, 200))

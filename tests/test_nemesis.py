@@ -1,5 +1,6 @@
 """The nemesis and its faults: real processes, seen from outside."""
 
+import json
 import subprocess
 import sys
 import threading
@@ -14,7 +15,7 @@ import pytest
 from harness.clock import NS_PER_S
 from harness.errors import TargetError
 from harness.faults.fault import Healer, Noop, Sighting, Surroundings
-from harness.faults.network import NetworkLatency
+from harness.faults.network_fault import NetworkFault
 from harness.faults.probes import probe_s
 from harness.faults.process import ProcessKill
 from harness.guardian.client import Guardian
@@ -24,7 +25,7 @@ from harness.judge.fault_lines import read_fault_lines
 from harness.nemesis.nemesis import Nemesis
 from harness.nemesis.schedule import Planned, schedule
 from harness.processes import start_ticks
-from tests.world import EDGE, World
+from tests.world import EDGE, World, late
 
 
 @pytest.fixture(scope="module")
@@ -53,7 +54,7 @@ def finish(nemesis: Nemesis, path: Path, enough: str, within_s: float = 6) -> No
 
 
 def test_latency_is_seen_from_outside_and_seen_healed(world: World, tmp_path: Path) -> None:
-    fault = NetworkLatency(EDGE, 1.0, 0.1, "slow")
+    fault = late(1.0, 0.1, "slow")
     path = tmp_path / "faults.jsonl"
     journal = Journal(tmp_path / "journal.jsonl")
     nemesis = Nemesis([(fault, 0.1, 1.5)], world, journal, path)
@@ -73,7 +74,7 @@ def test_latency_is_seen_from_outside_and_seen_healed(world: World, tmp_path: Pa
 
 
 def test_a_fault_still_on_when_stopped_is_healed(world: World, tmp_path: Path) -> None:
-    fault = NetworkLatency(EDGE, 1.0, 0.0, "slow")
+    fault = late(1.0, 0.0, "slow")
     path = tmp_path / "faults.jsonl"
     nemesis = Nemesis([(fault, 0.0, 600.0)], world, Journal(tmp_path / "j.jsonl"), path)
     nemesis.start(time.monotonic_ns())
@@ -117,7 +118,7 @@ def test_a_pid_that_belongs_to_another_is_not_killed(world: World) -> None:
 class DoesNothing:
     """An injector that claims and does nothing."""
 
-    inner: NetworkLatency
+    inner: NetworkFault
 
     name: str = "nothing"
     edge_or_replica: str = EDGE
@@ -147,8 +148,8 @@ class WillNotHeal(DoesNothing):
 
 
 def test_a_heal_that_fails_leaves_no_other_unhealed(world: World, tmp_path: Path) -> None:
-    stubborn = WillNotHeal(NetworkLatency(EDGE, 1.0, 0.0, "x"), name="stubborn")
-    slow = NetworkLatency(EDGE, 1.0, 0.0, "slow")
+    stubborn = WillNotHeal(late(1.0, 0.0, "x"), name="stubborn")
+    slow = late(1.0, 0.0, "slow")
     path = tmp_path / "faults.jsonl"
     plan: list[Planned] = [(stubborn, 0.0, 600.0), (slow, 0.0, 600.0)]
     nemesis = Nemesis(plan, world, Journal(tmp_path / "j.jsonl"), path)
@@ -161,7 +162,7 @@ def test_a_heal_that_fails_leaves_no_other_unhealed(world: World, tmp_path: Path
 
 
 def test_an_injector_that_does_nothing_is_never_observed(world: World, tmp_path: Path) -> None:
-    fault = DoesNothing(NetworkLatency(EDGE, 1.0, 0.0, "slow"))
+    fault = DoesNothing(late(1.0, 0.0, "slow"))
     path = tmp_path / "faults.jsonl"
     nemesis = Nemesis([(fault, 0.0, 2.0)], world, Journal(tmp_path / "j.jsonl"), path)
     nemesis.start(time.monotonic_ns())
@@ -192,9 +193,24 @@ def test_a_fault_that_can_not_be_injected_aborts(world: World, tmp_path: Path) -
 
 def test_the_undo_of_a_latency_is_enough_to_end_it(world: World) -> None:
     """What the guardian would do with the journal alone."""
-    fault = NetworkLatency(EDGE, 1.0, 0.0, "slow")
+    fault = late(1.0, 0.0, "slow")
     undo = fault.undo(world)
     fault.inject(world)
     assert fault.observe(world).bites
     assert perform(undo, world.run) is None
     assert fault.observe(world).bites is False
+
+
+def test_the_record_has_the_brackets_of_both_calls(tmp_path: Path) -> None:
+    path = tmp_path / "faults.jsonl"
+    common = {"fault": "x", "edge_or_replica": "ledger-1", "healer": "nemesis", "detail": ""}
+    rows: list[dict[str, Any]] = [
+        {"state": "planned", "at_ns": 1, "before_ns": None},
+        {"state": "injected", "at_ns": 5, "before_ns": 3},
+        {"state": "observed", "at_ns": 6, "before_ns": None},
+        {"state": "healed", "at_ns": 9, "before_ns": 8},
+    ]
+    path.write_text("".join(json.dumps(common | row) + "\n" for row in rows))
+    (line,) = read_fault_lines(path)
+    assert (line.inject_began_ns, line.injected_ns) == (3, 5)
+    assert (line.heal_began_ns, line.healed_ns) == (8, 9)

@@ -1,22 +1,17 @@
-"""The proxy: bytes pass, are held back, and pass again; its API speaks Toxiproxy's."""
+"""The proxy of a drill: started by the guardian, asked with the run's token, on loopback alone."""
 
 import http.client
 import json
 import socket
 import time
 from collections.abc import Iterator
-from contextlib import suppress
 from urllib.parse import quote
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from harness.errors import HarnessError
 from harness.guardian.client import Guardian
 from harness.proxy.client import ProxyClient
-from harness.proxy.toxics import BadToxic, Latency, NoToxic, make_toxic
-from harness.seeds import stream
 from tests.world import EDGE, World
 
 
@@ -39,97 +34,41 @@ def ask(connection: socket.socket) -> float:
     return time.monotonic() - began_s
 
 
-def test_without_a_toxic_bytes_pass(world: World) -> None:
-    with socket.create_connection(world.listen, timeout=3) as connection:
-        assert max(ask(connection) for _ in range(20)) < 0.2
-
-
 def test_latency_acts_on_open_connections_and_ends_at_once(world: World) -> None:
-    with socket.create_connection(world.listen, timeout=3) as connection:
+    with socket.create_connection(world.listen, timeout=30) as connection:
         ask(connection)
-        world.proxy.add_toxic(
-            EDGE, {"name": "slow", "type": "latency", "attributes": {"latency": 300}}
-        )
+        latency: dict[str, object] = {"name": "slow", "type": "latency"}
+        latency["attributes"] = {"latency": 300}
+        world.proxy.add_toxic(EDGE, latency)
         assert ask(connection) >= 0.3
+        world.proxy.remove_toxic(EDGE, "slow")
+        world.proxy.add_toxic(EDGE, {**latency, "attributes": {"latency": 60_000}})
         connection.sendall(b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n")
         world.proxy.remove_toxic(EDGE, "slow")
-        began_s = time.monotonic()
         assert connection.recv(4096)
-        assert time.monotonic() - began_s < 0.25
     world.proxy.remove_toxic(EDGE, "slow")  # gone already: no error
 
 
-def test_order_is_kept_under_jitter(world: World) -> None:
-    """Ten requests in one go: their answers come in order, whatever the jitter."""
-    world.proxy.add_toxic(
-        EDGE, {"name": "j", "type": "latency", "attributes": {"latency": 50, "jitter": 50}}
-    )
-    try:
-        with socket.create_connection(world.listen, timeout=3) as connection:
-            for _ in range(10):
-                assert ask(connection) < 1
-    finally:
-        world.proxy.remove_toxic(EDGE, "j")
+def test_only_the_runs_token_may_ask(world: World) -> None:
+    assert status(world, "GET", "/version", None, "token") == 200
+    assert status(world, "GET", "/version", None, "wrong") == 403
+    assert status(world, "DELETE", f"/proxies/{quote(EDGE)}", None, "") == 403
 
 
-def test_a_refusing_upstream_ends_the_connection_at_once(world: World) -> None:
-    address = world.proxy.add("nowhere")
-    # Closed in order or reset: either way at once, and without a byte.
-    with socket.create_connection(address, timeout=3) as connection, suppress(ConnectionResetError):
-        assert connection.recv(1) == b""
+def test_a_drills_proxy_leads_nowhere_else(world: World) -> None:
+    asked = {"upstream": "192.0.2.1:80"}
+    assert status(world, "POST", f"/proxies/{quote(EDGE)}", asked, "token") == 400
+    assert status(world, "POST", "/proxies", {"name": "x", **asked}, "token") == 400
 
 
-@pytest.mark.parametrize(
-    ("method", "path", "body", "status"),
-    [
-        ("GET", "/version", None, 200),
-        ("GET", "/proxies/none", None, 404),
-        ("DELETE", "/proxies/none/toxics/x", None, 404),
-        ("POST", "/proxies", {"name": EDGE}, 409),
-        ("POST", "/proxies", {}, 400),
-        ("POST", f"/proxies/{EDGE}", {"upstream": "192.0.2.1:80"}, 400),
-        ("POST", f"/proxies/{EDGE}/toxics", {"type": "fog"}, 400),
-        (
-            "POST",
-            f"/proxies/{EDGE}/toxics",
-            {"type": "latency", "attributes": {"latency": -1}},
-            400,
-        ),
-        ("GET", "/nothing", None, 404),
-    ],
-)
-def test_the_api_speaks_toxiproxys_statuses(
-    world: World, method: str, path: str, body: object, status: int
-) -> None:
-    assert _status(world, method, path, body, "token") == status
-    assert _status(world, method, path, body, "wrong") == 403
-
-
-def _status(world: World, method: str, path: str, body: object, token: str) -> int:
+def status(world: World, method: str, path: str, body: object, token: str) -> int:
     host, _, port = world.proxy.base_url.removeprefix("http://").partition(":")
-    connection = http.client.HTTPConnection(host, int(port), timeout=3)
+    connection = http.client.HTTPConnection(host, int(port), timeout=30)
     data = b"" if body is None else json.dumps(body).encode()
-    connection.request(method, quote(path), data, {"X-Token": token})
-    status = connection.getresponse().status
+    connection.request(method, path, data, {"X-Token": token})
+    found = connection.getresponse().status
     connection.close()
-    return status
-
-
-@given(st.integers(0, 5000), st.integers(0, 1000))
-def test_latency_stays_within_its_jitter(latency_ms: int, jitter_ms: int) -> None:
-    dice = stream(1, "test")
-    toxic = make_toxic("latency", {"latency": latency_ms, "jitter": jitter_ms})
-    assert toxic == Latency(latency_ms, jitter_ms)
-    for _ in range(20):
-        delay_ms = toxic.delay_s(dice) * 1000
-        assert max(0, latency_ms - jitter_ms) - 1e-6 <= delay_ms <= latency_ms + jitter_ms + 1e-6
-    assert NoToxic().delay_s(dice) == 0
-
-
-@pytest.mark.parametrize("bad", [{"latency": "1"}, {"latency": True}, {"delay": 1}, [], None])
-def test_bad_attributes(bad: object) -> None:
-    with pytest.raises(BadToxic):
-        make_toxic("latency", bad)
+    return found
 
 
 def test_a_proxy_that_does_not_answer_is_a_harness_error() -> None:

@@ -20,17 +20,17 @@ SOURCES = sorted(
 # Floors of the harness, the lowest first: a module imports from its own room or from below.
 FLOORS = (
     ("harness.clock", "harness.seeds", "harness.units", "harness.errors", "harness.processes",
-     "harness.stopping", "harness.environment"),
+     "harness.stopping", "harness.environment", "harness.running"),
     ("harness.evidence", "harness.guardian", "harness.scenario.model", "harness.scenario.measures"),
     ("harness.proxy",),
     ("harness.faults",),
     ("harness.scenario",),
     ("harness.judge", "harness.load", "harness.nemesis"),
     ("harness.capacity",),
-    ("harness.target", "harness.plan", "harness.heal"),
+    ("harness.target", "harness.plan", "harness.heal", "harness.stop", "harness.safety"),
     ("harness.watch",),
     ("harness.report", "harness.drill", "harness.lender_up"),
-    ("harness.commands", "harness.find_capacity"),
+    ("harness.commands", "harness.find_capacity", "harness.chaos"),
     ("harness.cli",),
 )  # fmt: skip
 
@@ -43,6 +43,7 @@ IMPORTERS = {
         "harness.load.conversation",
         "harness.load.worker",
         "harness.load.sender",
+        "harness.load.alarm",
     ),
     "pyarrow": (
         "harness.evidence.columns", "harness.evidence.chunks", "harness.evidence.given",
@@ -51,6 +52,7 @@ IMPORTERS = {
         "tests.test_evidence",
     ),
     "yaml": ("harness.scenario.nodes",),
+    "chaoslib": ("harness.faults.toolkit_child",),
     "jinja2": ("harness.report.html",),
     "asyncpg": (
         "mock_lender.ledger.database",

@@ -215,7 +215,8 @@ def test_every_key_is_in_the_docs() -> None:
         "load.population.amounts", "load.patience.deadline",
         "load.patience.attempt_timeout", "load.patience.retries", "load.patience.pause",
         "load.patience.poll", "load.workers",
-        "phases", "faults", "expect", "abort", "lender.capacity.gateway_slots",
+        "phases", "faults", "expect", "abort", "safety.max_targets", "safety.blind_after",
+        "lender.capacity.gateway_slots",
         "lender.capacity.ledger_connections", "lender.capacity.bank_slots",
         "lender.capacity.bank_latency",
     ):  # fmt: skip

@@ -7,6 +7,8 @@ from pathlib import Path
 
 from harness.errors import TargetError
 from harness.faults.fault import DatabaseServer
+from harness.faults.network_fault import NetworkFault, Toxic
+from harness.faults.network_looks import Late
 from harness.guardian.client import Guardian
 from harness.proxy.client import start_proxy
 
@@ -19,10 +21,18 @@ class H(http.server.BaseHTTPRequestHandler):
         self.send_response(200); self.send_header("Content-Length", "2"); self.end_headers()
         self.wfile.write(b"ok")
     def log_message(self, *a): pass
+http.server.ThreadingHTTPServer.request_queue_size = 128
 s = http.server.ThreadingHTTPServer(("127.0.0.1", 0), H)
 print(s.server_address[1], flush=True)
 s.serve_forever()
 """
+
+
+def late(latency_s: float, jitter_s: float, name: str) -> NetworkFault:
+    """Answers over EDGE come late."""
+    attributes = (("latency", round(latency_s * 1000)), ("jitter", round(jitter_s * 1000)))
+    toxic = Toxic("latency", "downstream", attributes)
+    return NetworkFault(EDGE, toxic, Late(latency_s - jitter_s), name)
 
 
 class World:

@@ -6,7 +6,16 @@ one line here.
 
 from collections.abc import Mapping
 
-from harness.faults import business, database, database_sessions, network, process, service, site
+from harness.faults import (
+    business,
+    database,
+    database_sessions,
+    network,
+    process,
+    service,
+    site,
+    toolkit,
+)
 from harness.faults.fault import Fault
 from harness.faults.kind import FaultKind, Value
 from harness.scenario.model import FaultSpec
@@ -19,6 +28,7 @@ CATALOGUE: Mapping[tuple[str, str], FaultKind] = {
     **service.KINDS,
     **business.KINDS,
     **site.KINDS,
+    **toolkit.KINDS,
 }
 
 

@@ -158,6 +158,7 @@ def _killed(role: Role, remedy: str) -> FaultKind:
         observed=f"The killed server refuses; over when {remedy}.",
         undone="By the lender's own remedy; nothing of ours is left to undo.",
         cannot="A process kill is not a power cut: what the kernel holds is still written.",
+        replaces=True,
     )
 
 
@@ -170,6 +171,7 @@ def _frozen(role: Role, remedy: str) -> FaultKind:
         observed=f"The frozen server accepts and is silent; over when {remedy}.",
         undone="SIGCONT to the same processes, unless the lender has fenced them in the meantime.",
         cannot="Not a cut network: connections stay, and nothing is ever refused.",
+        replaces=True,
     )
 
 

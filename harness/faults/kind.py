@@ -23,7 +23,7 @@ class Parameter:
     names: a key of harness.faults.names.NAMES (`edge`, `replica`, `service`: a replica or bank)
     when the value must be one that the scenario's lender has. parse raises ValueError with what is
     allowed. example: a YAML value for the docs and the table of all faults, where there is no
-    default and no name will do.
+    default and no name will do. data: the value is a mapping, given to parse as it is.
     """
 
     key: str
@@ -34,12 +34,16 @@ class Parameter:
     required: bool = True
     names: str = ""
     example: object = None
+    data: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class FaultKind:
     """for_key: must `for` be given, may it, or is there nothing of ours to undo after a while?
-    edges: which edges of a lender must lead through the proxy for it, besides the one it names.
+    replaces: what it hits comes back as a new process, without what another fault had done to it:
+    no other fault may be on the same thing at the same time. needs: a module of an optional extra,
+    without which it can't be injected. edges: which edges of a lender must lead through the proxy
+    for it, besides the one it names.
 
     The rest is what docs/faults.md says of it, a sentence or two each: what it does; how it is seen
     from outside; how it is undone, also after a kill -9; what it can't do.
@@ -52,6 +56,8 @@ class FaultKind:
     observed: str
     undone: str
     cannot: str
+    replaces: bool = False
+    needs: str = ""
     edges: Callable[[FaultSpec, LenderSpec], Sequence[str]] | None = None
 
 

@@ -131,6 +131,7 @@ KINDS: Kinds = {
         observed="A connection of our own is refused.",
         undone="Started again at `for`; when the run is over there is no lender left to start.",
         cannot="A process kill is not a power cut: what the kernel holds is still written.",
+        replaces=True,
     ),
     ("process", "freeze"): FaultKind(
         (Parameter("target", "target", text, "a replica such as gateway-1", names="service"),),

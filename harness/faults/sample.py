@@ -5,9 +5,21 @@ from harness.errors import HarnessError
 from harness.faults.catalogue import CATALOGUE, fault_name
 from harness.faults.kind import Parameter, Value
 from harness.faults.names import NAMES
-from harness.scenario.model import FaultSpec, LenderSpec
+from harness.scenario.model import Capacity, FaultSpec, LenderSpec
 
 FOR_S = 4.0
+# The lender of `drawproof lender up`, whose names the examples use.
+LENDER = LenderSpec(
+    profile="full",
+    protections=(),
+    replicas=(("gateway", 2), ("risk", 2), ("compliance", 2), ("ledger", 2)),
+    capacity=Capacity(gateway_slots=16, ledger_connections=16, bank_slots=40, bank_latency_s=0.08),
+    tier_shares=(("own", 0.5), ("partner-a", 0.5)),
+    joint_own=(),
+    without_close=(),
+    standby_lost="degrade",
+    defects=(),
+)
 
 
 def sample_spec(

@@ -150,7 +150,7 @@ class Guardian:
         self._closed = True
         self._channel.close()
         try:
-            undo_all(self._run)
+            undo_all(self._run, "controller")
         finally:
             for proc in self._procs.values():
                 if start_ticks(proc.pid) == proc.start_ticks:

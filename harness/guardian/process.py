@@ -113,17 +113,24 @@ class GuardianProcess:
         return {}
 
     def clean_up(self) -> None:
-        """Undo, kill, remove: in this order, and each although the one before failed."""
+        """Undo, kill, remove: in this order, and each although the one before failed.
+
+        What could not be undone is tried again when all is killed: a fault goes with what it hit.
+        """
         try:
-            for line in undo_all(self._run):
-                print(line, file=sys.stderr, flush=True)
+            self._undo()
         finally:
             try:
                 kill_tree(os.getpid())
+                self._undo()
             finally:
                 for path in (*self._paths, self._run / "work"):
                     shutil.rmtree(path, ignore_errors=True)
                 (self._run / ".token").unlink(missing_ok=True)
+
+    def _undo(self) -> None:
+        for line in undo_all(self._run, "guardian"):
+            print(line, file=sys.stderr, flush=True)
 
 
 def _not_for_us(_number: int, _frame: FrameType | None) -> None:

@@ -2,14 +2,17 @@
 
     nothing                          a kill: there is nothing to undo
     continue  pid, start_ticks       SIGCONT a stopped process and all its descendants
-    http      method, url            loopback only; the run's token is added; refused is undone
+    http      method, url, body      loopback only; the run's token is added; refused is undone;
+                                     body: JSON, may be missing
     remove    path                   a file or folder of the run's own making
+    toolkit   experiment, env, limit_s   the roll-backs of a Chaos Toolkit experiment
     all       undos                  each of them, although another could not be done
 
 Standard library only.
 """
 
 import http.client
+import json
 import os
 import shutil
 import signal
@@ -18,18 +21,23 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+from harness.guardian.audit_log import AuditLog
+from harness.guardian.child import ask_toolkit
 from harness.guardian.journal import NAME, Journal
 from harness.processes import signal_tree, start_ticks
 
 ANSWER_WITHIN_S = 1.0
 
 
-def undo_all(run: Path) -> list[str]:
-    """Undo what the journal of a run says is pending; one line for each, done or not."""
-    journal = Journal(run / NAME)
+def undo_all(run: Path, role: str) -> list[str]:
+    """Undo what the journal of a run says is pending; one line for each, done or not. What is not
+    stays pending. role: who undoes, for the audit log."""
+    journal, log = Journal(run / NAME), AuditLog(run, role)
     lines = []
     for fault, undo in journal.pending():
+        log.note("undo", fault, "begun", more={"undo": undo})
         trouble = perform(undo, run)
+        log.note("undo", fault, trouble or "done")
         if trouble is None:
             journal.done(fault)
         lines.append(f"{fault}: {'undone' if trouble is None else trouble}")
@@ -46,7 +54,7 @@ def perform(undo: Mapping[str, Any], run: Path) -> str | None:
             signal_tree(undo["pid"], signal.SIGCONT)
         return None
     if kind == "http":
-        return _request(str(undo["method"]), str(undo["url"]), run)
+        return _request(str(undo["method"]), str(undo["url"]), undo.get("body"), run)
     if kind == "remove":
         path = Path(undo["path"])
         if path.is_dir() and not path.is_symlink():
@@ -54,13 +62,16 @@ def perform(undo: Mapping[str, Any], run: Path) -> str | None:
         else:
             path.unlink(missing_ok=True)
         return f"{path} is still there" if os.path.lexists(path) else None
+    if kind == "toolkit":
+        well, detail = ask_toolkit("rollbacks", undo["experiment"], undo["env"], undo["limit_s"])
+        return None if well else detail
     if kind == "all":
         troubles = [trouble for one in undo["undos"] if (trouble := perform(one, run))]
         return "; ".join(troubles) or None
     return f"unknown undo {kind!r}"
 
 
-def _request(method: str, url: str, run: Path) -> str | None:
+def _request(method: str, url: str, body: object, run: Path) -> str | None:
     parts = urlsplit(url)
     if parts.hostname != "127.0.0.1" or parts.port is None:
         return f"{url} is not on loopback"
@@ -70,7 +81,9 @@ def _request(method: str, url: str, run: Path) -> str | None:
         token = ""
     connection = http.client.HTTPConnection(parts.hostname, parts.port, timeout=ANSWER_WITHIN_S)
     try:
-        connection.request(method, parts.path, headers={"X-Token": token})
+        headers = {"X-Token": token, "Content-Type": "application/json"}
+        data = None if body is None else json.dumps(body).encode()
+        connection.request(method, parts.path, data, headers)
         status = connection.getresponse().status
     except ConnectionRefusedError:
         return None  # what was faulted is gone, and the fault with it

@@ -16,6 +16,8 @@ FIELDS = {
     "healed": "healed_ns",
     "observed_healed": "heal_observed_ns",
 }
+# When the call began whose end the state dates.
+BEGINNINGS = {"injected": "inject_began_ns", "healed": "heal_began_ns"}
 
 
 def read_fault_lines(path: Path) -> tuple[FaultLine, ...]:
@@ -35,9 +37,10 @@ def read_fault_lines(path: Path) -> tuple[FaultLine, ...]:
             {
                 "name": row["fault"],
                 "edge_or_replica": row["edge_or_replica"],
-                "healer": row["healer"],
+                # Runs from before there were healers had only faults that the nemesis ended.
+                "healer": row.get("healer", "nemesis"),
                 "failure": None,
-                **dict.fromkeys(FIELDS.values()),
+                **dict.fromkeys([*FIELDS.values(), *BEGINNINGS.values()]),
             },
         )
         field = FIELDS.get(row["state"])
@@ -45,4 +48,6 @@ def read_fault_lines(path: Path) -> tuple[FaultLine, ...]:
             life["failure"] = row["detail"]
         elif life[field] is None or field == "last_observed_ns":
             life[field] = row["at_ns"]
+            if row["state"] in BEGINNINGS:
+                life[BEGINNINGS[row["state"]]] = row.get("before_ns")
     return tuple(FaultLine(**life) for life in found.values())

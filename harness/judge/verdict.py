@@ -214,9 +214,12 @@ def _fault(view: RunView, parts: Parts, fault: FaultLine) -> dict[str, Any]:
     return {
         "name": fault.name,
         "injected_s": _since(view, fault.injected_ns),
+        "inject_call_s": [_since(view, fault.inject_began_ns), _since(view, fault.injected_ns)],
         "observed": fault.observed_ns is not None,
         "observed_s": _since(view, fault.observed_ns),
+        "last_observed_s": _since(view, fault.last_observed_ns or fault.observed_ns),
         "healed_s": _since(view, fault.healed_ns),
+        "heal_call_s": [_since(view, fault.heal_began_ns), _since(view, fault.healed_ns)],
         "heals": fault.healer != "nobody",
         "healer": fault.healer,
         "heal_observed": fault.heal_observed_ns is not None,

@@ -47,6 +47,9 @@ class FaultLine:
     healed_ns: int | None
     heal_observed_ns: int | None
     failure: str | None
+    # When the calls began that ended at injected_ns and healed_ns: the truth lies in between.
+    inject_began_ns: int | None = None
+    heal_began_ns: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -25,7 +25,7 @@ from harness.seeds import Dice
 
 WARM = 256
 GC_OBJECTS = 100_000
-BEAT_NS = 10_000_000
+BEAT_NS = 5_000_000
 FLUSH_S = 0.5
 LOOK_S = 0.5
 LOOK_LEAD_S = 0.6

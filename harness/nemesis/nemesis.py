@@ -2,51 +2,82 @@
 
 For each fault: its undo goes to the journal, it is injected, watched until it is seen to bite,
 watched now and then while it lasts, healed, and watched until it is seen to be gone. Every
-transition is a line in faults.jsonl. Whatever happens, what was injected is healed at the end.
+transition is a line in faults.jsonl, every call one in audit.log. Whatever happens, what was
+injected is healed at the end.
+
+Looks are made beside: a long one at one fault never keeps another waiting. Whatever follows from
+them is done in the one thread.
 """
 
+import contextlib
 import json
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from harness.clock import NS_PER_S
-from harness.errors import DrawproofError
+from harness.errors import DrawproofError, SafetyError, TargetError
 from harness.faults.fault import Fault, Sighting, Surroundings
+from harness.guardian.audit_log import AuditLog
 from harness.guardian.journal import Journal
+from harness.guardian.undo import perform
 from harness.nemesis.schedule import Planned, schedule
 
 TICK_S = 0.05
 BITE_LOOK_S = 0.1
 KEEP_LOOK_S = 0.5
 HEAL_WITHIN_S = 8.0
+LOOKS_AT_ONCE = 4
+HIT = ("pid", "start_ticks")
 
 
 @dataclass
 class Life:
-    """Where one fault is in its life."""
+    """Where one fault is in its life. heal_due_ns: when it is planned to be healed."""
 
     fault: Fault
     injected_ns: int | None = None
     bites: bool = False
+    heal_due_ns: int | None = None
     healed_ns: int | None = None
     over: bool = False
     next_look_ns: int = 0
+    look: "Future[Sighting] | None" = None
+    look_began_ns: int = 0
+
+    @property
+    def active(self) -> bool:
+        """Injected, and neither healed nor over."""
+        return self.injected_ns is not None and self.healed_ns is None and not self.over
 
 
 class Nemesis:
-    """Runs in a thread of the controller from `start` to `stop`."""
+    """Runs in a thread of the controller from `start` to `stop`.
+
+    max_targets: how many distinct edges, replicas or banks may be faulted at once, whatever the
+    schedule says; None: as many as it says.
+    """
 
     def __init__(
-        self, faults: Sequence[Planned], around: Surroundings, journal: Journal, path: Path
+        self,
+        faults: Sequence[Planned],
+        around: Surroundings,
+        journal: Journal,
+        path: Path,
+        max_targets: int | None = None,
     ) -> None:
         self._faults = faults
         self._around = around
         self._journal = journal
         self._path = path
+        self._log = AuditLog(path.parent, "nemesis")
+        self._max_targets = max_targets
         self._lives = [Life(fault) for fault, _, _ in faults]
+        self._looks = ThreadPoolExecutor(LOOKS_AT_ONCE, "look")
         self._failure: str | None = None
         self._abandoned = False
         self._stopping = threading.Event()
@@ -63,11 +94,7 @@ class Nemesis:
 
     def active(self) -> list[str]:
         """Names of the faults that are injected and not yet healed."""
-        return [
-            life.fault.name
-            for life in self._lives
-            if life.injected_ns is not None and life.healed_ns is None and not life.over
-        ]
+        return [life.fault.name for life in self._lives if life.active]
 
     def failure(self) -> str | None:
         """Why the drill must be aborted: a fault that could not be injected, or would not heal."""
@@ -82,18 +109,21 @@ class Nemesis:
         self._stopping.set()
         if self._thread is not None:
             self._thread.join()
+        self._looks.shutdown(wait=True)
 
     def _run(self, t0_ns: int) -> None:
         steps = list(schedule(self._faults, t0_ns))
+        for step in steps:
+            if step.action == "heal":
+                self._lives[step.number].heal_due_ns = step.at_ns
         try:
             while not self._stopping.is_set():
                 while steps and steps[0].at_ns <= time.monotonic_ns():
                     step = steps.pop(0)
                     life = self._lives[step.number]
                     (self._inject if step.action == "inject" else self._heal)(life)
-                next_ns = steps[0].at_ns if steps else None
-                self._look_around(next_ns)
-                self._stopping.wait(self._pause_s(next_ns))
+                self._look_around()
+                self._stopping.wait(self._pause_s(steps[0].at_ns if steps else None))
         except (DrawproofError, OSError) as exc:
             self._failure = f"a fault could not be handled: {exc}"
         finally:
@@ -105,59 +135,116 @@ class Nemesis:
         return max(0.0, min(TICK_S, (next_ns - time.monotonic_ns()) / NS_PER_S))
 
     def _inject(self, life: Life) -> None:
-        self._journal.plan(life.fault.name, life.fault.undo(self._around))
+        fault = life.fault
+        self._check_targets(fault)
+        undo = fault.undo(self._around)
+        self._journal.plan(fault.name, undo)
+        more = {**self._hit(fault), **{k: undo[k] for k in HIT if k in undo}, "undo": undo}
+        self._log.note("inject", fault.name, "begun", on=fault.edge_or_replica, more=more)
         before_ns = time.monotonic_ns()
-        life.fault.inject(self._around)
+        try:
+            self._logged("inject", fault, lambda: fault.inject(self._around))
+        except (DrawproofError, OSError):
+            # It may have done half of its work: what is in the journal is undone at once.
+            if perform(undo, self._path.parent) is None:
+                self._journal.done(fault.name)
+            raise
         life.injected_ns = time.monotonic_ns()
         self._note(life, "injected", life.injected_ns, "", before_ns)
 
+    def _check_targets(self, fault: Fault) -> None:
+        """The plan was checked, but a lender slow to get over one fault has it longer."""
+        on = {life.fault.edge_or_replica for life in self._lives if life.active}
+        if self._max_targets is not None and len(on | {fault.edge_or_replica}) > self._max_targets:
+            raise SafetyError(
+                f"{fault.name} would be on target {len(on) + 1} at once, and "
+                f"safety.max_targets is {self._max_targets}: {', '.join(sorted(on))} still are"
+            )
+
+    def _hit(self, fault: Fault) -> dict[str, Any]:
+        """Which process a fault on a replica or bank is about to hit."""
+        with contextlib.suppress(DrawproofError):
+            return dict(zip(HIT, self._around.replica_pid(fault.edge_or_replica), strict=True))
+        return {}
+
+    def _logged(self, what: str, fault: Fault, call: Callable[[], None]) -> None:
+        """One call, and how it went."""
+        try:
+            call()
+        except (DrawproofError, OSError) as exc:
+            self._log.note(what, fault.name, f"{exc}", on=fault.edge_or_replica)
+            raise
+        self._log.note(what, fault.name, "done", on=fault.edge_or_replica)
+
     def _heal(self, life: Life) -> None:
+        fault = life.fault
         if life.injected_ns is None or life.healed_ns is not None:
             return
+        self._log.note("heal", fault.name, "begun", on=fault.edge_or_replica)
         before_ns = time.monotonic_ns()
-        life.fault.heal(self._around)
+        self._logged("heal", fault, lambda: fault.heal(self._around))
         life.healed_ns = time.monotonic_ns()
+        life.next_look_ns = 0
         self._note(life, "healed", life.healed_ns, "", before_ns)
 
-    def _look_around(self, next_ns: int | None = None) -> None:
-        """Look at what is due to be looked at; none is begun that would delay the next step."""
-        # Who has not been seen to bite yet comes first: a long look at another must not hide how a
-        # short fault began.
-        for life in sorted(self._lives, key=lambda life: life.bites):
+    def _look_around(self) -> None:
+        """Take what looks have come back, and begin those that are due."""
+        for life in self._lives:
+            if life.look is not None and life.look.done():
+                self._take(life)
+        for life in self._lives:
             now_ns = time.monotonic_ns()
-            if life.injected_ns is None or life.over or now_ns < life.next_look_ns:
+            if life.injected_ns is None or life.over or life.look or now_ns < life.next_look_ns:
                 continue
-            if next_ns is None or now_ns + life.fault.look_s_max * NS_PER_S < next_ns:
+            # One begun before its own heal and ended after it would say neither.
+            ready_ns = now_ns + life.fault.look_s_max * NS_PER_S
+            due_ns = life.heal_due_ns if life.healed_ns is None else None
+            if due_ns is None or ready_ns < due_ns:
                 self._look(life)
 
     def _look(self, life: Life) -> None:
-        """One look from outside, and what follows from it."""
-        injected_ns = life.injected_ns or 0
-        sighting = life.fault.observe(self._around)
+        life.look_began_ns = time.monotonic_ns()
+        life.look = self._looks.submit(life.fault.observe, self._around)
+
+    def _take(self, life: Life) -> None:
+        """One look from outside, and what follows from it. Waits for it."""
+        if life.look is None:
+            return
+        looked, life.look = life.look, None
+        sighting = looked.result()
         # A remedy of the target's own may be seen at any time: look often.
         keep = life.bites and life.healed_ns is None and life.fault.healer != "target"
         life.next_look_ns = time.monotonic_ns() + int(
             (KEEP_LOOK_S if keep else BITE_LOOK_S) * NS_PER_S
         )
         if life.healed_ns is None:
+            self._while_injected(life, sighting)
+        elif life.look_began_ns < life.healed_ns:
             if sighting.bites:
-                state = "last_observed" if life.bites else "observed"
-                life.bites = True
-                self._note(life, state, sighting.at_ns, sighting.detail)
-            elif life.bites and sighting.bites is False and life.fault.healer == "target":
-                self._gone(life, sighting)
-            elif not life.bites and self._late(injected_ns, life.fault.bites_within_s):
-                life.over = True
-                self._note(
-                    life, "failed", sighting.at_ns,
-                    f"never observed within {life.fault.bites_within_s:g} s: {sighting.detail}",
-                )  # fmt: skip
+                self._bites(life, sighting)
         elif sighting.bites is False:
             self._gone(life, sighting)
         elif self._late(life.healed_ns, HEAL_WITHIN_S):
             life.over = True
             self._failure = f"{life.fault.name} would not heal: {sighting.detail}"
             self._note(life, "failed", sighting.at_ns, self._failure)
+
+    def _while_injected(self, life: Life, sighting: Sighting) -> None:
+        if sighting.bites:
+            self._bites(life, sighting)
+        elif life.bites and sighting.bites is False and life.fault.healer == "target":
+            self._gone(life, sighting)
+        elif not life.bites and self._late(life.injected_ns or 0, life.fault.bites_within_s):
+            life.over = True
+            self._note(
+                life, "failed", sighting.at_ns,
+                f"never observed within {life.fault.bites_within_s:g} s: {sighting.detail}",
+            )  # fmt: skip
+
+    def _bites(self, life: Life, sighting: Sighting) -> None:
+        state = "last_observed" if life.bites else "observed"
+        life.bites = True
+        self._note(life, state, sighting.at_ns, sighting.detail)
 
     def _gone(self, life: Life, sighting: Sighting) -> None:
         life.over = True
@@ -176,16 +263,27 @@ class Nemesis:
                 if life.fault.healer == "nemesis":
                     self._heal(life)
                 elif life.bites and not life.over:
-                    self._look(life)  # its last sighting
+                    self._last_look(life)
             except (DrawproofError, OSError) as exc:
                 # The others are healed all the same.
                 self._failure = self._failure or f"a fault could not be healed: {exc}"
+        longest_s = max((life.fault.look_s_max for life in self._lives), default=0.0)
+        give_up_ns = time.monotonic_ns() + (HEAL_WITHIN_S + longest_s * 2) * NS_PER_S
         try:
-            while any(life.healed_ns is not None and not life.over for life in self._lives):
+            while left := [life for life in self._lives if life.healed_ns and not life.over]:
                 self._look_around()
                 time.sleep(TICK_S)
+                if time.monotonic_ns() > give_up_ns:
+                    raise TargetError(f"no look says that {left[0].fault.name} is gone")
         except (DrawproofError, OSError) as exc:
             self._failure = self._failure or f"a fault could not be healed: {exc}"
+
+    def _last_look(self, life: Life) -> None:
+        """At what nobody heals, or not in time."""
+        self._take(life)
+        if not life.over:
+            self._look(life)
+            self._take(life)
 
     def _note(
         self, life: Life, state: str, at_ns: int, detail: str, before_ns: int | None = None

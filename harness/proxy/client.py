@@ -1,9 +1,10 @@
-"""Talks to the proxy's API: Toxiproxy's, plus the run's token."""
+"""Talks to the proxy's API. It says nothing that Toxiproxy itself would not understand."""
 
 import http.client
 import json
 import sys
 import time
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote, urlsplit
@@ -14,6 +15,8 @@ from harness.guardian.client import Guardian
 NAME = "proxy"
 ANSWER_WITHIN_S = 3.0
 UP_WITHIN_S = 10.0
+# Toxiproxy makes no proxy without an upstream. Nothing listens on port 1.
+NOWHERE = "127.0.0.1:1"
 
 
 class ProxyClient:
@@ -24,25 +27,30 @@ class ProxyClient:
         self._token = token
 
     def add(self, name: str) -> tuple[str, int]:
-        """A proxy without an upstream yet; where it listens."""
-        host, _, port = self._ask("POST", "/proxies", {"name": name})["listen"].rpartition(":")
+        """A proxy that leads nowhere yet; where it listens."""
+        asked = {"name": name, "listen": "127.0.0.1:0", "upstream": NOWHERE}
+        host, _, port = self._ask("POST", "/proxies", asked)["listen"].rpartition(":")
         return host, int(port)
 
     def set_upstream(self, name: str, host: str, port: int) -> None:
-        """From now on new connections lead there."""
-        self._ask("POST", f"/proxies/{quote(name, safe='')}", {"upstream": f"{host}:{port}"})
+        """From now on connections lead there."""
+        self._ask("POST", _path(name), {"upstream": f"{host}:{port}"})
 
-    def add_toxic(self, name: str, toxic: dict[str, object]) -> None:
+    def set_enabled(self, name: str, enabled: bool) -> None:
+        """Does it take connections, or refuse them?"""
+        self._ask("POST", _path(name), {"enabled": enabled})
+
+    def add_toxic(self, name: str, toxic: Mapping[str, object]) -> None:
         """A toxic in Toxiproxy's JSON."""
-        self._ask("POST", f"/proxies/{quote(name, safe='')}/toxics", toxic)
+        self._ask("POST", f"{_path(name)}/toxics", toxic)
 
     def remove_toxic(self, name: str, toxic: str) -> None:
         """One that is gone already is no error."""
-        self._ask("DELETE", urlsplit(self.toxic_url(name, toxic)).path, None, gone_is_fine=True)
+        self._ask("DELETE", _path(name, toxic), None, gone_is_fine=True)
 
-    def toxic_url(self, name: str, toxic: str) -> str:
-        """Where to DELETE a toxic."""
-        return f"{self.base_url}/proxies/{quote(name, safe='')}/toxics/{quote(toxic, safe='')}"
+    def url(self, name: str, toxic: str | None = None) -> str:
+        """Where a proxy, or a toxic of it, is changed or deleted."""
+        return self.base_url + _path(name, toxic)
 
     def _ask(
         self, method: str, path: str, body: object, *, gone_is_fine: bool = False
@@ -53,7 +61,8 @@ class ProxyClient:
         )
         try:
             data = b"" if body is None else json.dumps(body).encode()
-            connection.request(method, path, data, {"X-Token": self._token})
+            headers = {"X-Token": self._token, "Content-Type": "application/json"}
+            connection.request(method, path, data, headers)
             response = connection.getresponse()
             answer = response.read(1_000_000)
         except (OSError, http.client.HTTPException) as exc:
@@ -64,6 +73,11 @@ class ProxyClient:
             raise HarnessError(f"the proxy refused {method} {path}: {answer[:200]!r}")
         found: dict[str, Any] = json.loads(answer) if answer else {}
         return found
+
+
+def _path(name: str, toxic: str | None = None) -> str:
+    path = f"/proxies/{quote(name, safe='')}"
+    return path if toxic is None else f"{path}/toxics/{quote(toxic, safe='')}"
 
 
 def start_proxy(guardian: Guardian, run: Path, token: str, seed: int) -> ProxyClient:

@@ -1,165 +1,172 @@
-"""Bytes through one proxy: a pair of connections, and the toxics that act on them now.
+"""One direction of one connection: what is read from one side is written to the other.
 
-A toxic acts on connections that are open already, pooled ones too. When it is removed, what it
-held back passes at once, in order.
+Without a toxic the source writes straight into the target's transport. With toxics bytes go
+through a chain of stages, which follows the proxy's list of toxics on open connections too. A
+source is read no further while its target has too much to write, or too much is held here.
 """
 
 import asyncio
-import random
-from collections import deque
-from typing import cast
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Protocol
 
-from harness.proxy.toxics import NoToxic, Toxic
+from harness.proxy.described import Described
+from harness.proxy.side import Side
+from harness.proxy.stages import Outlet, Stage, Tail
+from harness.proxy.toxics import Memory, Verb
 
-HELD_BYTES_MAX = 256 * 1024
-CONNECT_S = 5.0
+# A link may hold so much for its toxics; beyond the total, only so little.
+LINK_BYTES_MAX = 4 * 2**20
+LINK_BYTES_LEAST = 128 * 2**10
+TOTAL_BYTES_MAX = 256 * 2**20
+
+
+@dataclass(slots=True)
+class Holdings:
+    """What all links of a process hold together."""
+
+    held_bytes: int = 0
+
+
+class Owner(Protocol):
+    """The connection that a link belongs to."""
+
+    def acts(self, toxic: Described) -> bool:
+        """Has the toxicity chosen this connection?"""
+
+    def remember(self, toxic: Described, now_s: float) -> Memory:
+        """A fresh memory for a toxic that begins to act."""
+
+    def cut(self, verb: Verb) -> None:
+        """Close or reset both sides."""
+
+    def ended(self, link: "Link") -> None:
+        """All that this direction had has been written."""
 
 
 class Link:
-    """One direction of one connection."""
+    """From `source` to `target`."""
 
-    def __init__(self, source: "Side", target: "Side", dice: random.Random) -> None:
-        self.toxic: Toxic = NoToxic()
-        self._source = source
-        self._target = target
-        self._dice = dice
-        self._held: deque[tuple[float, bytes]] = deque()
-        self._held_bytes = 0
-        self._timer: asyncio.TimerHandle | None = None
-        self._ended = False
+    def __init__(self, source: Side, target: Side, owner: Owner, holdings: Holdings) -> None:
+        self.done = False  # the target has been told that nothing more comes
+        self.full = False
+        self.lost_bytes = 0
+        self.held_bytes = 0
+        self.source = source
+        self.target = target
+        self._owner = owner
+        self._holdings = holdings
+        self._stages: list[Stage] = []
+        self._dead = False
 
-    @property
-    def alive(self) -> bool:
-        """Is there still a connection to act on?"""
-        return self._target.transport is not None
+    def follow(self, toxics: Sequence[Described]) -> None:
+        """From now on these act, in this order, and no others."""
+        acting = [toxic for toxic in toxics if self._owner.acts(toxic)]
+        self._let_go({toxic.name for toxic in acting})
+        if self._dead:
+            return
+        known = {stage.name: stage for stage in self._stages}
+        self._stages = self._chain(acting, known)
+        self._route()
+        for stage, toxic in zip(self._stages, acting, strict=True):
+            if stage.name in known:
+                stage.change(toxic.toxic)
+            else:
+                stage.run()
+
+    def _let_go(self, names: set[str]) -> None:
+        """The last first: what one lets go of must not overtake what a later one holds."""
+        leaving: list[Stage] = []
+        for number in range(len(self._stages) - 1, -1, -1):
+            stage = self._stages[number]
+            if stage.name not in names:
+                if number:
+                    self._stages[number - 1].next = stage.next
+                leaving.append(stage)
+        self._stages = [stage for stage in self._stages if stage.name in names]
+        for stage in leaving:
+            stage.leave()
+
+    def _chain(self, acting: Sequence[Described], known: Mapping[str, Stage]) -> list[Stage]:
+        """One stage a toxic, each with the one after it as its next."""
+        now_s = asyncio.get_running_loop().time()
+        stages: list[Stage] = []
+        following: Outlet = self
+        for toxic in reversed(acting):
+            stage = known.get(toxic.name)
+            if stage is None:
+                memory = self._owner.remember(toxic, now_s)
+                stage = Stage(toxic.name, toxic.toxic, memory, self, following)
+            stage.next = following
+            following = stage
+            stages.append(stage)
+        return stages[::-1]
+
+    def _route(self) -> None:
+        """Where the source's bytes go."""
+        if self._dead or self.target.transport is None:
+            self.source.out = self._too_late
+        elif self._stages:
+            self.source.out = self._stages[0].feed
+        else:
+            self.source.out = self.target.transport.write
+
+    def came(self, tail: Tail) -> None:
+        """The source has no more."""
+        if not self._dead:
+            (self._stages[0] if self._stages else self).finish(tail)
+
+    # -- the outlet of the last stage ---------------------------------------------------------
 
     def feed(self, data: bytes) -> None:
-        """Bytes have come from the source; pass them on when their time has come."""
-        delay_s = self.toxic.delay_s(self._dice)
-        if not delay_s and not self._held:
-            self._target.write(data)
-            return
-        loop = asyncio.get_running_loop()
-        due_s = loop.time() + delay_s
-        if self._held:
-            due_s = max(due_s, self._held[-1][0])
-        self._held.append((due_s, data))
-        self._held_bytes += len(data)
-        if self._held_bytes > HELD_BYTES_MAX:
-            self._source.pause()
-        self._arm()
+        if not self._dead and self.target.transport is not None:
+            self.target.transport.write(data)
 
-    def end(self) -> None:
-        """The source has no more: its target hears of it after what is held."""
-        self._ended = True
-        if not self._held:
-            self._target.finish()
+    def finish(self, tail: Tail) -> None:
+        """The end has come through all stages."""
+        if tail == "reset":
+            self._owner.cut("reset")
+        elif not self._dead:
+            self.done = True
+            self._owner.ended(self)
 
-    def set_toxic(self, toxic: Toxic) -> None:
-        """From now on. Without one, what is held passes at once."""
-        self.toxic = toxic
-        if isinstance(toxic, NoToxic):
-            self._let_go(all_of_it=True)
+    def _too_late(self, data: bytes) -> None:
+        self.lost_bytes += len(data)
 
-    def _arm(self) -> None:
-        if self._timer is None and self._held:
-            loop = asyncio.get_running_loop()
-            self._timer = loop.call_at(self._held[0][0], self._due)
+    # -- what stages ask of their keeper ------------------------------------------------------
 
-    def _due(self) -> None:
-        self._timer = None
-        self._let_go(all_of_it=False)
+    def keep(self, size: int) -> None:
+        self.held_bytes += size
+        self._holdings.held_bytes += size
+        if size > 0:
+            most = LINK_BYTES_MAX
+            if self._holdings.held_bytes > TOTAL_BYTES_MAX:
+                most = LINK_BYTES_LEAST
+            if self.held_bytes > most:
+                self.source.hold(held=True)
+        elif self.held_bytes <= LINK_BYTES_LEAST:
+            self.source.hold(held=False)
 
-    def _let_go(self, *, all_of_it: bool) -> None:
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
-        # A loop's timer may fire a clock tick early.
-        now_s = asyncio.get_running_loop().time() + 0.0005
-        while self._held and (all_of_it or self._held[0][0] <= now_s):
-            _, data = self._held.popleft()
-            self._held_bytes -= len(data)
-            self._target.write(data)
-        if self._held_bytes <= HELD_BYTES_MAX:
-            self._source.resume()
-        if self._held:
-            self._arm()
-        elif self._ended:
-            self._target.finish()
+    def lose(self, size: int) -> None:
+        self.lost_bytes += size
 
+    def cut(self, verb: Verb) -> None:
+        self._owner.cut(verb)
 
-class Side(asyncio.Protocol):
-    """One end of a connection through the proxy."""
+    # -- what its target says -----------------------------------------------------------------
 
-    def __init__(self) -> None:
-        self.transport: asyncio.Transport | None = None
-        self.link: Link | None = None
-        self.peer: Side | None = None
-        self._early: list[bytes] = []
-        self._paused = False
+    def target_full(self, full: bool) -> None:
+        """The target has too much to write, or has room again."""
+        self.full = full
+        self.source.hold(clogged=full)
+        if not full and self._stages:
+            self._stages[-1].run()
 
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        # uvloop's transports are no subclasses of asyncio's, but do what those do.
-        self.transport = cast(asyncio.Transport, transport)
-
-    def data_received(self, data: bytes) -> None:
-        if self.link is None:
-            self._early.append(data)
-        else:
-            self.link.feed(data)
-
-    def join(self, link: Link, peer: "Side") -> None:
-        """The other end is there: what came before it goes first."""
-        self.link, self.peer = link, peer
-        for data in self._early:
-            link.feed(data)
-        self._early.clear()
-
-    def eof_received(self) -> bool:
-        if self.link is not None:
-            self.link.end()
-        return True
-
-    def connection_lost(self, exc: Exception | None) -> None:
-        self.transport = None
-        if self.peer is not None:
-            if exc is not None:
-                self.peer.abort()
-            elif self.link is not None:
-                self.link.end()
-
-    def pause_writing(self) -> None:
-        if self.peer is not None:
-            self.peer.pause()
-
-    def resume_writing(self) -> None:
-        if self.peer is not None:
-            self.peer.resume()
-
-    def write(self, data: bytes) -> None:
-        if self.transport is not None and not self.transport.is_closing():
-            self.transport.write(data)
-
-    def finish(self) -> None:
-        """Half-close, so that the answer to the last request still passes; close at the second."""
-        if self.transport is None or self.transport.is_closing():
-            return
-        if self.peer is None or self.peer.transport is None or not self.transport.can_write_eof():
-            self.transport.close()
-        else:
-            self.transport.write_eof()
-
-    def pause(self) -> None:
-        # A transport may be paused and resumed only in turn.
-        if self.transport is not None and not self._paused:
-            self._paused = True
-            self.transport.pause_reading()
-
-    def resume(self) -> None:
-        if self.transport is not None and self._paused and not self.transport.is_closing():
-            self._paused = False
-            self.transport.resume_reading()
-
-    def abort(self) -> None:
-        if self.transport is not None:
-            self.transport.abort()
+    def kill(self) -> None:
+        """Nobody is there to write to: let go of everything, and read on to see the end."""
+        self._dead = True
+        stages, self._stages = self._stages, []
+        for stage in stages:
+            stage.kill()
+        self._route()
+        self.source.hold(held=False, clogged=False)

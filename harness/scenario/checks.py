@@ -1,6 +1,7 @@
 """What can only be checked of a scenario as a whole."""
 
 from harness.errors import Problem
+from harness.scenario.fault_checks import most_at_once
 from harness.scenario.model import Scenario
 from harness.scenario.nodes import Book, Node
 
@@ -25,6 +26,12 @@ def check(book: Book, root: Node, scenario: Scenario) -> None:
             "at most the deadline",
         )  # fmt: skip
     _check_trace(book, root, scenario)
+    most, when_s = most_at_once(scenario.faults)
+    if scenario.safety.max_targets is not None and most > scenario.safety.max_targets:
+        book.add(
+            root, "safety.max_targets", f"{most} things faulted at once, at {when_s:g} s",
+            f"{scenario.safety.max_targets} at most, as the scenario itself says",
+        )  # fmt: skip
     journey = scenario.load.journey
     if journey.repay and journey.repay_after_low_s >= scenario.phases.load_s:
         book.add(

@@ -33,19 +33,21 @@ def load_scenario(path: Path, overrides: Sequence[str], profile: str | None) -> 
     if profile is not None:
         override(root, f"lender.profile={profile}")
     book, beside = Book(), Beside(path.parent)
-    found = fields(book, root, "", KEYS, ("abort",))
+    found = fields(book, root, "", KEYS, ("abort", "safety"))
     phases = sections.phases(book, found.get("phases"))
     lender = sections.lender(book, found.get("lender"))
+    seed = sections.seed(book, found.get("seed"))
     scenario = Scenario(
         name=sections.name(book, found.get("name")),
         cause=sections.cause(book, found.get("cause")),
-        seed=sections.seed(book, found.get("seed")),
+        seed=seed,
         lender=lender,
         load=sections.load(book, found.get("load"), phases, beside),
         phases=phases,
-        faults=sections.faults(book, found.get("faults"), phases, lender),
+        faults=sections.faults(book, found.get("faults"), phases, lender, seed),
         expect=sections.expect(book, found.get("expect")),
         abort=sections.abort(book, found.get("abort")),
+        safety=sections.safety(book, found.get("safety")),
     )
     book.close()
     check(book, root, scenario)

@@ -201,6 +201,10 @@ class PhasePlan:
         lengths = (self.warmup_s, self.baseline_s, self.fault_s, self.watch_s)
         return sum(lengths[: (*PHASES, "drain").index(phase)])
 
+    def end_s(self, phase: str) -> float:
+        """When a phase with load ends, seconds from t = 0."""
+        return self.start_s((*PHASES, "drain")[PHASES.index(phase) + 1])
+
     @property
     def load_s(self) -> float:
         """How long load is offered, seconds."""
@@ -258,6 +262,15 @@ class AbortRule:
 
 
 @dataclass(frozen=True, slots=True)
+class SafetySpec:
+    """max_targets: how many distinct edges, replicas or banks may be faulted at once; None: as many
+    as the faults say. blind_after_s: without any outcome for so long the drill is aborted."""
+
+    max_targets: int | None = None
+    blind_after_s: float = 6.0
+
+
+@dataclass(frozen=True, slots=True)
 class Scenario:
     """A whole scenario."""
 
@@ -270,3 +283,4 @@ class Scenario:
     faults: tuple[FaultSpec, ...]
     expect: tuple[Expectation, ...]
     abort: tuple[AbortRule, ...]
+    safety: SafetySpec = SafetySpec()

@@ -22,3 +22,17 @@ def moment(plan: PhasePlan) -> Callable[[object], float]:
         return at_s
 
     return parse
+
+
+def inside_its_phase(plan: PhasePlan) -> Callable[[object], float]:
+    """The same, where the moment must lie in the phase that it names."""
+
+    def parse(text: object) -> float:
+        at_s = moment(plan)(text)
+        phase = str(text).partition("+")[0].strip()
+        if at_s >= plan.end_s(phase):
+            length_s = plan.end_s(phase) - plan.start_s(phase)
+            raise ValueError(f"a moment inside its phase: {phase} lasts {length_s:g} s")
+        return at_s
+
+    return parse

@@ -137,6 +137,41 @@ def value(
         return default
 
 
+def data_value(
+    book: Book, node: Node | None, path: str, parse_it: Callable[[Any], T], default: T
+) -> T:
+    """A whole tree, read by `parse_it`, whose ValueError says what is allowed."""
+    if node is None:
+        return default
+    try:
+        return parse_it(_data(node))
+    except (ValueError, TypeError) as exc:
+        book.add(node, path, shown(node), str(exc))
+        return default
+
+
+def _data(node: Node) -> Any:
+    if isinstance(node, yaml.MappingNode):
+        return {str(key.value): _data(child) for key, child in node.value}
+    if isinstance(node, yaml.SequenceNode):
+        return [_data(child) for child in node.value]
+    return plain(node)
+
+
+def key_names(node: Node) -> list[str]:
+    """The keys of a mapping, as text; none of anything else."""
+    mapping = isinstance(node, yaml.MappingNode)
+    return [str(key.value) for key, _ in node.value] if mapping else []
+
+
+def with_key(node: Node, key: str, text: str) -> Node:
+    """A copy of a mapping with one more key at its end."""
+    name = yaml.ScalarNode("tag:yaml.org,2002:str", key, node.start_mark, node.end_mark)
+    value = yaml.ScalarNode("tag:yaml.org,2002:str", text, node.start_mark, node.end_mark)
+    pairs = [*node.value, (name, value)]
+    return yaml.MappingNode(node.tag, pairs, node.start_mark, node.end_mark, flow_style=True)
+
+
 def plain(node: Node) -> Any:
     """A scalar as Python has it: text, number, truth or nothing; an unknown tag is text."""
     try:

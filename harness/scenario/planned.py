@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 from harness.clock import NS_PER_S
 from harness.scenario.measures import LATENCIES, SHARES
-from harness.scenario.model import PHASES, Expectation, Scenario
+from harness.scenario.model import Expectation, Scenario
 from harness.scenario.shapes import cumulated
 
 BEYOND_MIN = 10
@@ -90,7 +90,7 @@ def _spans(scenario: Scenario, phase: str) -> Iterator[tuple[float, float]]:
         yield 0.0, _expected(scenario, plan.load_s)
         return
     start_s = plan.start_s(phase)
-    end_s = plan.start_s((*PHASES, "drain")[PHASES.index(phase) + 1])
+    end_s = plan.end_s(phase)
     yield _expected(scenario, start_s), _expected(scenario, end_s)
     bite_s = min((fault.at_s for fault in scenario.faults), default=math.inf)
     low_s = max(plan.start_s("baseline"), bite_s - timeout_s)

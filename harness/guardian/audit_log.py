@@ -1,0 +1,50 @@
+"""Who did what to whom, and when: `audit.log` in the run directory, JSON lines, only ever added to.
+
+Written by whoever acts: the nemesis, the guardian, `drawproof heal` and `drawproof stop`. A line
+says `begun` before a call and `done`, or what went wrong, after it. Standard library only.
+"""
+
+import json
+import os
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from harness.processes import start_ticks
+
+NAME = "audit.log"
+
+
+class AuditLog:
+    """One actor's hand in it."""
+
+    def __init__(self, run: Path, role: str) -> None:
+        self._path = run / NAME
+        self._who = {
+            "role": role,
+            "uid": os.getuid(),
+            "pid": os.getpid(),
+            "start_ticks": start_ticks(os.getpid()),
+        }
+
+    def note(
+        self, what: str, fault: str, outcome: str, *, on: str = "", more: Mapping[str, Any] = {}
+    ) -> None:
+        """One line. more: `pid` and `start_ticks` of the process that is hit, the undo. Raises
+        OSError."""
+        row = {
+            "utc": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
+            "at_ns": time.monotonic_ns(),
+            "who": self._who,
+            "what": what,
+            "fault": fault,
+            "on": on,
+            "outcome": outcome,
+            **more,
+        }
+        descriptor = os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+        try:
+            os.write(descriptor, json.dumps(row).encode() + b"\n")
+        finally:
+            os.close(descriptor)

@@ -1,0 +1,124 @@
+"""One connection through the proxy: two sides and a link in each direction."""
+
+import random
+from collections.abc import Callable, Sequence
+
+from harness.proxy.described import Described
+from harness.proxy.link import Holdings, Link
+from harness.proxy.side import Side
+from harness.proxy.stages import Tail
+from harness.proxy.toxics import Memory, Verb
+
+
+class Connection:
+    """`number` counts a proxy's connections from 0; with the seed it decides which of them a toxic
+    acts on, and how bytes jitter. `over` is called once when both sides are gone.
+
+    The client's side is there first. `join` makes it whole; before that it is only held.
+    """
+
+    def __init__(
+        self,
+        number: int,
+        make_dice: Callable[[str], random.Random],
+        holdings: Holdings,
+        over: Callable[["Connection"], None],
+    ) -> None:
+        self.number = number
+        self.client = Side(self)
+        self.server = Side(self)
+        self.up = Link(self.client, self.server, self, holdings)
+        self.down = Link(self.server, self.client, self, holdings)
+        self._make_dice = make_dice
+        self._over = over
+        self._joined = False
+        self._tails: dict[Side, Tail] = {}
+        self._chances: dict[str, float] = {}
+        self._closing = False
+
+    def join(self, up: Sequence[Described], down: Sequence[Described]) -> None:
+        """Both sides are connected: let bytes pass, under these toxics."""
+        if self.client.transport is None or self.server.transport is None:
+            self.drop(reset="reset" in self._tails.values())
+            return
+        self._joined = True
+        self.up.follow(up)
+        self.down.follow(down)
+        for side in (self.client, self.server):
+            side.begin()
+        for side, tail in self._tails.items():
+            self._outgoing(side).came(tail)
+
+    def follow(self, up: Sequence[Described], down: Sequence[Described]) -> None:
+        """The proxy's toxics have changed."""
+        if self._joined:
+            self.up.follow(up)
+            self.down.follow(down)
+
+    # -- what its sides say -------------------------------------------------------------------
+
+    def came(self, side: Side, tail: Tail) -> None:
+        if self._joined:
+            self._outgoing(side).came(tail)
+        else:
+            self._tails[side] = tail
+
+    def gone(self, side: Side) -> None:
+        if not self._joined:
+            if side is self.client:
+                self._over(self)
+            return
+        self._incoming(side).kill()
+        if self.client.transport is None and self.server.transport is None:
+            self._over(self)
+
+    def full(self, side: Side, full: bool) -> None:
+        self._incoming(side).target_full(full)
+
+    def _outgoing(self, side: Side) -> Link:
+        return self.up if side is self.client else self.down
+
+    def _incoming(self, side: Side) -> Link:
+        return self.down if side is self.client else self.up
+
+    # -- what its links ask -------------------------------------------------------------------
+
+    def acts(self, toxic: Described) -> bool:
+        """One number a connection and toxic: a higher toxicity only adds connections."""
+        if toxic.toxicity >= 1:
+            return True
+        if toxic.name not in self._chances:
+            dice = self._make_dice(f"{toxic.name}/{self.number}/acts")
+            self._chances[toxic.name] = dice.random()
+        return self._chances[toxic.name] < toxic.toxicity
+
+    def remember(self, toxic: Described, now_s: float) -> Memory:
+        name = f"{toxic.name}/{self.number}/{toxic.stream}"
+        return Memory(now_s, lambda: self._make_dice(name))
+
+    def cut(self, verb: Verb) -> None:
+        """Both directions at once. What has been written still goes out unless it is a reset."""
+        if self._closing:
+            return
+        self._closing = True
+        for link in (self.up, self.down):
+            link.kill()
+        for side in (self.client, self.server):
+            if verb == "reset":
+                side.abort(reset=True)
+            else:
+                side.close()
+
+    def drop(self, *, reset: bool = False) -> None:
+        """The proxy goes down, or there is no server: over at once."""
+        self._closing = True
+        for side in (self.client, self.server):
+            side.unwanted = True
+            side.abort(reset=reset)
+
+    def ended(self, link: Link) -> None:
+        """Half-close, so that the answer to the last request still passes; close at the second."""
+        if self.up.done and self.down.done:
+            self.cut("close")
+        else:
+            link.target.say_end()
