@@ -1,11 +1,13 @@
 """A bank: pays each key at most once, slowly, and closes keys for ever when asked to.
 
 Some banks can't close: they refuse what reaches their book after the payout's own `not_after_ns`,
-and tell whether a key was paid.
+and tell whether a key was paid. In a window of its own a bank pays nothing: it refuses what comes
+for ever, and goes on to close and to tell.
 """
 
 import asyncio
 import re
+import time
 from pathlib import Path
 
 from starlette.exceptions import HTTPException
@@ -18,6 +20,7 @@ from mock_lender.bank_book import Book
 from mock_lender.context import ServiceContext
 from mock_lender.defects.bank import book_of
 from mock_lender.http.app import build_app, read_json
+from mock_lender.rulebook import Rulebook
 
 KEY = re.compile(r"[A-Za-z0-9_.-]{1,200}")
 STATUS = {"paid": 200, "closed": 409, "other": 422}
@@ -32,6 +35,8 @@ def create_app(ctx: ServiceContext) -> ASGIApp:
     """`POST /payouts {payout_key, draw_key, amount_fen, not_after_ns}`, `GET /payouts/{key}`,
     `POST /payouts/{key}/close`."""
     closes = all(tier.closes for tier in ctx.config.tiers if tier.bank == ctx.name)
+    tiers = frozenset(tier.tier for tier in ctx.config.tiers if tier.bank == ctx.name)
+    rules = Rulebook(ctx.rulebook_json, ctx.telemetry)
     capacity = ctx.config.capacity
     slots = asyncio.Semaphore(capacity.bank_slots)
     books: list[Book] = []
@@ -50,6 +55,9 @@ def create_app(ctx: ServiceContext) -> ASGIApp:
         )  # fmt: skip
         not_after_ns = body.get("not_after_ns")
         sound = isinstance(key, str) and KEY.fullmatch(key) and isinstance(draw_key, str)
+        if any(one.tier in tiers for one in rules.obeyed("window", time.monotonic_ns())):
+            state = await books[0].close_key(str(key)) if sound else "closed"
+            return JSONResponse({"state": state}, status_code=STATUS[state])
         if not sound or type(amount_fen) is not int or amount_fen <= 0:
             raise HTTPException(422, "payout_key, draw_key, amount_fen")
         if not_after_ns is None and not closes:

@@ -1,18 +1,23 @@
 """A test's lender as faults see it."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 from harness.errors import TargetError
 from harness.faults.fault import DatabaseServer
+from harness.proxy.client import ProxyClient
 from harness.target.probes import takes_writes
+from mock_lender.cluster.config import CONSOLE
 from tests.lender_process import TOKEN, Lender
 
 
 @dataclass
 class LenderSurroundings:
-    """What faults may touch of a lender that a test has started; it has no proxy."""
+    """What faults may touch of a lender that a test has started, and of the proxy it may have."""
 
     made: Lender
+    proxy: ProxyClient | None = None
+    listen: Mapping[str, tuple[str, int]] = field(default_factory=dict)
 
     def replica_pid(self, replica: str) -> tuple[int, int]:
         service = self.made.service(replica)
@@ -26,10 +31,12 @@ class LenderSurroundings:
         assert self.made.control("POST", f"/restart/{replica}")[0] == 200
 
     def proxy_api(self) -> tuple[str, str]:
-        raise TargetError("this lender has no proxy")
+        if self.proxy is None:
+            raise TargetError("this lender has no proxy")
+        return self.proxy.base_url, TOKEN
 
     def proxied_address(self, edge: str) -> tuple[str, int]:
-        raise TargetError(f"{edge} leads through no proxy")
+        return self.listen[edge]
 
     def database(self, role: str) -> DatabaseServer:
         witness = self.made.databases()
@@ -48,3 +55,12 @@ class LenderSurroundings:
     def service_api(self, service: str) -> tuple[str, str]:
         host, port = self.replica_address(service)
         return f"http://{host}:{port}", TOKEN
+
+    def proxied_edges(self) -> tuple[str, ...]:
+        return tuple(self.listen)
+
+    def replicas(self, role: str) -> tuple[str, ...]:
+        return tuple(one.name for one in self.made.topology.services if one.role == role)
+
+    def console_api(self) -> tuple[str, str]:
+        return self.service_api(CONSOLE)

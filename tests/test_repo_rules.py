@@ -58,6 +58,7 @@ IMPORTERS = {
         "mock_lender.ledger.database",
         "mock_lender.ledger.setup",
         "mock_lender.cluster.replication",
+        "mock_lender.console.sessions",
     ),
     "httptools": ("harness.proxy.http_server",),
     "httpx": ("mock_lender.http.client",),

@@ -84,3 +84,12 @@ class World:
 
     def service_api(self, service: str) -> tuple[str, str]:
         return f"http://127.0.0.1:{self.port}", "token"
+
+    def proxied_edges(self) -> tuple[str, ...]:
+        return (EDGE,)
+
+    def replicas(self, role: str) -> tuple[str, ...]:
+        return ()
+
+    def console_api(self) -> tuple[str, str]:
+        raise TargetError("this world has no console")

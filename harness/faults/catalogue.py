@@ -6,7 +6,16 @@ one line here.
 
 from collections.abc import Mapping
 
-from harness.faults import database, network, process, service, toolkit
+from harness.faults import (
+    business,
+    database,
+    database_sessions,
+    network,
+    process,
+    service,
+    site,
+    toolkit,
+)
 from harness.faults.fault import Fault
 from harness.faults.kind import FaultKind, Value
 from harness.scenario.model import FaultSpec
@@ -15,7 +24,10 @@ CATALOGUE: Mapping[tuple[str, str], FaultKind] = {
     **network.KINDS,
     **process.KINDS,
     **database.KINDS,
+    **database_sessions.KINDS,
     **service.KINDS,
+    **business.KINDS,
+    **site.KINDS,
     **toolkit.KINDS,
 }
 

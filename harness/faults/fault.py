@@ -44,6 +44,9 @@ class Surroundings(Protocol):
     def proxied_address(self, edge: str) -> tuple[str, int]:
         """Where the proxy listens for an edge."""
 
+    def proxied_edges(self) -> tuple[str, ...]:
+        """Edges that lead through the proxy."""
+
     def database(self, role: str) -> DatabaseServer:
         """The `primary` or the `standby`, as the lender says. Raises TargetError for none."""
 
@@ -55,6 +58,13 @@ class Surroundings(Protocol):
 
     def service_api(self, service: str) -> tuple[str, str]:
         """(base URL of a replica or bank, the run's token)."""
+
+    def replicas(self, role: str) -> tuple[str, ...]:
+        """Names of a role's replicas, `risk-1`, as they were started."""
+
+    def console_api(self) -> tuple[str, str]:
+        """(base URL of the lender's console, the run's token): a hand on its database and its
+        rule book. Raises TargetError for a lender without one."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,6 +6,7 @@
                                      `token: false`: the run's token is not added
     remove    path                   a file or folder of the run's own making
     toolkit   experiment, env, limit_s   the roll-backs of a Chaos Toolkit experiment
+    all       undos                  each of them, although another could not be done
 
 Standard library only.
 """
@@ -66,6 +67,9 @@ def perform(undo: Mapping[str, Any], run: Path) -> str | None:
     if kind == "toolkit":
         well, detail = ask_toolkit("rollbacks", undo["experiment"], undo["env"], undo["limit_s"])
         return None if well else detail
+    if kind == "all":
+        troubles = [trouble for one in undo["undos"] if (trouble := perform(one, run))]
+        return "; ".join(troubles) or None
     return f"unknown undo {kind!r}"
 
 

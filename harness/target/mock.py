@@ -8,8 +8,7 @@ from typing import Any
 from urllib.parse import quote
 
 from harness.errors import TargetError
-from harness.evidence.recorder import StreamWriter
-from harness.evidence.rows import Borrower
+from harness.evidence.rows import Borrower, Tier
 from harness.evidence.store import RunDir
 from harness.faults.fault import DatabaseServer
 from harness.guardian.client import Guardian
@@ -17,8 +16,9 @@ from harness.proxy.client import ProxyClient
 from harness.scenario.model import LenderSpec
 from harness.target.cache import cache_dir
 from harness.target.control import ask_supervisor
+from harness.target.plan_tables import write_added, write_planned
 from harness.target.probes import posts_in_progress, process_cpu_s, takes_writes, tree_cpu_s
-from mock_lender.cluster.config import CapacityConfig, LenderConfig, TierConfig
+from mock_lender.cluster.config import CONSOLE, CapacityConfig, LenderConfig, TierConfig
 from mock_lender.cluster.topology import Topology
 from mock_lender.cluster.witness import Witness
 from mock_lender.resilience.profile import Settings, protections_of
@@ -197,6 +197,9 @@ class MockTarget:
         except KeyError:
             raise TargetError(f"edge {edge} does not lead through a proxy") from None
 
+    def proxied_edges(self) -> tuple[str, ...]:
+        return tuple(self._proxied)
+
     def databases(self) -> Witness:
         """Which database is the primary, by the lender's witness. Raises TargetError."""
         try:
@@ -223,13 +226,21 @@ class MockTarget:
         host, port = self.replica_address(service)
         return f"http://{host}:{port}", self._token
 
+    def replicas(self, role: str) -> tuple[str, ...]:
+        return tuple(f"{role}-{n + 1}" for n in range(dict(self._spec.replicas)[role]))
+
+    def console_api(self) -> tuple[str, str]:
+        return self.service_api(CONSOLE)
+
     # -- what the drill asks ----------------------------------------------------------------
 
     def base_urls(self) -> Mapping[str, str]:
         return {
-            service.name: f"http://{service.host}:{service.port}"
-            for service in self.topology.services
-            if service.role == "gateway"
+            one.name: "http://{}:{}".format(
+                *self._proxied.get(f"borrower->{one.name}", (one.host, one.port))
+            )
+            for one in self.topology.services
+            if one.role == "gateway"
         }
 
     def settle(self) -> None:
@@ -286,31 +297,21 @@ class MockTarget:
         self.export_records()
 
     def export_records(self) -> None:
-        """What does not need a living lender: its records of calls and states, and the plan."""
+        """What does not need a living lender: its records of calls, states and rules."""
         records = self._run.path / "lender"
         for table in ("calls", "states"):
             self._run.import_csv(table, sorted(records.glob(f"{table}.*.csv")))
+        write_added(self._run, records, self._sources())
 
     def write_plan(self) -> None:
         """Tables known before anything runs: population, tiers, policies, what was published."""
-        at_ns = time.monotonic_ns()
-        tables: dict[str, list[tuple[object, ...]]] = {
-            "population": [tuple(borrower) for borrower in self._population],
-            "tiers": [
-                (tier, f"bank.{tier}", share, self._balances_fen[tier], self._own_bp(tier), at_ns)
-                for tier, share in self._spec.tier_shares
-            ],
-            "policies": [
-                ("risk", 1, None, at_ns, at_ns, None),
-                *(("compliance", 1, purpose, at_ns, at_ns, None) for purpose in BARRED_PURPOSES),
-            ],
-            "published": [(None, "policy", 1, at_ns)],
-        }
-        for table, rows in tables.items():
-            writer = StreamWriter(self._run.stream_path(table), table)
-            for row in rows:
-                writer.append(row)
-            writer.close()
+        write_planned(self._run, self._population, self._sources(), BARRED_PURPOSES)
+
+    def _sources(self) -> list[Tier]:
+        return [
+            Tier(tier, f"bank.{tier}", share, self._balances_fen[tier], self._own_bp(tier), 0)
+            for tier, share in self._spec.tier_shares
+        ]
 
     def stop(self) -> None:
         self._guardian.stop(NAME, grace_s=3.0)

@@ -37,6 +37,7 @@ from mock_lender.cluster.replication import LOST
 from mock_lender.cluster.topology import Service, Topology, start_ticks
 from mock_lender.cluster.witness import NAME as WITNESS
 from mock_lender.cluster.witness import Witness
+from mock_lender.console import app as console
 from mock_lender.context import ServiceContext
 from mock_lender.defects.failover import monitor_of
 from mock_lender.ledger import service as ledger
@@ -53,6 +54,7 @@ APPS = {
     "risk": risk.create_app,
     "compliance": compliance.create_app,
     "ledger": ledger.create_app,
+    "console": console.create_app,
 }
 
 
