@@ -32,6 +32,17 @@ NOBODY_READS = 128 + signal.SIGPIPE
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; the return value is the exit code."""
     arguments = _parser().parse_args(argv)
+    try:
+        return _answered(arguments)
+    except BrokenPipeError:  # `drawproof recheck RUN | head`: nobody reads any more
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        for stream in (sys.stdout, sys.stderr):
+            os.dup2(nowhere, stream.fileno())
+        return NOBODY_READS
+
+
+def _answered(arguments: argparse.Namespace) -> int:
+    """The command's exit code, with a line for each way to fail. Raises BrokenPipeError."""
     command: Callable[[argparse.Namespace], int] = arguments.command
     try:
         code = command(arguments)
@@ -43,9 +54,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         print("drawproof: interrupted", file=sys.stderr)
         return 3
-    except BrokenPipeError:  # `drawproof recheck RUN | head`: nobody reads any more
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return NOBODY_READS
+    except BrokenPipeError:
+        raise
     except Exception:  # noqa: BLE001  a defect of ours must not end as exit 1, "breached"
         traceback.print_exc()
         print(

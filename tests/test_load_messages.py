@@ -242,6 +242,7 @@ def test_a_link_cut_for_good_is_lost_within_its_bound_and_the_other_stops() -> N
         assert "was not heard for 30 s" in lost.missing
         assert lost.missing_s == [(lost.last_s or 0) + 1, max(SECONDS - 1, lost.last_s or 0)]
         assert other.missing == ""
+        assert other.offered is not None
         assert 0 < other.offered < other.intents
 
 

@@ -35,6 +35,7 @@ def test_a_killed_worker_is_declared_and_the_other_stops(tmp_path: Path) -> None
         assert load.said()[-1]["failure"] is None
         other, lost = manifest.shares
         assert (other.missing, other.sha256) == ("", fingerprint(of_share(load.intents, 0, 2)))
+        assert other.offered is not None
         assert 0 < other.offered < other.intents
         seen = Counter(attempt.worker for attempt in load.attempts())
         assert seen["worker-1"] == other.offered == other.rows["attempts"]

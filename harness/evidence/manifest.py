@@ -36,15 +36,17 @@ class Closing:
 class ShareEvidence:
     """One share: who had it, what arrived, and in words what did not (`missing`; empty: complete).
 
-    first_s, last_s: seconds from t = 0 that arrived whole. missing_s: first and last second of
-    which something may be missing.
+    share counts from 0; texts and files count from 1. offered: how many of its intents, in due
+    order; None when its worker never said. stopped: why it offered no more. first_s, last_s:
+    seconds from t = 0 that arrived whole. missing_s: first and last second of which something may
+    be missing.
     """
 
     share: int
     worker: str
     host: str
     intents: int
-    offered: int
+    offered: int | None
     sha256: str
     chunks: int
     rows: Mapping[str, int]
@@ -52,6 +54,7 @@ class ShareEvidence:
     last_s: int | None
     missing: str = ""
     missing_s: Sequence[int] = ()
+    stopped: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -103,7 +103,7 @@ def end(run: RunDir, manifest: Manifest, failure: str | None) -> tuple[int, str]
         return 5, f"the load failed: {failure}"
     if not manifest.complete:
         return 3, "the evidence is incomplete: " + "; ".join(manifest.problems())
-    offered = sum(one.offered for one in manifest.shares)
+    offered = sum(one.offered or 0 for one in manifest.shares)
     planned = sum(one.intents for one in manifest.shares)
     text = f"{offered:,} of {planned:,} planned draws offered, the evidence is complete"
     return (0 if offered == planned else 3), text

@@ -1,11 +1,28 @@
 """The summary a person understands in ten lines."""
 
+from harness.judge.completeness import incomplete
 from harness.judge.expectations import shown
 from harness.judge.verdict import Verdict
 from harness.judge.view import RunView
 from harness.units import format_yuan
 
 MARK = {"held": "✓", "inconclusive": "?", "breached": "✗"}
+
+
+def caveat(view: RunView) -> str:
+    """What must be said beside every figure of a run that is not whole; empty for one that is."""
+    if view.missing or view.cut or incomplete(view):
+        return "of what evidence there is, which is not all: no figure here holds"
+    if view.unoffered_keys:
+        return f"the run ended early: {offered(view)}"
+    return ""
+
+
+def offered(view: RunView) -> str:
+    """How many draws were planned, and how many offered where that is not the same."""
+    planned = len(view.intents) + len(view.unoffered_keys)
+    text = f"{planned:,} draws planned over {view.scenario.phases.load_s:g} s"
+    return f"{text}, {len(view.intents):,} of them offered" if view.unoffered_keys else text
 
 
 def summary(view: RunView, verdict: Verdict) -> str:
@@ -23,10 +40,8 @@ def summary(view: RunView, verdict: Verdict) -> str:
     ]
     if view.scenario.lender.defects:
         lines.append(f"planted     defects: {', '.join(view.scenario.lender.defects)}")
-    if view.missing or view.cut:
-        lines.append(
-            "            of what evidence there is, which is not all: no figure here holds"
-        )
+    if caveat(view):
+        lines.append(f"            {caveat(view)}")
     lines += [f"loosened    {text}" for text in parts.health.loosened]
     lines += [
         f"broken by   {b.cause} at {b.hop}: {b.draws:,} draws, {format_yuan(b.amount_fen)}"
@@ -38,7 +53,8 @@ def summary(view: RunView, verdict: Verdict) -> str:
         was = f"was {actual}" if one.actual is not None or not one.why else one.why
         lines.append(f"  {MARK[one.verdict]} {text:42} {was}")
     for fault in verdict.value["faults"]:
-        seen = "never seen" if not fault["observed"] else f"seen at {fault['observed_s']:.1f} s"
+        unseen = "never seen" if fault["injected_s"] is not None else "not injected"
+        seen = f"seen at {fault['observed_s']:.1f} s" if fault["observed"] else unseen
         healed = f", healed at {fault['heal_observed_s']:.1f} s" if fault["heal_observed"] else ""
         lines.append(
             f"fault       {fault['name']}: {seen}{healed}; touched {fault['exposed_calls']:,} "
