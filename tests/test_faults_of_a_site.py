@@ -7,10 +7,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from harness.faults.sample import LENDER
 from harness.faults.site import SiteCut, crosses, edges_over, site_of
 from harness.guardian.client import Guardian
 from harness.guardian.undo import perform
-from harness.faults.sample import LENDER
 from harness.proxy import toxics
 from harness.proxy.client import start_proxy
 from tests.lender_process import TOKEN, lender, until
