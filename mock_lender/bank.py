@@ -18,6 +18,7 @@ from mock_lender.bank_book import Book
 from mock_lender.context import ServiceContext
 from mock_lender.defects.bank import book_of
 from mock_lender.http.app import build_app, read_json
+from mock_lender.http.slots import Slots
 
 KEY = re.compile(r"[A-Za-z0-9_.-]{1,200}")
 STATUS = {"paid": 200, "closed": 409, "other": 422}
@@ -33,7 +34,7 @@ def create_app(ctx: ServiceContext) -> ASGIApp:
     `POST /payouts/{key}/close`."""
     closes = all(tier.closes for tier in ctx.config.tiers if tier.bank == ctx.name)
     capacity = ctx.config.capacity
-    slots = asyncio.Semaphore(capacity.bank_slots)
+    slots = Slots(capacity.bank_slots)
     books: list[Book] = []
 
     async def start() -> None:
@@ -78,4 +79,4 @@ def create_app(ctx: ServiceContext) -> ASGIApp:
         Route("/payouts/{key}", look_up, methods=["GET"]),
         Route("/payouts/{key}/close", close, methods=["POST"]),
     ]
-    return build_app(ctx, routes, on_start=start, on_stop=stop)
+    return build_app(ctx, routes, slots=slots, every_call=False, on_start=start, on_stop=stop)

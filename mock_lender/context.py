@@ -1,7 +1,9 @@
 """What every service is handed when it starts."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from mock_lender.cluster.config import LenderConfig
 from mock_lender.cluster.postgres import Access
@@ -14,7 +16,8 @@ class ServiceContext:
     other services listen (`name -> host:port`, ports are fixed before anything starts; edges that
     lead through a proxy are in config.edges), where it is told which database is the primary and
     how that is entered, its telemetry, and what to add to the database's wall clock to have
-    CLOCK_MONOTONIC (`clock_offset_ns`)."""
+    CLOCK_MONOTONIC (`clock_offset_ns`). version: of the software it runs. planted: faults it has
+    from the start, each as it would be put to it, with its name."""
 
     name: str
     role: str
@@ -24,6 +27,8 @@ class ServiceContext:
     access: Access
     telemetry: Telemetry
     clock_offset_ns: int = 0
+    version: str = "1"
+    planted: tuple[Mapping[str, Any], ...] = ()
 
     def on(self, protection: str) -> bool:
         """Is this protection switched on?"""

@@ -1,6 +1,8 @@
 """A test's lender as faults see it."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 from harness.errors import TargetError
 from harness.faults.fault import DatabaseServer
@@ -48,3 +50,12 @@ class LenderSurroundings:
     def service_api(self, service: str) -> tuple[str, str]:
         host, port = self.replica_address(service)
         return f"http://{host}:{port}", TOKEN
+
+    def supervisor_api(self) -> tuple[str, str]:
+        return f"http://{self.made.topology.control}", TOKEN
+
+    def replicas(self, role: str) -> Sequence[str]:
+        return [f"{role}-{number}" for number in (1, 2)]
+
+    def records(self, service: str) -> Path:
+        return self.made.records / f"calls.{service}.csv"

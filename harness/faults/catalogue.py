@@ -6,7 +6,7 @@ one line here.
 
 from collections.abc import Mapping
 
-from harness.faults import database, network, process, service, toolkit
+from harness.faults import database, network, process, service_kinds, service_wide, toolkit
 from harness.faults.fault import Fault
 from harness.faults.kind import FaultKind, Value
 from harness.scenario.model import FaultSpec
@@ -15,7 +15,8 @@ CATALOGUE: Mapping[tuple[str, str], FaultKind] = {
     **network.KINDS,
     **process.KINDS,
     **database.KINDS,
-    **service.KINDS,
+    **service_kinds.KINDS,
+    **service_wide.KINDS,
     **toolkit.KINDS,
 }
 
@@ -29,3 +30,10 @@ def fault_name(family: str, kind: str, params: Mapping[str, Value]) -> str:
     """`network: latency gateway->bank.own`."""
     where = params.get("edge") or params.get("target") or ""
     return f"{family}: {kind} {where}".strip()
+
+
+def told_by_service(name: str) -> bool:
+    """Does the service write down which calls the fault of this name has hit?"""
+    family, _, rest = name.partition(": ")
+    known = CATALOGUE.get((family, rest.partition(" ")[0]))
+    return known is not None and known.told_by_service

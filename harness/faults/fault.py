@@ -5,8 +5,9 @@ value too (`Noop`), so that a run without faults takes the same way through.
 """
 
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Literal, Protocol
 
 # Who ends a fault: the nemesis (at `for`), the target by a remedy of its own (another server
@@ -55,6 +56,15 @@ class Surroundings(Protocol):
 
     def service_api(self, service: str) -> tuple[str, str]:
         """(base URL of a replica or bank, the run's token)."""
+
+    def supervisor_api(self) -> tuple[str, str]:
+        """(base URL of whoever starts and stops the lender's processes, the run's token)."""
+
+    def replicas(self, role: str) -> Sequence[str]:
+        """Names of the replicas of a role, those included that are down at present."""
+
+    def records(self, service: str) -> Path:
+        """Where a replica or bank writes down its calls, a row each, the draw's key first."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,6 +5,7 @@ its first and its last sighting; and the intents they belonged to.
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from harness.faults.catalogue import told_by_service
 from harness.judge.view import FaultLine, RunView
 
 
@@ -39,8 +40,7 @@ def _of_fault(view: RunView, fault: FaultLine, by_key: Mapping[str, int]) -> Exp
     window = window_ns(view, fault)
     if window is None:
         return Exposure(0, frozenset())
-    if fault.name.startswith("service:"):
-        # The service wrote down whom it hit: of a share, or of one operation, nobody else can know.
+    if told_by_service(fault.name):
         hit = [s.subject for s in view.states if s.kind == "planted" and s.state == fault.name]
         return Exposure(len(hit), frozenset(by_key[key] for key in hit if key in by_key))
     calls, intents = 0, set()

@@ -9,6 +9,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 from starlette.types import ASGIApp
 
+from mock_lender.believed import STATUS_OF_STATE
 from mock_lender.context import ServiceContext
 from mock_lender.defects.books import books_of
 from mock_lender.defects.failover import database_of
@@ -21,7 +22,6 @@ from mock_lender.ledger.database import ContendedError, NoPrimaryError, StoreErr
 from mock_lender.ledger.store import Store
 from mock_lender.resilience.profile import Settings
 
-STATUS = {"in-progress": 409, "no-money": 409, "key-reused": 422, "gone": 410}
 FACTS = ("draw_key", "borrower", "amount_fen", "purpose", "body_hash")
 LANE_CONNECTIONS = 2
 PRIMARY_AT_START_S = 15.0
@@ -151,4 +151,4 @@ def nothing_done(_: Request, exc: Exception) -> Response:
 
 
 def _told(found: dict[str, Any]) -> Response:
-    return JSONResponse(found, status_code=STATUS.get(found["state"], 200))
+    return JSONResponse(found, status_code=STATUS_OF_STATE.get(found["state"], 200))
