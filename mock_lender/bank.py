@@ -30,8 +30,9 @@ def book_path(work_dir: str, bank: str) -> Path:
 
 
 def create_app(ctx: ServiceContext) -> ASGIApp:
-    """`POST /payouts {payout_key, draw_key, amount_fen, not_after_ns}`, `GET /payouts/{key}`,
-    `POST /payouts/{key}/close`."""
+    """`POST /payouts {payout_key, draw_key, amount_fen, not_after_ns, bank}`, `GET /payouts/{key}`
+    (with the moment, by this bank's clock, from which on it is true), `POST /payouts/{key}/close`.
+    """
     closes = all(tier.closes for tier in ctx.config.tiers if tier.bank == ctx.name)
     capacity = ctx.config.capacity
     slots = Slots(capacity.bank_slots)
@@ -53,6 +54,9 @@ def create_app(ctx: ServiceContext) -> ASGIApp:
         sound = isinstance(key, str) and KEY.fullmatch(key) and isinstance(draw_key, str)
         if not sound or type(amount_fen) is not int or amount_fen <= 0:
             raise HTTPException(422, "payout_key, draw_key, amount_fen")
+        if body.get("bank", ctx.name) != ctx.name:
+            # Whoever means another bank has its address wrong; that one may be asked to close it.
+            raise HTTPException(422, "bank: this is another one")
         if not_after_ns is None and not closes:
             raise HTTPException(422, "not_after_ns: this bank can't close a key")
         async with slots:
@@ -72,7 +76,8 @@ def create_app(ctx: ServiceContext) -> ASGIApp:
         return JSONResponse({"state": await books[0].close_key(key_of(request))})
 
     async def look_up(request: Request) -> Response:
-        return JSONResponse({"state": await books[0].look_up(key_of(request))})
+        state, as_of_ns = await books[0].look_up(key_of(request))
+        return JSONResponse({"state": state, "as_of_ns": as_of_ns})
 
     routes = [
         Route("/payouts", pay, methods=["POST"]),

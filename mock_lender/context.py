@@ -1,12 +1,13 @@
 """What every service is handed when it starts."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from mock_lender.cluster.config import LenderConfig
 from mock_lender.cluster.postgres import Access
+from mock_lender.resilience.profile import Settings
 from mock_lender.telemetry import Telemetry
 
 
@@ -29,6 +30,14 @@ class ServiceContext:
     clock_offset_ns: int = 0
     version: str = "1"
     planted: tuple[Mapping[str, Any], ...] = ()
+
+    @property
+    def settings(self) -> Settings:
+        """What follows from the protections; with the timeouts that its configuration has."""
+        settings, timeout_s = Settings.of(self.config.protections), self.config.timeout_s
+        if timeout_s is None:
+            return settings
+        return replace(settings, call_timeout_s=timeout_s, payout_timeout_s=timeout_s)
 
     def on(self, protection: str) -> bool:
         """Is this protection switched on?"""

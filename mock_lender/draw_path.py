@@ -18,7 +18,6 @@ from mock_lender.context import ServiceContext
 from mock_lender.http.client import HopClient, Reply
 from mock_lender.http.problems import problem
 from mock_lender.resilience.deadline import Deadline
-from mock_lender.resilience.profile import Settings
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +50,7 @@ class DrawPath:
     def __init__(self, ctx: ServiceContext, client: HopClient) -> None:
         self._ctx = ctx
         self._client = client
-        self._settings = Settings.of(ctx.config.protections)
+        self._settings = ctx.settings
 
     async def walk(self, draw: Draw) -> Response:
         """The answer to a press."""
@@ -176,6 +175,7 @@ class DrawPath:
             bank,
             "/payouts",
             {
+                "bank": bank,
                 "payout_key": reserved["payout_key"],
                 "draw_key": draw.key,
                 "amount_fen": draw.amount_fen,

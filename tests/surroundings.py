@@ -55,6 +55,8 @@ class LenderSurroundings:
         return f"http://{self.made.topology.control}", TOKEN
 
     def replicas(self, role: str) -> Sequence[str]:
+        if role == "bank":
+            return ["bank.own", "bank.partner-a"]
         return [f"{role}-{number}" for number in (1, 2)]
 
     def records(self, service: str) -> Path:

@@ -56,6 +56,7 @@ IMPORTERS = {
     "asyncpg": (
         "mock_lender.ledger.database",
         "mock_lender.ledger.setup",
+        "mock_lender.ledger.migration",
         "mock_lender.cluster.replication",
     ),
     "httpx": ("mock_lender.http.client",),
@@ -71,7 +72,7 @@ IMPORTERS = {
     "uvicorn": ("mock_lender.cluster.replica",),
     "uvloop": ("harness.proxy.server", "benchmarks.load_stub"),
     "sqlite3": (
-        "mock_lender.bank_book", "mock_lender.bank_export", "mock_lender.cluster.supervisor",
+        "mock_lender.bank_book", "mock_lender.bank_export", "mock_lender.cluster.books",
     ),
 }  # fmt: skip
 

@@ -6,7 +6,18 @@ one line here.
 
 from collections.abc import Mapping
 
-from harness.faults import database, network, process, service_kinds, service_wide, toolkit
+from harness.faults import (
+    database,
+    deploy,
+    inside,
+    migration,
+    network,
+    process,
+    restarts,
+    service_kinds,
+    service_wide,
+    toolkit,
+)
 from harness.faults.fault import Fault
 from harness.faults.kind import FaultKind, Value
 from harness.scenario.model import FaultSpec
@@ -14,15 +25,19 @@ from harness.scenario.model import FaultSpec
 CATALOGUE: Mapping[tuple[str, str], FaultKind] = {
     **network.KINDS,
     **process.KINDS,
+    **restarts.KINDS,
+    **inside.KINDS,
     **database.KINDS,
     **service_kinds.KINDS,
     **service_wide.KINDS,
+    **deploy.KINDS,
+    **migration.KINDS,
     **toolkit.KINDS,
 }
 
 
 def build_fault(spec: FaultSpec) -> Fault:
-    """The fault of a checked spec."""
+    """The fault of a checked spec. Raises ScenarioError for parameters that don't go together."""
     return CATALOGUE[spec.family, spec.kind].build(spec)
 
 

@@ -61,7 +61,8 @@ class Surroundings(Protocol):
         """(base URL of whoever starts and stops the lender's processes, the run's token)."""
 
     def replicas(self, role: str) -> Sequence[str]:
-        """Names of the replicas of a role, those included that are down at present."""
+        """Names of the replicas of a role (or of all banks, for `bank`), those included that are
+        down at present."""
 
     def records(self, service: str) -> Path:
         """Where a replica or bank writes down its calls, a row each, the draw's key first."""

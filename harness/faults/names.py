@@ -24,5 +24,6 @@ NAMES: Mapping[str, Callable[[LenderSpec], list[str]]] = {
     "edge": edges,
     "replica": replicas,
     "service": lambda lender: [*replicas(lender), *banks(lender)],
+    "role": lambda lender: [role for role, _ in lender.replicas],
     "tier": lambda lender: [tier for tier, _ in lender.tier_shares],
 }

@@ -56,7 +56,7 @@ def _of_fault(view: RunView, fault: FaultLine, by_key: Mapping[str, int]) -> Exp
                 intents.add(by_key[call.draw_key])
     for attempt in view.attempts:
         if (
-            attempt.replica == fault.edge_or_replica
+            _of(attempt.replica or "", fault.edge_or_replica)
             and attempt.sent_ns is not None
             and (_overlaps(attempt.sent_ns, attempt.done_ns, window))
         ):
@@ -67,7 +67,12 @@ def _of_fault(view: RunView, fault: FaultLine, by_key: Mapping[str, int]) -> Exp
 
 
 def _on(faulted: str, edge: str, server: str) -> bool:
-    return faulted in (edge, server)
+    return faulted == edge or _of(server, faulted)
+
+
+def _of(server: str, faulted: str) -> bool:
+    """Is a server the faulted one, or a replica of the faulted service?"""
+    return bool(server) and faulted in (server, server.rpartition("-")[0])
 
 
 def _overlaps(start_ns: int, done_ns: int | None, window: tuple[int, int]) -> bool:

@@ -94,6 +94,8 @@ class MockSurroundings:
         return f"http://{self.topology.control}", self._token
 
     def replicas(self, role: str) -> Sequence[str]:
+        if role == "bank":
+            return [one.name for one in self.topology.services if one.name.startswith("bank.")]
         return [f"{role}-{number + 1}" for number in range(self._replicas.get(role, 0))]
 
     def records(self, service: str) -> Path:

@@ -48,7 +48,8 @@ class LenderConfig:
     clients, banks as servers: `gateway->bank.own`) to `host:port`, for edges that lead through a
     proxy. cache_dir: where the database template is kept. on_standby_lost: `degrade` (go on with
     one copy, and say so) or `stop` (commits wait for a standby). key_retention_s: presses with an
-    older key get 410. expire_after_s: draws that nobody comes back to end.
+    older key get 410. expire_after_s: draws that nobody comes back to end. timeout_s: of calls and
+    payouts, instead of what follows from the protections.
     """
 
     work_dir: str
@@ -67,6 +68,7 @@ class LenderConfig:
     on_standby_lost: str = "degrade"
     key_retention_s: float = 3600.0
     expire_after_s: float = 60.0
+    timeout_s: float | None = None
 
     def __post_init__(self) -> None:
         defects.check(self.defects)

@@ -19,7 +19,6 @@ from mock_lender.http.problems import problem
 from mock_lender.http.slots import Slots
 from mock_lender.http.suffering import Sufferer, nobody, replayed
 from mock_lender.resilience.deadline import Deadline
-from mock_lender.resilience.profile import Settings
 
 QUIET = ("/healthz", "/readyz", "/metrics", "/openapi.json")
 WORKED_HEADER = b"x-worked-ns"
@@ -38,7 +37,7 @@ class Edge:
     ) -> None:
         self._app = app
         self._ctx = ctx
-        self._settings = Settings.of(ctx.config.protections)
+        self._settings = ctx.settings
         self._slots = slots if every_call else None
         self.within = Within(ctx.telemetry, slots)
         self.planted = PlantedFaults(ctx.config.token, self.within)

@@ -20,7 +20,6 @@ from mock_lender.http.problems import problem
 from mock_lender.ledger.books import Books
 from mock_lender.ledger.database import ContendedError, NoPrimaryError, StoreError
 from mock_lender.ledger.store import Store
-from mock_lender.resilience.profile import Settings
 
 FACTS = ("draw_key", "borrower", "amount_fen", "purpose", "body_hash")
 LANE_CONNECTIONS = 2
@@ -41,7 +40,7 @@ class Ledger:
         self._client: HopClient | None = None
         self._tasks: list[asyncio.Task[None]] = []
         self._books: Books | None = None
-        settings = Settings.of(config.protections)
+        settings = ctx.settings
         self.terms = {
             "retention_ns": int(config.key_retention_s * 1e9),
             "look_after_ns": int(settings.sweeper_first_look_s * 1e9),
