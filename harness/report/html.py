@@ -9,6 +9,7 @@ from harness.judge.expectations import shown
 from harness.judge.verdict import Verdict
 from harness.judge.view import RunView
 from harness.report import charts
+from harness.report.text import told_of_gap
 from harness.units import format_yuan
 
 TEMPLATE = "report.html.j2"
@@ -38,6 +39,7 @@ def html(view: RunView, verdict: Verdict) -> str:
         parts=verdict.parts,
         total=verdict.parts.guarantee.total,
         shown=shown,
+        told_of_gap=told_of_gap,
         promise=charts.promise_chart(view, verdict.parts),
         latency=charts.latency_chart(view, verdict.parts),
         geometry=charts,
