@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.errors import ScenarioError
+from harness.errors import ScenarioError, TargetError
 from harness.faults.catalogue import build_fault
 from harness.faults.deploy import version_at
 from harness.faults.fault import Fault
@@ -199,6 +199,23 @@ def test_the_canary_lets_a_sound_version_pass(tmp_path: Path) -> None:
         until(lambda: versions(inside, "risk") == ["1", "1"], 8)
 
 
+def test_two_deployments_at_once_are_kept_apart(around: LenderSurroundings) -> None:
+    first = made("misconfigured", target="risk-2", mistake="timeout")
+    second = made("half", target="compliance", version="sound", every_s=0.0)
+    first.inject(around)
+    second.inject(around)
+    try:
+        until(lambda: versions(around, "compliance") == ["2-sound", "1"], 6)
+        with pytest.raises(TargetError, match="409"):
+            made("rollout", target="risk", version="sound").inject(around)
+    finally:
+        second.heal(around)
+    until(lambda: versions(around, "compliance") == ["1", "1"], 6)
+    assert versions(around, "risk") == ["1", "1-timeout"]
+    first.heal(around)
+    until(lambda: versions(around, "risk") == ["1", "1"], 6)
+
+
 def test_orders_need_the_token_and_sense(around: LenderSurroundings) -> None:
     ask = around.made.control
     assert ask("POST", "/deploy/nobody?version=%7B%7D")[0] == 404
@@ -206,7 +223,7 @@ def test_orders_need_the_token_and_sense(around: LenderSurroundings) -> None:
     sound = "version=%7B%22name%22%3A%222%22%7D"
     assert ask("POST", f"/deploy/risk?{sound}&every_s=1&lease_s=1&most=9")[0] == 400
     assert ask("POST", f"/deploy/risk?{sound}&every_s=x&lease_s=1")[0] == 400
-    assert ask("DELETE", "/deploy")[0] == 404
+    assert ask("DELETE", "/deploy/risk")[0] == 404
     assert ask("POST", "/migration/pg_class?hold_s=1")[0] == 404
     assert ask("DELETE", "/migration")[0] == 404
     assert ask("POST", "/loop/risk-9?every_s=1&lease_s=1")[0] == 404

@@ -85,7 +85,7 @@ class Rollout:
         return self.role
 
     def undo(self, around: Surroundings) -> Mapping[str, Any]:
-        return countermanding(around, "/deploy")
+        return countermanding(around, named("deploy", self.role))
 
     def inject(self, around: Surroundings) -> None:
         count = len(around.replicas(self.role))
@@ -95,7 +95,7 @@ class Rollout:
         )  # fmt: skip
 
     def heal(self, around: Surroundings) -> None:
-        countermand(around, "/deploy")
+        countermand(around, named("deploy", self.role))
 
     def observe(self, around: Surroundings) -> Sighting:
         """Gone is it only when every replica answers, with another version."""
@@ -130,7 +130,7 @@ class Misconfigured:
         return self.target
 
     def undo(self, around: Surroundings) -> Mapping[str, Any]:
-        return countermanding(around, "/deploy")
+        return countermanding(around, named("deploy", self.target))
 
     def inject(self, around: Surroundings) -> None:
         version = {"name": self.version, "config": self._config(around)}
@@ -154,7 +154,7 @@ class Misconfigured:
         return {"edges": {f"gateway->{banks[0]}": f"{host}:{port}"}}
 
     def heal(self, around: Surroundings) -> None:
-        countermand(around, "/deploy")
+        countermand(around, named("deploy", self.target))
 
     def observe(self, around: Surroundings) -> Sighting:
         at_ns = time.monotonic_ns()

@@ -109,14 +109,14 @@ class Operations:
         self._lift = lift
         self._renewals: list[Renewal] = []
         self._loops: dict[str, Loop] = {}
-        self._deployment: Deployment | None = None
+        self._deployments: dict[str, Deployment] = {}
         self._lifting: set[tuple[str, str]] = set()
         self.versions: dict[str, Version] = {}
 
     @property
     def busy(self) -> bool:
         """Is there something to be looked at soon?"""
-        return bool(self._renewals or self._loops or self._deployment or self._lifting)
+        return bool(self._renewals or self._loops or self._deployments or self._lifting)
 
     def version_of(self, name: str) -> Version:
         """What a replica is to run."""
@@ -140,26 +140,32 @@ class Operations:
         """It comes back and stays; False: there was no loop."""
         return self._loops.pop(name, None) is not None
 
-    def deploy(
-        self, role: Sequence[str], most: int, version: Version, every_s: float, lease_s: float, *,
-        canary: bool,
-    ) -> None:  # fmt: skip
-        """Give a version to the first `most` replicas of a role, one after the other."""
-        self.roll_back()
-        rollout = Rollout(role[:most], every_s, canary, self._settings)
-        self._deployment = Deployment(version, rollout, role, time.monotonic() + lease_s)
+    def deployed_to(self, names: Sequence[str]) -> bool:
+        """Has one of them a version already, or will it have one?"""
+        return any(set(names) & set(one.role) for one in self._deployments.values())
 
-    def roll_back(self) -> bool:
+    def deploy(
+        self, what: str, role: Sequence[str], most: int, version: Version, every_s: float,
+        lease_s: float, *, canary: bool,
+    ) -> None:  # fmt: skip
+        """Give a version to the first `most` replicas of a role, one after the other. `what`: how
+        it is called when it is taken back."""
+        rollout = Rollout(role[:most], every_s, canary, self._settings)
+        until_s = time.monotonic() + lease_s
+        self._deployments[what] = Deployment(version, rollout, role, until_s)
+
+    def roll_back(self, what: str) -> bool:
         """Every replica goes back to what it had; False: there was nothing to take back."""
-        self._deployment = None
-        changed = [name for name, version in self.versions.items() if version != FIRST]
-        for name in changed:
+        one = self._deployments.pop(what, None)
+        if one is None:
+            return False
+        for name in one.rollout.names[: one.rollout.given]:
             self._give(name, FIRST)
-        return bool(changed)
+        return True
 
     def drop(self) -> None:
         """The lender is going down: nothing is started any more."""
-        self._renewals, self._loops, self._deployment = [], {}, None
+        self._renewals, self._loops, self._deployments = [], {}, {}
         self._lifting.clear()
 
     def tick(self) -> None:
@@ -180,13 +186,13 @@ class Operations:
             renewed = any(one.name == name for one in self._renewals)
             if not renewed and self._lift(self._keeper.port(name), fault):
                 self._lifting.discard((name, fault))
-        if self._deployment is not None:
-            self._go_on(self._deployment, now_s)
+        for what, one in list(self._deployments.items()):
+            if now_s > one.until_s:
+                self.roll_back(what)
+            else:
+                self._go_on(what, one, now_s)
 
-    def _go_on(self, one: Deployment, now_s: float) -> None:
-        if now_s > one.until_s:
-            self.roll_back()
-            return
+    def _go_on(self, what: str, one: Deployment, now_s: float) -> None:
         if any(renewal.name in one.rollout.names for renewal in self._renewals):
             return
         decision = one.rollout.decide(now_s, self._watched(one, now_s))
@@ -197,7 +203,7 @@ class Operations:
             self._give(one.rollout.gave(now_s), one.version)
         elif decision == "roll_back":
             self._telemetry.state("deploy", one.version.name, "rolled back by canary")
-            self.roll_back()
+            self.roll_back(what)
 
     def _give(self, name: str, version: Version) -> None:
         self.versions[name] = version

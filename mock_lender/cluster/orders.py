@@ -3,7 +3,7 @@
 POST   /renew/NAME        end a replica and start it again: kill (or nothing: asked to end);
                           not_ready_s: it says for so long that it is not ready
 POST   /loop/NAME         every_s, lease_s         DELETE /loop/NAME
-POST   /deploy/ROLE       version (JSON), every_s, lease_s, most     DELETE /deploy
+POST   /deploy/ROLE       version (JSON), every_s, lease_s, most     DELETE /deploy/ROLE
 POST   /migration/TABLE   hold_s                   DELETE /migration
 """
 
@@ -89,8 +89,11 @@ class Orders:
             version.configured(self._config)
         except (ValueError, TypeError) as exc:
             raise Refused(422, f"version: {exc}") from exc
+        if self._operations.deployed_to(names):
+            raise Refused(409, f"{role} has a deployment")
         most = round(seconds(query, "most", 1, len(names), str(len(names))))
         self._operations.deploy(
+            role,
             names,
             most,
             version,
@@ -99,9 +102,9 @@ class Orders:
             canary="canary" in self._config.protections and len(names) > 1,
         )
 
-    def _roll_back(self, _: str, __: Mapping[str, str]) -> None:
-        if not self._operations.roll_back():
-            raise Refused(404, "nothing is deployed")
+    def _roll_back(self, role: str, _: Mapping[str, str]) -> None:
+        if not self._operations.roll_back(role):
+            raise Refused(404, f"nothing is deployed to {role}")
 
     def _migration(self, table: str, query: Mapping[str, str]) -> None:
         if table not in TABLES:
