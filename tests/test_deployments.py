@@ -16,9 +16,8 @@ from harness.errors import ScenarioError, TargetError
 from harness.faults.catalogue import build_fault
 from harness.faults.deploy import version_at
 from harness.faults.fault import Fault
-from harness.faults.sample import sample_spec
+from harness.faults.sample import LENDER, sample_spec
 from harness.guardian.undo import perform
-from harness.lender_up import SPEC
 from harness.scenario.model import FaultSpec
 from mock_lender.cluster.rollout import Counts, Rollout, Watched, judge
 from mock_lender.cluster.version import Version
@@ -40,7 +39,7 @@ def around(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LenderSurroundi
 
 def made(kind: str, **params: Any) -> Fault:
     """A fault of the family as a scenario would have it, with the defaults of its kind."""
-    sample = sample_spec("deploy", kind, SPEC, for_s=20.0)
+    sample = sample_spec("deploy", kind, LENDER, for_s=20.0)
     given_ = {**dict(sample.params), **params}
     return build_fault(
         FaultSpec(f"deploy: {kind}", "deploy", kind, 0.0, 20.0, tuple(sorted(given_.items())))

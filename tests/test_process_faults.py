@@ -10,9 +10,8 @@ import pytest
 from harness.faults.catalogue import build_fault
 from harness.faults.fault import Fault
 from harness.faults.inside import parse_skew_s, told_clock_ns
-from harness.faults.sample import sample_spec
+from harness.faults.sample import LENDER, sample_spec
 from harness.guardian.undo import perform
-from harness.lender_up import SPEC
 from harness.scenario.model import FaultSpec
 from tests.lender_process import TOKEN, lender, until
 from tests.surroundings import LenderSurroundings
@@ -26,7 +25,7 @@ def around(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LenderSurroundi
 
 def made(kind: str, target: str, for_s: float = 20.0, **params: Any) -> Fault:
     """A fault of the family as a scenario would have it, with the defaults of its kind."""
-    sample = sample_spec("process", kind, SPEC, for_s=for_s)
+    sample = sample_spec("process", kind, LENDER, for_s=for_s)
     given = {**dict(sample.params), "target": target, **params}
     name = f"process: {kind} {target}"
     return build_fault(FaultSpec(name, "process", kind, 0.0, for_s, tuple(sorted(given.items()))))

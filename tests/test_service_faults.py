@@ -12,11 +12,10 @@ from hypothesis import strategies as st
 from harness.errors import ScenarioError
 from harness.faults.catalogue import build_fault
 from harness.faults.fault import Fault
-from harness.faults.sample import sample_spec
+from harness.faults.sample import LENDER, sample_spec
 from harness.faults.service import Effect
 from harness.faults.shares import PROBES_MAX, PROBES_MIN, SHARE_MIN, believed, interval, probes_for
 from harness.guardian.undo import perform
-from harness.lender_up import SPEC
 from harness.plan import addressed
 from harness.scenario.model import FaultSpec
 from harness.seeds import draw_key
@@ -33,7 +32,7 @@ def around(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LenderSurroundi
 
 def made(kind: str, target: str, **params: Any) -> Fault:
     """A fault of the family as a scenario would have it, with the defaults of its kind."""
-    sample = sample_spec("service", kind, SPEC, for_s=20.0)
+    sample = sample_spec("service", kind, LENDER, for_s=20.0)
     given = {**dict(sample.params), "target": target, **params}
     name = f"service: {kind} {target}"
     return build_fault(FaultSpec(name, "service", kind, 0.0, 20.0, tuple(sorted(given.items()))))

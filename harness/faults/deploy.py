@@ -237,6 +237,7 @@ def _rolled(does: str, cannot: str) -> FaultKind:
         observed=_SEEN,
         undone=_UNDONE,
         cannot=cannot,
+        replaces=True,
     )
 
 
@@ -264,5 +265,6 @@ KINDS: Kinds = {
         observed="The replica is asked which version it is: one more for the configuration.",
         undone=_UNDONE,
         cannot="It is one replica's: the same mistake everywhere is another lender.",
+        replaces=True,
     ),
 }  # fmt: skip

@@ -98,10 +98,10 @@ class RestartLoop:
 
     def _is(self, process: tuple[int, int]) -> bool:
         """Is it another one than last time?"""
-        if process == self.seen.process:
-            return False
-        self.seen.process, self.seen.since_s = process, time.monotonic()
-        return True
+        before = self.seen.process
+        if process != before:
+            self.seen.process, self.seen.since_s = process, time.monotonic()
+        return before not in ((0, 0), process)
 
     def inject(self, around: Surroundings) -> None:
         lease_s = self.for_s + LEASE_MARGIN_S
@@ -149,6 +149,7 @@ KINDS: Kinds = {
         observed="/readyz says that it is not ready.",
         undone="DELETE at the supervisor, which tells the new process; a lease there ends it too.",
         cannot="It says quickly that it is not ready: not a process that is slow at starting up.",
+        replaces=True,
     ),
     ("process", "restart_loop"): FaultKind(
         (
@@ -162,5 +163,6 @@ KINDS: Kinds = {
         observed="It refuses, or is another process than at the last look.",
         undone="DELETE at the supervisor, whose lease ends it too; it has been started again.",
         cannot="One that is always down: it is up for most of the time.",
+        replaces=True,
     ),
 }  # fmt: skip
