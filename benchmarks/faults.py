@@ -142,7 +142,7 @@ def bench(out: Path) -> Iterator[Bench]:
     with Guardian.start(run.path) as guardian:
         run.write_token(token)
         proxy = start_proxy(guardian, run.path, token, 1)
-        proxied = tuple(edges(LENDER))
+        proxied = tuple(sorted({*edges(LENDER), *needed_edges()}))
         target = MockTarget(guardian, run, LENDER, people, balances_fen, token, proxy, proxied)
         target.start()
         give_up_s = time.monotonic() + UP_WITHIN_S
@@ -154,6 +154,14 @@ def bench(out: Path) -> Iterator[Bench]:
         made = Bench(run, target)
         made.steady_s()
         yield made
+
+
+def needed_edges() -> Iterator[str]:
+    """Edges that kinds of faults need without naming them."""
+    for family, kind in CATALOGUE:
+        needs = CATALOGUE[family, kind].edges
+        if needs is not None:
+            yield from needs(sample_spec(family, kind, LENDER), LENDER)
 
 
 def try_one(

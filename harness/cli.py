@@ -1,6 +1,8 @@
 """The command `drawproof`: its words, its exit codes, and the one place that exits."""
 
 import argparse
+import os
+import signal
 import sys
 import traceback
 from collections.abc import Callable, Sequence
@@ -24,6 +26,7 @@ from harness.units import parse_duration_s, parse_rate_per_s
 
 EXITS = """exit codes: 0 held, 1 breached, 2 usage or scenario error, 3 inconclusive,
 4 aborted for safety or a fault would not heal, 5 harness or target error"""
+NOBODY_READS = 128 + signal.SIGPIPE
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -31,13 +34,18 @@ def main(argv: Sequence[str] | None = None) -> int:
     arguments = _parser().parse_args(argv)
     command: Callable[[argparse.Namespace], int] = arguments.command
     try:
-        return command(arguments)
+        code = command(arguments)
+        sys.stdout.flush()
+        return code
     except DrawproofError as exc:
         print(f"drawproof: {exc}", file=sys.stderr)
         return exc.exit_code
     except KeyboardInterrupt:
         print("drawproof: interrupted", file=sys.stderr)
         return 3
+    except BrokenPipeError:  # `drawproof recheck RUN | head`: nobody reads any more
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return NOBODY_READS
     except Exception:  # noqa: BLE001  a defect of ours must not end as exit 1, "breached"
         traceback.print_exc()
         print(

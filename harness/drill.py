@@ -30,7 +30,7 @@ from harness.load.attack import Attack, LoadLost
 from harness.load.plan import LOST_AFTER_S
 from harness.nemesis.nemesis import Nemesis
 from harness.plan import Plan
-from harness.proxy.client import start_proxy
+from harness.proxy.client import ProxyClient, ToxiproxyClient, start_proxy
 from harness.running import me
 from harness.stopping import Interrupted, StopFlag
 from harness.target.mock import MockTarget
@@ -90,11 +90,8 @@ class Drill:
     def _run_guarded(self, guardian: Guardian) -> None:
         token = secrets.token_hex(16)
         self._run.write_token(token)
-        proxy = (
-            start_proxy(guardian, self._run.path, token, self._plan.scenario.seed)
-            if self._plan.edges
-            else None
-        )
+        journal = Journal(self._run.path / "journal.jsonl")
+        proxy = self._proxy(guardian, token, journal) if self._plan.edges else None
         target = MockTarget(
             guardian,
             self._run,
@@ -114,7 +111,7 @@ class Drill:
         nemesis = Nemesis(
             self._plan.faults,
             target,
-            Journal(self._run.path / "journal.jsonl"),
+            journal,
             self._run.path / "faults.jsonl",
             self._plan.scenario.safety.max_targets,
         )
@@ -140,6 +137,11 @@ class Drill:
         finally:
             nemesis.stop(heal=guardian.alive)
         self._close(guardian, target)
+
+    def _proxy(self, guardian: Guardian, token: str, journal: Journal) -> ProxyClient:
+        if self._plan.scenario.toxiproxy:
+            return ToxiproxyClient(self._plan.scenario.toxiproxy, journal)
+        return start_proxy(guardian, self._run.path, token, self._plan.scenario.seed)
 
     def _wait_ready(self, guardian: Guardian, target: MockTarget, attack: Attack) -> None:
         give_up_ns = time.monotonic_ns() + int(READY_WITHIN_S * NS_PER_S)

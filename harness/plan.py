@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from harness.clock import NS_PER_S
 from harness.errors import Problem, ScenarioError
 from harness.evidence.rows import Borrower, Intent, RepayIntent
-from harness.faults.catalogue import build_fault
+from harness.faults.catalogue import CATALOGUE, build_fault
 from harness.faults.fault import Fault
 from harness.load.choice import TooFewBorrowers
 from harness.load.intents import SWEEPER_WINDOW_S, plan_intents
@@ -72,9 +72,12 @@ def addressed(spec: FaultSpec, seed: int, intents: int) -> FaultSpec:
 
 
 def proxied_edges(scenario: Scenario) -> tuple[str, ...]:
-    """Edges that any fault names, in order of name."""
-    named = {value for spec in scenario.faults for key, value in spec.params if key == "edge"}
-    return tuple(sorted(str(edge) for edge in named))
+    """Edges that any fault names or needs, in order of name."""
+    named = {str(v) for spec in scenario.faults for key, v in spec.params if key == "edge"}
+    for spec in scenario.faults:
+        needs = CATALOGUE[spec.family, spec.kind].edges
+        named.update(needs(spec, scenario.lender) if needs is not None else ())
+    return tuple(sorted(named))
 
 
 def _check_trace(scenario: Scenario) -> None:

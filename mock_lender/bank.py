@@ -1,7 +1,8 @@
 """A bank: pays each key at most once, slowly, and closes keys for ever when asked to.
 
 Some banks can't close: they refuse what reaches their book after the payout's own `not_after_ns`,
-and tell whether a key was paid.
+and tell whether a key was paid. In a window of its own a bank pays nothing: it refuses what comes
+for ever, and goes on to close and to tell.
 """
 
 import asyncio
@@ -15,10 +16,12 @@ from starlette.routing import Route
 from starlette.types import ASGIApp
 
 from mock_lender.bank_book import Book
+from mock_lender.clock import now_ns
 from mock_lender.context import ServiceContext
 from mock_lender.defects.bank import book_of
 from mock_lender.http.app import build_app, read_json
 from mock_lender.http.slots import Slots
+from mock_lender.rulebook import Rulebook
 
 KEY = re.compile(r"[A-Za-z0-9_.-]{1,200}")
 STATUS = {"paid": 200, "closed": 409, "other": 422}
@@ -34,6 +37,8 @@ def create_app(ctx: ServiceContext) -> ASGIApp:
     (with the moment, by this bank's clock, from which on it is true), `POST /payouts/{key}/close`.
     """
     closes = all(tier.closes for tier in ctx.config.tiers if tier.bank == ctx.name)
+    tiers = frozenset(tier.tier for tier in ctx.config.tiers if tier.bank == ctx.name)
+    rules = Rulebook(ctx.rulebook_json, ctx.telemetry)
     capacity = ctx.config.capacity
     slots = Slots(capacity.bank_slots)
     books: list[Book] = []
@@ -52,6 +57,9 @@ def create_app(ctx: ServiceContext) -> ASGIApp:
         )  # fmt: skip
         not_after_ns = body.get("not_after_ns")
         sound = isinstance(key, str) and KEY.fullmatch(key) and isinstance(draw_key, str)
+        if any(one.tier in tiers for one in rules.obeyed("window", now_ns())):
+            state = await books[0].close_key(str(key)) if sound else "closed"
+            return JSONResponse({"state": state}, status_code=STATUS[state])
         if not sound or type(amount_fen) is not int or amount_fen <= 0:
             raise HTTPException(422, "payout_key, draw_key, amount_fen")
         if body.get("bank", ctx.name) != ctx.name:

@@ -1,4 +1,6 @@
-"""Compliance: one dated rule set. Draws for a barred purpose are refused, for good."""
+"""Compliance: dated rules. Draws for a barred purpose are refused, for good; the rule book says
+which purposes are barred besides those that always were.
+"""
 
 import time
 
@@ -7,23 +9,25 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 from starlette.types import ASGIApp
 
+from mock_lender.clock import now_ns
 from mock_lender.context import ServiceContext
 from mock_lender.http.app import build_app, read_json
-
-RULES = 1
+from mock_lender.rulebook import Rulebook, number_of
 
 
 def create_app(ctx: ServiceContext) -> ASGIApp:
     """`POST /check {borrower, purpose}`: 200 allowed, 403 forbidden; both name the rules."""
     barred = frozenset(ctx.config.barred_purposes)
+    book = Rulebook(ctx.rulebook_json, ctx.telemetry)
 
     async def check(request: Request) -> Response:
         decided_ns = time.monotonic_ns()
         body = await read_json(request)
-        forbidden = body.get("purpose") in barred
+        purpose, rules = body.get("purpose"), book.obeyed("compliance", now_ns())
+        forbidden = purpose in barred or any(rule.forbids == purpose for rule in rules)
         answer: dict[str, object] = {
             "approved": not forbidden,
-            "rules": RULES,
+            "rules": number_of(rules),
             "decided_ns": decided_ns,
         }
         if forbidden:

@@ -8,6 +8,7 @@ from typing import Any
 from mock_lender.cluster.config import LenderConfig
 from mock_lender.cluster.postgres import Access
 from mock_lender.resilience.profile import Settings
+from mock_lender.rulebook import NAME as RULEBOOK
 from mock_lender.telemetry import Telemetry
 
 
@@ -42,3 +43,8 @@ class ServiceContext:
     def on(self, protection: str) -> bool:
         """Is this protection switched on?"""
         return protection in self.config.protections
+
+    @property
+    def rulebook_json(self) -> Path:
+        """Where the dated policies and rules are."""
+        return Path(self.config.telemetry_dir) / RULEBOOK

@@ -1,20 +1,24 @@
 """A test's lender as faults see it."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from harness.errors import TargetError
 from harness.faults.fault import DatabaseServer
+from harness.proxy.client import ProxyClient
 from harness.target.probes import takes_writes
+from mock_lender.cluster.config import CONSOLE
 from tests.lender_process import TOKEN, Lender
 
 
 @dataclass
 class LenderSurroundings:
-    """What faults may touch of a lender that a test has started; it has no proxy."""
+    """What faults may touch of a lender that a test has started, and of the proxy it may have."""
 
     made: Lender
+    proxy: ProxyClient | None = None
+    listen: Mapping[str, tuple[str, int]] = field(default_factory=dict)
 
     def replica_pid(self, replica: str) -> tuple[int, int]:
         service = self.made.service(replica)
@@ -28,10 +32,12 @@ class LenderSurroundings:
         assert self.made.control("POST", f"/restart/{replica}")[0] == 200
 
     def proxy_api(self) -> tuple[str, str]:
-        raise TargetError("this lender has no proxy")
+        if self.proxy is None:
+            raise TargetError("this lender has no proxy")
+        return self.proxy.base_url, TOKEN
 
     def proxied_address(self, edge: str) -> tuple[str, int]:
-        raise TargetError(f"{edge} leads through no proxy")
+        return self.listen[edge]
 
     def database(self, role: str) -> DatabaseServer:
         witness = self.made.databases()
@@ -54,10 +60,17 @@ class LenderSurroundings:
     def supervisor_api(self) -> tuple[str, str]:
         return f"http://{self.made.topology.control}", TOKEN
 
-    def replicas(self, role: str) -> Sequence[str]:
-        if role == "bank":
-            return ["bank.own", "bank.partner-a"]
-        return [f"{role}-{number}" for number in (1, 2)]
+    def proxied_edges(self) -> tuple[str, ...]:
+        return tuple(self.listen)
+
+    def replicas(self, role: str) -> tuple[str, ...]:
+        names = [one.name for one in self.made.topology.services]
+        return tuple(
+            name for name in names if name.rpartition("." if role == "bank" else "-")[0] == role
+        )
 
     def records(self, service: str) -> Path:
         return self.made.records / f"calls.{service}.csv"
+
+    def console_api(self) -> tuple[str, str]:
+        return self.service_api(CONSOLE)

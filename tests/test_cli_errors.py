@@ -4,6 +4,7 @@ import json
 import os
 import re
 import shutil
+import signal
 import subprocess
 import sys
 import urllib.request
@@ -129,3 +130,14 @@ def test_the_lender_alone_says_where_it_is_and_stops_when_told(tmp_path: Path) -
     assert "nothing is left running" in rest
     (run,) = (path for path in tmp_path.iterdir() if not path.is_symlink())
     assert not (run / "work").exists()
+
+
+def test_a_reader_that_goes_away_is_no_defect() -> None:
+    command = [sys.executable, "-m", "harness.cli", "plan", str(ROOT / "scenarios/smoke.yaml")]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as plan:
+        assert plan.stdout is not None
+        assert plan.stderr is not None
+        plan.stdout.close()
+        said = plan.stderr.read()
+        assert plan.wait(30) == 128 + signal.SIGPIPE
+    assert said == b""

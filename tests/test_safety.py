@@ -18,6 +18,7 @@ from harness.faults.fault import Healer, Noop, Sighting, Surroundings
 from harness.faults.process import ProcessFreeze
 from harness.guardian.client import Guardian
 from harness.guardian.journal import Journal
+from harness.guardian.undo import undo_all
 from harness.heal import heal
 from harness.judge.fault_lines import read_fault_lines
 from harness.nemesis.nemesis import Nemesis
@@ -232,6 +233,22 @@ def test_a_fault_that_will_not_heal_is_shouted(tmp_path: Path) -> None:
     assert "NOT HEALED: far away" in ran.err
     assert {row["who"]["role"] for row in log(tmp_path)} == {"heal"}
     assert any("not on loopback" in row["outcome"] for row in log(tmp_path))
+
+
+def test_what_can_not_be_logged_is_not_injected_but_healed_all_the_same(
+    world: World, tmp_path: Path
+) -> None:
+    (tmp_path / "audit.log").mkdir()  # as good as a full disk
+    fault = Switch("dark", "ledger-1")
+    nemesis = Nemesis([(fault, 0.0, 1.0)], world, Journal(tmp_path / "j"), tmp_path / "f")
+    nemesis.start(time.monotonic_ns())
+    assert "audit.log" in until_failed(nemesis)
+    assert not fault.state["on"]
+    (tmp_path / "left").touch()
+    undo = {"kind": "remove", "path": str(tmp_path / "left")}
+    Journal(tmp_path / "journal.jsonl").plan("left", undo)
+    assert undo_all(tmp_path, "test") == ["left: undone"]
+    assert not (tmp_path / "left").exists()
 
 
 def test_no_fault_hits_nobody(world: World, tmp_path: Path) -> None:

@@ -3,7 +3,6 @@
 import sys
 import threading
 import time
-from collections.abc import Sequence
 from pathlib import Path
 
 from harness.errors import TargetError
@@ -86,11 +85,17 @@ class World:
     def service_api(self, service: str) -> tuple[str, str]:
         return f"http://127.0.0.1:{self.port}", "token"
 
+    def proxied_edges(self) -> tuple[str, ...]:
+        return (EDGE,)
+
+    def replicas(self, role: str) -> tuple[str, ...]:
+        return (f"{role}-1",)
+
     def supervisor_api(self) -> tuple[str, str]:
         raise TargetError("this world has no supervisor")
 
-    def replicas(self, role: str) -> Sequence[str]:
-        return [f"{role}-1"]
-
     def records(self, service: str) -> Path:
         return self.run / f"calls.{service}.csv"
+
+    def console_api(self) -> tuple[str, str]:
+        raise TargetError("this world has no console")

@@ -199,9 +199,15 @@ _FIELDS: dict[str, Fields] = {
         ("paid_ns", _T),
     ],
     "tombstones": [("bank", _S), ("payout_key", _S), ("closed_ns", _T)],
+    # Repayments that the lender's own console asked for, in bulk, each before it was asked.
+    "collections": [("repay_key", _S), ("borrower", _I), ("amount_fen", _M), ("asked_ns", _T)],
     # What borrowers had been told: borrower null = all. kind policy | notice.
     "published": [("borrower", _I), ("kind", _S), ("policy", _I), ("published_ns", _T)],
-    # kind risk: refuses delinquent borrowers. kind compliance: forbids `forbids` (a purpose).
+    # kind risk: refuses delinquent borrowers, draws of more than `above_fen`, or whose borrower's
+    # score (0 to 9,999) is below `score_below`. kind compliance: forbids `forbids` (a purpose).
+    # number 1 is what the lender began with; others are one number each, whatever their kind.
+    # in_force_ns null: adopted without ever being in force. One row for the policy itself (replica
+    # null), and one for each replica from its first decision under it. ended_ns null: it lasts.
     "policies": [
         ("kind", _S),
         ("policy", _I),
@@ -209,8 +215,13 @@ _FIELDS: dict[str, Fields] = {
         ("in_force_ns", _T),
         ("adopted_ns", _T),
         ("replica", _S),
+        ("above_fen", _M),
+        ("score_below", _I),
+        ("ended_ns", _T),
     ],
     # own_bp: ten-thousandths of each of its draws that the tier `own` takes (joint lending).
+    # balance_fen: at the opening; what moved since is in `versions`. A tier has a row more from
+    # when it could not be used (available false) and from when it could again; null: it can.
     "tiers": [
         ("tier", _S),
         ("bank", _S),
@@ -218,6 +229,7 @@ _FIELDS: dict[str, Fields] = {
         ("balance_fen", _M),
         ("own_bp", _I),
         ("from_ns", _T),
+        ("available", _B),
     ],
     # tenure_months: with this lender. utilisation_bp: of credit elsewhere, ten-thousandths.
     # past_due_days: above 0 for the delinquent. income_band: 1 (lowest fifth) to 5.
@@ -250,6 +262,7 @@ LENDER_TABLES = (
     "draws",
     "tries",
     "repayments",
+    "collections",
     "versions",
     "postings",
     "payouts",

@@ -163,6 +163,15 @@ class Repayment(NamedTuple):
     ended_ns: int
 
 
+class Collection(NamedTuple):
+    """A row of `collections`: a repayment that the lender itself asked for."""
+
+    repay_key: str
+    borrower: int
+    amount_fen: int
+    asked_ns: int
+
+
 class Version(NamedTuple):
     """A row of `versions`: an account after one event."""
 
@@ -222,9 +231,12 @@ class Policy(NamedTuple):
     kind: str
     policy: int
     forbids: str | None
-    in_force_ns: int
+    in_force_ns: int | None
     adopted_ns: int | None
     replica: str | None
+    above_fen: int | None = None
+    score_below: int | None = None
+    ended_ns: int | None = None
 
 
 class Tier(NamedTuple):
@@ -236,6 +248,7 @@ class Tier(NamedTuple):
     balance_fen: int
     own_bp: int
     from_ns: int
+    available: bool | None = None
 
 
 class Borrower(NamedTuple):
@@ -256,7 +269,7 @@ ROWS: Mapping[str, type] = {
     "intents": Intent, "repay_intents": RepayIntent,
     "attempts": Attempt, "calls": Call, "states": State, "generator": Second,
     "clocks": ClockRow,
-    "draws": Draw, "tries": Try, "repayments": Repayment,
+    "draws": Draw, "tries": Try, "repayments": Repayment, "collections": Collection,
     "versions": Version, "postings": Posting, "payouts": Payout,
     "tombstones": Tombstone, "published": Published, "policies": Policy, "tiers": Tier,
     "population": Borrower,

@@ -7,7 +7,9 @@ one line here.
 from collections.abc import Mapping
 
 from harness.faults import (
+    business,
     database,
+    database_sessions,
     deploy,
     inside,
     migration,
@@ -16,6 +18,7 @@ from harness.faults import (
     restarts,
     service_kinds,
     service_wide,
+    site,
     toolkit,
 )
 from harness.faults.fault import Fault
@@ -32,6 +35,9 @@ CATALOGUE: Mapping[tuple[str, str], FaultKind] = {
     **service_wide.KINDS,
     **deploy.KINDS,
     **migration.KINDS,
+    **database_sessions.KINDS,
+    **business.KINDS,
+    **site.KINDS,
     **toolkit.KINDS,
 }
 

@@ -42,13 +42,11 @@ class Victim:
 
 
 @dataclass(frozen=True, slots=True)
-class DatabaseKill:
-    """SIGKILL to every process of a server. There is no heal: it is over when the lender's own
-    remedy is seen, a primary that takes writes, or a standby that has everything again."""
+class DatabaseStop:
+    """Every process of a server is stopped in mid-air; what follows is the kind's own."""
 
     role: Role
     name: str
-    healer: Healer = "target"
     bites_within_s: float = 1.0
     look_s_max: float = 0.9
     victim: Victim = field(default_factory=Victim, compare=False)
@@ -56,16 +54,30 @@ class DatabaseKill:
     # Commits wait for the standby as they do for the primary: both are felt on this edge.
     edge_or_replica: str = "ledger->database"
 
+    def inject(self, around: Surroundings) -> None:
+        """The postmaster first: it can't start another process while its children are sought."""
+        server = self.victim.found(around, self.role)
+        signal_exactly(server.pid, server.start_ticks, signal.SIGSTOP, server.name)
+        self._stop_all(server.pid)
+
+    def _stop_all(self, pid: int) -> None:
+        raise NotImplementedError
+
+
+@dataclass(frozen=True, slots=True)
+class DatabaseKill(DatabaseStop):
+    """SIGKILL to every process of a server. There is no heal: it is over when the lender's own
+    remedy is seen, a primary that takes writes, or a standby that has everything again."""
+
+    healer: Healer = "target"
+
     def undo(self, around: Surroundings) -> Mapping[str, Any]:
         self.victim.found(around, self.role)
         return {"kind": "nothing"}
 
-    def inject(self, around: Surroundings) -> None:
-        server = self.victim.found(around, self.role)
-        # Stopped first, the postmaster can't start another process while its children are killed.
-        signal_exactly(server.pid, server.start_ticks, signal.SIGSTOP, server.name)
-        kill_tree(server.pid)
-        send(server.pid, signal.SIGKILL)
+    def _stop_all(self, pid: int) -> None:
+        kill_tree(pid)
+        send(pid, signal.SIGKILL)
 
     def heal(self, around: Surroundings) -> None:
         return None
@@ -82,26 +94,18 @@ class DatabaseKill:
 
 
 @dataclass(frozen=True, slots=True)
-class DatabaseFreeze:
+class DatabaseFreeze(DatabaseStop):
     """SIGSTOP to every process of a server, SIGCONT as the heal. A lender that has fenced it in the
     meantime has none left to wake."""
 
-    role: Role
-    name: str
     healer: Healer = "nemesis"
-    bites_within_s: float = 1.0
-    look_s_max: float = 0.9
-    victim: Victim = field(default_factory=Victim, compare=False)
-    edge_or_replica: str = "ledger->database"
 
     def undo(self, around: Surroundings) -> Mapping[str, Any]:
         server = self.victim.found(around, self.role)
         return {"kind": "continue", "pid": server.pid, "start_ticks": server.start_ticks}
 
-    def inject(self, around: Surroundings) -> None:
-        server = self.victim.found(around, self.role)
-        signal_exactly(server.pid, server.start_ticks, signal.SIGSTOP, server.name)
-        signal_tree(server.pid, signal.SIGSTOP)
+    def _stop_all(self, pid: int) -> None:
+        signal_tree(pid, signal.SIGSTOP)
 
     def heal(self, around: Surroundings) -> None:
         server = self.victim.server

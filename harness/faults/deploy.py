@@ -149,9 +149,9 @@ class Misconfigured:
             return {"ledger_connections": 1}
         banks = around.replicas("bank")
         if self.mistake == "bank-nowhere":
-            return {"edges": {f"gateway->{banks[0]}": NOBODY}}
+            return {"edges": {f"{self.target}->{banks[0]}": NOBODY}}
         host, port = around.replica_address(banks[-1])
-        return {"edges": {f"gateway->{banks[0]}": f"{host}:{port}"}}
+        return {"edges": {f"{self.target}->{banks[0]}": f"{host}:{port}"}}
 
     def heal(self, around: Surroundings) -> None:
         countermand(around, named("deploy", self.target))

@@ -5,7 +5,7 @@ value too (`Noop`), so that a run without faults takes the same way through.
 """
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, Protocol
@@ -45,6 +45,9 @@ class Surroundings(Protocol):
     def proxied_address(self, edge: str) -> tuple[str, int]:
         """Where the proxy listens for an edge."""
 
+    def proxied_edges(self) -> tuple[str, ...]:
+        """Edges that lead through the proxy."""
+
     def database(self, role: str) -> DatabaseServer:
         """The `primary` or the `standby`, as the lender says. Raises TargetError for none."""
 
@@ -60,12 +63,15 @@ class Surroundings(Protocol):
     def supervisor_api(self) -> tuple[str, str]:
         """(base URL of whoever starts and stops the lender's processes, the run's token)."""
 
-    def replicas(self, role: str) -> Sequence[str]:
-        """Names of the replicas of a role (or of all banks, for `bank`), those included that are
-        down at present."""
+    def replicas(self, role: str) -> tuple[str, ...]:
+        """Names of a role's replicas, `risk-1`, as they were started; of all banks for `bank`."""
 
     def records(self, service: str) -> Path:
         """Where a replica or bank writes down its calls, a row each, the draw's key first."""
+
+    def console_api(self) -> tuple[str, str]:
+        """(base URL of the lender's console, the run's token): a hand on its database and its
+        rule book. Raises TargetError for a lender without one."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,13 +3,13 @@
 A family's file ends with its `KINDS`; the catalogue puts them together.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
 from harness.errors import Problem, ScenarioError
 from harness.faults.fault import Fault
-from harness.scenario.model import FaultSpec
+from harness.scenario.model import FaultSpec, LenderSpec
 from harness.units import parse_duration_s, parse_share
 
 Value = float | int | str
@@ -45,9 +45,9 @@ class FaultKind:
     """for_key: must `for` be given, may it, or is there nothing of ours to undo after a while?
     replaces: what it hits comes back as a new process, without what another fault had done to it:
     no other fault may be on the same thing at the same time. needs: a module of an optional extra,
-    without which it can't be injected.
-    told_by_service: the service writes down which calls it has hit, and its exposure is counted by
-    that: of a share, or of one operation, nobody else can know.
+    without which it can't be injected. edges: which edges of a lender must lead through the proxy
+    for it, besides the one it names. told_by_service: the service writes down which calls it has
+    hit, and its exposure is counted by that: of a share, or of one operation, nobody else can know.
 
     The rest is what docs/faults.md says of it, a sentence or two each: what it does; how it is seen
     from outside; how it is undone, also after a kill -9; what it can't do.
@@ -62,6 +62,7 @@ class FaultKind:
     cannot: str
     replaces: bool = False
     needs: str = ""
+    edges: Callable[[FaultSpec, LenderSpec], Sequence[str]] | None = None
     told_by_service: bool = False
 
 
@@ -73,6 +74,14 @@ def text(value: object) -> str:
     if not isinstance(value, str) or not value:
         raise ValueError("a name")
     return value
+
+
+def some_share(value: object) -> float:
+    """A share above 0 %. Raises ValueError."""
+    share = parse_share(value)
+    if share <= 0:
+        raise ValueError("a share above 0 %")
+    return share
 
 
 def switch(value: object) -> str:
@@ -89,6 +98,18 @@ def one_of(*allowed: str) -> Callable[[object], str]:
         if value not in allowed:
             raise ValueError(f"one of {', '.join(allowed)}")
         return str(value)
+
+    return read
+
+
+def duration(least_s: float, most_s: float) -> Callable[[object], float]:
+    """A reader of a duration in a range, seconds."""
+
+    def read(value: object) -> float:
+        found_s = parse_duration_s(value)
+        if not least_s <= found_s <= most_s:
+            raise ValueError(f"a duration from {least_s * 1e3:g}ms to {most_s * 1e3:g}ms")
+        return found_s
 
     return read
 

@@ -151,8 +151,12 @@ KINDS: Kinds = {
         cannot=f"{_NO_PACKETS} {_WHOLE}",
     ),
     ("network", "bandwidth"): FaultKind(
-        (_EDGE, Parameter("rate", "rate_kb_per_s", _rate, "a rate such as 5 KB/s"), _STREAM,
-         _TOXICITY),
+        (
+            _EDGE,
+            Parameter("rate", "rate_kb_per_s", _rate, "1 KB/s to 100 KB/s", example="5 KB/s"),
+            _STREAM,
+            _TOXICITY,
+        ),
         for_key="needed",
         build=_toxic(
             "bandwidth",
@@ -207,7 +211,7 @@ KINDS: Kinds = {
     ("network", "slow_close"): FaultKind(
         (
             _EDGE,
-            Parameter("delay", "delay_s", _between(0.1, 600), DURATION),
+            Parameter("delay", "delay_s", _between(0.1, 600), DURATION, example="2s"),
             _TOXICITY,
         ),
         for_key="needed",
@@ -248,7 +252,7 @@ KINDS: Kinds = {
     ("network", "limit_data"): FaultKind(
         (
             _EDGE,
-            Parameter("limit", "limit_bytes", _bytes(0, 20_000), "0 B to 20 KB"),
+            Parameter("limit", "limit_bytes", _bytes(0, 20_000), "0 B to 20 KB", example="1 KB"),
             _STREAM,
             _TOXICITY,
         ),

@@ -49,7 +49,7 @@ class NetworkFault:
     @property
     def bites_within_s(self) -> float:
         """A look that falls into a pause of the server's is made again."""
-        return 2.0 + 2 * self.look_s_max
+        return 1.0 + 2 * self.look_s_max
 
     @property
     def look_s_max(self) -> float:
@@ -68,8 +68,7 @@ class NetworkFault:
         return ProxyClient(*around.proxy_api())
 
     def undo(self, around: Surroundings) -> Mapping[str, Any]:
-        url = self._client(around).url(self.edge, self.name)
-        return {"kind": "http", "method": "DELETE", "url": url}
+        return self._client(around).undo("DELETE", self.edge, self.name)
 
     def inject(self, around: Surroundings) -> None:
         self._client(around).add_toxic(
@@ -105,8 +104,8 @@ class NetworkDown:
         return self.edge
 
     def undo(self, around: Surroundings) -> Mapping[str, Any]:
-        url = ProxyClient(*around.proxy_api()).url(self.edge)
-        return {"kind": "http", "method": "POST", "url": url, "body": {"enabled": True}}
+        client = ProxyClient(*around.proxy_api())
+        return client.undo("POST", self.edge, body={"enabled": True})
 
     def inject(self, around: Surroundings) -> None:
         ProxyClient(*around.proxy_api()).set_enabled(self.edge, False)

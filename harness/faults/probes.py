@@ -1,12 +1,16 @@
 """Our own looks at a server from outside, on fresh connections, bounded."""
 
 import http.client
+import json
 import socket
 import struct
 import time
-from typing import Literal
+from collections.abc import Mapping
+from typing import Any, Literal
 
 SSL_REQUEST = struct.pack("!II", 8, 80877103)
+PROTOCOL_3 = 196608
+TOO_MANY_CONNECTIONS = b"C53300\0"
 
 
 def probe_s(address: tuple[str, int], timeout_s: float) -> float | None:
@@ -42,6 +46,23 @@ def refuses(address: tuple[str, int], timeout_s: float = 0.5) -> bool:
     return False
 
 
+def answer(
+    address: tuple[str, int], method: str, path: str, body: object, within_s: float
+) -> tuple[int, Mapping[str, Any]] | None:
+    """(status, JSON object) of a question of our own; None: no such answer in time."""
+    connection = http.client.HTTPConnection(*address, timeout=within_s)
+    try:
+        data = None if body is None else json.dumps(body)
+        connection.request(method, path, data, {"Content-Type": "application/json"})
+        response = connection.getresponse()
+        found = json.loads(response.read(1_000_000))
+    except (OSError, http.client.HTTPException, ValueError):
+        return None
+    finally:
+        connection.close()
+    return response.status, found if isinstance(found, dict) else {}
+
+
 Pulse = Literal["answers", "silent", "refused"]
 
 
@@ -56,3 +77,26 @@ def database_pulse(address: tuple[str, int], timeout_s: float) -> Pulse:
         return "silent"
     except OSError:
         return "refused"
+
+
+Door = Literal["open", "full", "other", "silent", "refused"]
+
+
+def database_door(address: tuple[str, int], timeout_s: float) -> Door:
+    """Is there room for one more session of a PostgreSQL server? It says so before it asks for a
+    password, so none is needed."""
+    wanted = b"user\0probe\0database\0postgres\0\0"
+    hello = struct.pack("!II", 8 + len(wanted), PROTOCOL_3) + wanted
+    try:
+        with socket.create_connection(address, timeout=timeout_s) as connection:
+            connection.sendall(hello)
+            said = connection.recv(4096)
+    except TimeoutError:
+        return "silent"
+    except OSError:
+        return "refused"
+    if said[:1] == b"R":
+        return "open"
+    if said[:1] == b"E":
+        return "full" if TOO_MANY_CONNECTIONS in said else "other"
+    return "refused"

@@ -4,6 +4,7 @@ Written by whoever acts: the nemesis, the guardian, `drawproof heal` and `drawpr
 says `begun` before a call and `done`, or what went wrong, after it. Standard library only.
 """
 
+import contextlib
 import json
 import os
 import time
@@ -48,3 +49,10 @@ class AuditLog:
             os.write(descriptor, json.dumps(row).encode() + b"\n")
         finally:
             os.close(descriptor)
+
+    def try_note(
+        self, what: str, fault: str, outcome: str, *, on: str = "", more: Mapping[str, Any] = {}
+    ) -> None:
+        """The same for what must be done although it can't be written down: a heal, an undo."""
+        with contextlib.suppress(OSError):
+            self.note(what, fault, outcome, on=on, more=more)

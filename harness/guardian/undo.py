@@ -2,14 +2,16 @@
 
     nothing                          a kill: there is nothing to undo
     continue  pid, start_ticks       SIGCONT a stopped process and all its descendants
-    http      method, url, body      loopback only; the run's token is added; refused is undone;
-                                     body: JSON, may be missing
+    http      method, url            loopback only; refused is undone. May have `body`, JSON, and
+                                     `token: false`: the run's token is not added
     remove    path                   a file or folder of the run's own making
     toolkit   experiment, env, limit_s   the roll-backs of a Chaos Toolkit experiment
+    all       undos                  each of them, although another could not be done
 
 Standard library only.
 """
 
+import contextlib
 import http.client
 import json
 import os
@@ -34,11 +36,12 @@ def undo_all(run: Path, role: str) -> list[str]:
     journal, log = Journal(run / NAME), AuditLog(run, role)
     lines = []
     for fault, undo in journal.pending():
-        log.note("undo", fault, "begun", more={"undo": undo})
+        log.try_note("undo", fault, "begun", more={"undo": undo})
         trouble = perform(undo, run)
-        log.note("undo", fault, trouble or "done")
+        log.try_note("undo", fault, trouble or "done")
         if trouble is None:
-            journal.done(fault)
+            with contextlib.suppress(OSError):  # a full disk keeps nothing from being undone
+                journal.done(fault)
         lines.append(f"{fault}: {'undone' if trouble is None else trouble}")
     return lines
 
@@ -53,7 +56,7 @@ def perform(undo: Mapping[str, Any], run: Path) -> str | None:
             signal_tree(undo["pid"], signal.SIGCONT)
         return None
     if kind == "http":
-        return _request(str(undo["method"]), str(undo["url"]), undo.get("body"), run)
+        return _request(undo, run)
     if kind == "remove":
         path = Path(undo["path"])
         if path.is_dir() and not path.is_symlink():
@@ -64,10 +67,14 @@ def perform(undo: Mapping[str, Any], run: Path) -> str | None:
     if kind == "toolkit":
         well, detail = ask_toolkit("rollbacks", undo["experiment"], undo["env"], undo["limit_s"])
         return None if well else detail
+    if kind == "all":
+        troubles = [trouble for one in undo["undos"] if (trouble := perform(one, run))]
+        return "; ".join(troubles) or None
     return f"unknown undo {kind!r}"
 
 
-def _request(method: str, url: str, body: object, run: Path) -> str | None:
+def _request(undo: Mapping[str, Any], run: Path) -> str | None:
+    method, url, body = str(undo["method"]), str(undo["url"]), undo.get("body")
     parts = urlsplit(url)
     if parts.hostname != "127.0.0.1" or parts.port is None:
         return f"{url} is not on loopback"
@@ -77,7 +84,9 @@ def _request(method: str, url: str, body: object, run: Path) -> str | None:
         token = ""
     connection = http.client.HTTPConnection(parts.hostname, parts.port, timeout=ANSWER_WITHIN_S)
     try:
-        headers = {"X-Token": token, "Content-Type": "application/json"}
+        headers = {"Content-Type": "application/json"}
+        if undo.get("token", True):
+            headers["X-Token"] = token
         data = None if body is None else json.dumps(body).encode()
         connection.request(method, parts.path, data, headers)
         status = connection.getresponse().status

@@ -5,7 +5,7 @@ the rule that says the same of draws.
 from collections import Counter, defaultdict
 from collections.abc import Mapping
 
-from harness.evidence.rows import Attempt, RepayIntent, Repayment, Version
+from harness.evidence.rows import Attempt, Collection, RepayIntent, Repayment, Version
 from harness.judge.offences import Offences
 from harness.judge.view import RunView
 
@@ -32,11 +32,15 @@ def acknowledged(view: RunView, found: Offences) -> None:
 
 
 def unasked(view: RunView, found: Offences) -> None:
-    """2: nobody's debt was paid but by whom it was planned, with what they give.
+    """2: nobody's debt was paid but by whom it was planned, with what they give; or as the lender's
+    console wrote down that it would be.
 
     A refused one took nothing: the nemesis asks for one that must be, to see that writes are taken.
     """
-    planned = {owed.repay_key: owed for owed in view.repay_intents}
+    planned: dict[str, RepayIntent | Collection] = {
+        **{owed.repay_key: owed for owed in view.repay_intents},
+        **{asked.repay_key: asked for asked in view.collections},
+    }
     for row in view.repayments:
         if row.state != "repaid":
             continue
@@ -118,5 +122,5 @@ def _told(view: RunView) -> list[tuple[RepayIntent, list[Attempt]]]:
     return [(owed, told[owed.intent]) for owed in view.repay_intents if owed.intent in told]
 
 
-def _same(owed: RepayIntent, row: Repayment) -> bool:
+def _same(owed: RepayIntent | Collection, row: Repayment) -> bool:
     return (owed.borrower, owed.amount_fen) == (row.borrower, row.amount_fen)

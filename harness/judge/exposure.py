@@ -5,7 +5,9 @@ its first and its last sighting; and the intents they belonged to.
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from harness.evidence.rows import Call
 from harness.faults.catalogue import told_by_service
+from harness.faults.site import SITE, crosses
 from harness.judge.view import FaultLine, RunView
 
 
@@ -48,7 +50,7 @@ def _of_fault(view: RunView, fault: FaultLine, by_key: Mapping[str, int]) -> Exp
     for call in view.calls:
         if (
             call.side == "client"
-            and _on(fault.edge_or_replica, call.edge, call.server)
+            and _on(fault.edge_or_replica, call)
             and (_overlaps(call.start_ns, call.done_ns, window))
         ):
             calls += 1
@@ -56,7 +58,7 @@ def _of_fault(view: RunView, fault: FaultLine, by_key: Mapping[str, int]) -> Exp
                 intents.add(by_key[call.draw_key])
     for attempt in view.attempts:
         if (
-            _of(attempt.replica or "", fault.edge_or_replica)
+            _reached(fault.edge_or_replica, attempt.replica)
             and attempt.sent_ns is not None
             and (_overlaps(attempt.sent_ns, attempt.done_ns, window))
         ):
@@ -66,8 +68,17 @@ def _of_fault(view: RunView, fault: FaultLine, by_key: Mapping[str, int]) -> Exp
     return Exposure(calls, frozenset(intents))
 
 
-def _on(faulted: str, edge: str, server: str) -> bool:
-    return faulted == edge or _of(server, faulted)
+def _on(faulted: str, call: Call) -> bool:
+    if faulted.startswith(SITE):
+        return crosses(faulted, f"{call.client}->{call.server}")
+    return faulted == call.edge or _of(call.server, faulted)
+
+
+def _reached(faulted: str, gateway: str) -> bool:
+    """Did a borrower who asked this gateway get into the fault?"""
+    if faulted.startswith(SITE):
+        return crosses(faulted, f"borrower->{gateway}")
+    return _of(gateway, faulted)
 
 
 def _of(server: str, faulted: str) -> bool:

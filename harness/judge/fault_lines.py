@@ -37,7 +37,8 @@ def read_fault_lines(path: Path) -> tuple[FaultLine, ...]:
             {
                 "name": row["fault"],
                 "edge_or_replica": row["edge_or_replica"],
-                "healer": row["healer"],
+                # Runs from before there were healers had only faults that the nemesis ended.
+                "healer": row.get("healer", "nemesis"),
                 "failure": None,
                 **dict.fromkeys([*FIELDS.values(), *BEGINNINGS.values()]),
             },

@@ -41,7 +41,8 @@ def load_view(run: RunDir) -> RunView:
     for name in (*LOAD_TABLES, *LENDER_TABLES):
         found, is_missing, is_cut = tables.read_rows(run.path, name)
         # Of a run in which nobody repays, and of any before there were repayments, it says nothing.
-        if is_missing and not (name == "repay_intents" and not scenario.load.journey.repay):
+        unused = name == "repay_intents" and not scenario.load.journey.repay
+        if is_missing and not unused and name != "collections":
             missing.append(name)
         if is_cut:
             cut.append(name)

@@ -120,18 +120,21 @@ class Oracle:
         borrower = self._people.get(intent.borrower)
         if borrower is None or borrower.barred or borrower.delinquent:
             return False
-        if intent.purpose in self._forbidden_publicly(intent.borrower, told_by_ns):
+        if self._told_no(intent, told_by_ns):
             return False
         return intent.amount_fen <= self.available_fen(intent)
 
-    def _forbidden_publicly(self, borrower: int, by_ns: int) -> set[str]:
-        """Purposes that the borrower had been told are forbidden."""
+    def _told_no(self, intent: Intent, by_ns: int) -> bool:
+        """Had the borrower been told of a policy or rule that says no when the intent is due?"""
         known = {
             row.policy
             for row in self._view.published
-            if row.published_ns <= by_ns and row.borrower in (None, borrower)
+            if row.published_ns <= by_ns and row.borrower in (None, intent.borrower)
         }
-        return {p.forbids for p in self._view.policies if p.forbids and p.policy in known}
+        return any(
+            policy.policy in known and says_no(policy, intent) and lasts(policy, intent.due_ns)
+            for policy in self._view.policies
+        )
 
     def lawful(self, intent: Intent) -> bool:
         """No rule in force at the decision forbids it, adopted by the lender or not."""
@@ -139,13 +142,24 @@ class Oracle:
         decided_ns = intent.due_ns
         if draw is not None and draw.compliance_ns is not None:
             decided_ns = draw.compliance_ns
-        return intent.purpose not in in_force(self._view.policies, decided_ns)
+        return not any(
+            policy.kind == "compliance"
+            and says_no(policy, intent)
+            and policy.in_force_ns is not None
+            and lasts(policy, decided_ns)
+            for policy in self._view.policies
+        )
 
 
-def in_force(policies: Sequence[Policy], at_ns: int) -> set[str]:
-    """Purposes that a compliance rule forbids at a moment."""
-    return {
-        policy.forbids
-        for policy in policies
-        if policy.kind == "compliance" and policy.forbids and policy.in_force_ns <= at_ns
-    }
+def says_no(policy: Policy, intent: Intent) -> bool:
+    """Is the intent of those that the policy is against? Of a score only the lender knows."""
+    if policy.forbids is not None and policy.forbids == intent.purpose:
+        return True
+    return policy.above_fen is not None and intent.amount_fen > policy.above_fen
+
+
+def lasts(policy: Policy, at_ns: int) -> bool:
+    """Has it begun, and not ended? One that is never in force begins with its adoption."""
+    begins_ns = policy.in_force_ns if policy.in_force_ns is not None else policy.adopted_ns
+    ended = policy.ended_ns is not None and policy.ended_ns <= at_ns
+    return begins_ns is not None and begins_ns <= at_ns and not ended

@@ -9,6 +9,7 @@ from harness.evidence.rows import (
     Borrower,
     Call,
     ClockRow,
+    Collection,
     Draw,
     Intent,
     Payout,
@@ -92,6 +93,7 @@ class RunView:
     # Planned repayments: made only where their draw was granted.
     repay_intents: tuple[RepayIntent, ...] = ()
     clocks: tuple[ClockRow, ...] = ()
+    collections: tuple[Collection, ...] = ()
     # What the load says of its own evidence, and the digests of what was planned, by share.
     manifest: Manifest | None = None
     planned_sha256: Mapping[int, str] = field(default_factory=dict)

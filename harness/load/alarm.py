@@ -26,8 +26,6 @@ from harness.clock import NS_PER_S
 
 _ABSOLUTE = 1
 _READABLE = 1
-# Waking costs: at thousands a second those due within so much of the last are woken together.
-TOGETHER_NS = 500_000
 
 
 class _Span(ctypes.Structure):
@@ -74,7 +72,6 @@ class Alarm:
         self._waits: list[tuple[int, int, Waiter[None]]] = []
         self._order = itertools.count()
         self._set_ns = 0
-        self._fired_ns = 0
         self._timer: _Timer | None = None
         try:
             self._timer = _Timer()
@@ -99,7 +96,7 @@ class Alarm:
 
     def _set(self, timer: _Timer) -> None:
         """To the first that waits, if it is not already."""
-        at_ns = max(self._waits[0][0], self._fired_ns + TOGETHER_NS)
+        at_ns = self._waits[0][0]
         if not self._set_ns or at_ns < self._set_ns:
             self._set_ns = at_ns
             timer.set(at_ns)
@@ -107,8 +104,8 @@ class Alarm:
     def _due(self, timer: _Timer) -> None:
         """In the loop: all whose moment had come by now go on, in order. Who is due meanwhile waits
         for the next turn, so that answers are read between."""
-        self._set_ns, self._fired_ns = 0, time.monotonic_ns()
-        while self._waits and self._waits[0][0] <= self._fired_ns:
+        self._set_ns, now_ns = 0, time.monotonic_ns()
+        while self._waits and self._waits[0][0] <= now_ns:
             heapq.heappop(self._waits)[2].switch(None)
         if self._waits:
             self._set(timer)

@@ -172,15 +172,15 @@ class Nemesis:
         try:
             call()
         except (DrawproofError, OSError) as exc:
-            self._log.note(what, fault.name, f"{exc}", on=fault.edge_or_replica)
+            self._log.try_note(what, fault.name, f"{exc}", on=fault.edge_or_replica)
             raise
-        self._log.note(what, fault.name, "done", on=fault.edge_or_replica)
+        self._log.try_note(what, fault.name, "done", on=fault.edge_or_replica)
 
     def _heal(self, life: Life) -> None:
         fault = life.fault
         if life.injected_ns is None or life.healed_ns is not None:
             return
-        self._log.note("heal", fault.name, "begun", on=fault.edge_or_replica)
+        self._log.try_note("heal", fault.name, "begun", on=fault.edge_or_replica)
         before_ns = time.monotonic_ns()
         self._logged("heal", fault, lambda: fault.heal(self._around))
         life.healed_ns = time.monotonic_ns()

@@ -11,6 +11,7 @@ from urllib.parse import quote, urlsplit
 
 from harness.errors import HarnessError
 from harness.guardian.client import Guardian
+from harness.guardian.journal import Journal
 
 NAME = "proxy"
 ANSWER_WITHIN_S = 3.0
@@ -20,11 +21,12 @@ NOWHERE = "127.0.0.1:1"
 
 
 class ProxyClient:
-    """Raises HarnessError for whatever the API refuses: the proxy is ours."""
+    """Raises HarnessError for whatever the API refuses. token: the run's; empty for a Toxiproxy of
+    somebody else's, who is not told it."""
 
     def __init__(self, base_url: str, token: str) -> None:
         self.base_url = base_url
-        self._token = token
+        self.token = token
 
     def add(self, name: str) -> tuple[str, int]:
         """A proxy that leads nowhere yet; where it listens."""
@@ -52,6 +54,13 @@ class ProxyClient:
         """Where a proxy, or a toxic of it, is changed or deleted."""
         return self.base_url + _path(name, toxic)
 
+    def undo(
+        self, method: str, name: str, toxic: str | None = None, body: object = None
+    ) -> Mapping[str, Any]:
+        """For the journal: a request to `url`."""
+        row = {"kind": "http", "method": method, "url": self.url(name, toxic)}
+        return {**row, "body": body, "token": bool(self.token)}
+
     def _ask(
         self, method: str, path: str, body: object, *, gone_is_fine: bool = False
     ) -> dict[str, Any]:
@@ -61,7 +70,9 @@ class ProxyClient:
         )
         try:
             data = b"" if body is None else json.dumps(body).encode()
-            headers = {"X-Token": self._token, "Content-Type": "application/json"}
+            headers = {"Content-Type": "application/json"}
+            if self.token:
+                headers["X-Token"] = self.token
             connection.request(method, path, data, headers)
             response = connection.getresponse()
             answer = response.read(1_000_000)
@@ -73,6 +84,24 @@ class ProxyClient:
             raise HarnessError(f"the proxy refused {method} {path}: {answer[:200]!r}")
         found: dict[str, Any] = json.loads(answer) if answer else {}
         return found
+
+
+class ToxiproxyClient(ProxyClient):
+    """A Toxiproxy that is there already. It has no lease, and does not end with the drill: what is
+    made there stands in the journal, which the guardian follows whatever becomes of us."""
+
+    def __init__(self, base_url: str, journal: Journal) -> None:
+        super().__init__(base_url, "")
+        self._journal = journal
+
+    def add(self, name: str) -> tuple[str, int]:
+        """Raises HarnessError, also for a name that somebody else uses there."""
+        self._journal.plan(f"proxy {name}", self.undo("DELETE", name))
+        try:
+            return super().add(name)
+        except HarnessError:
+            self._journal.done(f"proxy {name}")  # not ours to delete
+            raise
 
 
 def _path(name: str, toxic: str | None = None) -> str:

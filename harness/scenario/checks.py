@@ -2,7 +2,7 @@
 
 from harness.errors import Problem
 from harness.scenario.fault_checks import most_at_once
-from harness.scenario.model import Scenario
+from harness.scenario.model import FaultSpec, Scenario
 from harness.scenario.nodes import Book, Node
 
 
@@ -32,12 +32,21 @@ def check(book: Book, root: Node, scenario: Scenario) -> None:
             root, "safety.max_targets", f"{most} things faulted at once, at {when_s:g} s",
             f"{scenario.safety.max_targets} at most, as the scenario itself says",
         )  # fmt: skip
+    if scenario.toxiproxy and any(_stalls(fault) for fault in scenario.faults):
+        book.add(
+            root, "proxy.toxiproxy", "a fault `network: stall`, which Toxiproxy has not",
+            "`network: timeout` instead, or a proxy of the drill's own",
+        )  # fmt: skip
     journey = scenario.load.journey
     if journey.repay and journey.repay_after_low_s >= scenario.phases.load_s:
         book.add(
             root, "load.journey.repay_after", f"{journey.repay_after_low_s:g} s at least",
             f"a repayment that is due before the load ends at {scenario.phases.load_s:g} s",
         )  # fmt: skip
+
+
+def _stalls(fault: FaultSpec) -> bool:
+    return (fault.family, fault.kind) == ("network", "stall")
 
 
 def _check_trace(book: Book, root: Node, scenario: Scenario) -> None:

@@ -33,7 +33,7 @@ def load_scenario(path: Path, overrides: Sequence[str], profile: str | None) -> 
     if profile is not None:
         override(root, f"lender.profile={profile}")
     book, beside = Book(), Beside(path.parent)
-    found = fields(book, root, "", KEYS, ("abort", "safety"))
+    found = fields(book, root, "", KEYS, ("abort", "proxy", "safety"))
     phases = sections.phases(book, found.get("phases"))
     lender = sections.lender(book, found.get("lender"))
     seed = sections.seed(book, found.get("seed"))
@@ -48,6 +48,7 @@ def load_scenario(path: Path, overrides: Sequence[str], profile: str | None) -> 
         expect=sections.expect(book, found.get("expect")),
         abort=sections.abort(book, found.get("abort")),
         safety=sections.safety(book, found.get("safety")),
+        toxiproxy=sections.toxiproxy(book, found.get("proxy")),
     )
     book.close()
     check(book, root, scenario)

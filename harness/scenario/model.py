@@ -272,7 +272,8 @@ class SafetySpec:
 
 @dataclass(frozen=True, slots=True)
 class Scenario:
-    """A whole scenario."""
+    """A whole scenario. toxiproxy: the base URL of one that is there already, to be used instead of
+    a proxy of the drill's own; empty for none."""
 
     name: str
     cause: Cause
@@ -284,3 +285,4 @@ class Scenario:
     expect: tuple[Expectation, ...]
     abort: tuple[AbortRule, ...]
     safety: SafetySpec = SafetySpec()
+    toxiproxy: str = ""

@@ -20,7 +20,9 @@ from harness.units import parse_duration_s
 
 __all__ = [
     "abort", "cause", "expect", "faults", "lender", "load", "name", "phases", "safety", "seed",
+    "toxiproxy",
 ]  # fmt: skip
+_TOXIPROXY = re.compile(r"http://127\.0\.0\.1:\d{1,5}", re.ASCII)
 _NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,79}")
 EXPECT = ("baseline", "fault", "watch", "drill")
 
@@ -89,6 +91,20 @@ def abort(book: Book, node: Node | None) -> tuple[AbortRule, ...]:
         if one is not None:
             made.append(one)
     return tuple(made)
+
+
+def toxiproxy(book: Book, node: Node | None) -> str:
+    """`{toxiproxy: URL}`. On loopback, since a dead run is healed from this machine alone."""
+    if node is None:
+        return ""
+
+    def parse(text: object) -> str:
+        if not isinstance(text, str) or not _TOXIPROXY.fullmatch(text):
+            raise ValueError("http://127.0.0.1:PORT")
+        return text
+
+    found = fields(book, node, "proxy", ("toxiproxy",))
+    return value(book, found.get("toxiproxy"), "proxy.toxiproxy", parse, "", "")
 
 
 def safety(book: Book, node: Node | None) -> SafetySpec:

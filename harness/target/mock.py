@@ -7,14 +7,14 @@ from pathlib import Path
 from urllib.parse import quote
 
 from harness.errors import TargetError
-from harness.evidence.recorder import StreamWriter
-from harness.evidence.rows import Borrower
+from harness.evidence.rows import Borrower, Tier
 from harness.evidence.store import RunDir
 from harness.guardian.client import Guardian
 from harness.proxy.client import ProxyClient
 from harness.scenario.model import LenderSpec
 from harness.target.cache import cache_dir
 from harness.target.mock_surroundings import MockSurroundings
+from harness.target.plan_tables import write_added, write_planned
 from harness.target.probes import posts_in_progress, process_cpu_s, tree_cpu_s
 from mock_lender.cluster.config import CapacityConfig, LenderConfig, TierConfig
 from mock_lender.cluster.topology import Topology
@@ -156,9 +156,11 @@ class MockTarget(MockSurroundings):
 
     def base_urls(self) -> Mapping[str, str]:
         return {
-            service.name: f"http://{service.host}:{service.port}"
-            for service in self.topology.services
-            if service.role == "gateway"
+            one.name: "http://{}:{}".format(
+                *self._proxied.get(f"borrower->{one.name}", (one.host, one.port))
+            )
+            for one in self.topology.services
+            if one.role == "gateway"
         }
 
     def settle(self) -> None:
@@ -215,31 +217,21 @@ class MockTarget(MockSurroundings):
         self.export_records()
 
     def export_records(self) -> None:
-        """What does not need a living lender: its records of calls and states, and the plan."""
+        """What does not need a living lender: its records of calls, states and rules."""
         records = self._records
         for table in ("calls", "states"):
             self._run.import_csv(table, sorted(records.glob(f"{table}.*.csv")))
+        write_added(self._run, records, self._sources())
 
     def write_plan(self) -> None:
         """Tables known before anything runs: population, tiers, policies, what was published."""
-        at_ns = time.monotonic_ns()
-        tables: dict[str, list[tuple[object, ...]]] = {
-            "population": [tuple(borrower) for borrower in self._population],
-            "tiers": [
-                (tier, f"bank.{tier}", share, self._balances_fen[tier], self._own_bp(tier), at_ns)
-                for tier, share in self._spec.tier_shares
-            ],
-            "policies": [
-                ("risk", 1, None, at_ns, at_ns, None),
-                *(("compliance", 1, purpose, at_ns, at_ns, None) for purpose in BARRED_PURPOSES),
-            ],
-            "published": [(None, "policy", 1, at_ns)],
-        }
-        for table, rows in tables.items():
-            writer = StreamWriter(self._run.stream_path(table), table)
-            for row in rows:
-                writer.append(row)
-            writer.close()
+        write_planned(self._run, self._population, self._sources(), BARRED_PURPOSES)
+
+    def _sources(self) -> list[Tier]:
+        return [
+            Tier(tier, f"bank.{tier}", share, self._balances_fen[tier], self._own_bp(tier), 0)
+            for tier, share in self._spec.tier_shares
+        ]
 
     def stop(self) -> None:
         self._guardian.stop(NAME, grace_s=3.0)

@@ -1,6 +1,6 @@
 """The mock lender as faults see it: what they may touch of it, and how it is reached."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -10,6 +10,7 @@ from harness.faults.fault import DatabaseServer
 from harness.proxy.client import ProxyClient
 from harness.target.control import ask_supervisor
 from harness.target.probes import takes_writes
+from mock_lender.cluster.config import CONSOLE
 from mock_lender.cluster.topology import Topology
 from mock_lender.cluster.witness import Witness
 
@@ -56,13 +57,16 @@ class MockSurroundings:
     def proxy_api(self) -> tuple[str, str]:
         if self._proxy is None:
             raise TargetError("this drill has no proxy")
-        return self._proxy.base_url, self._token
+        return self._proxy.base_url, self._proxy.token
 
     def proxied_address(self, edge: str) -> tuple[str, int]:
         try:
             return self._proxied[edge]
         except KeyError:
             raise TargetError(f"edge {edge} does not lead through a proxy") from None
+
+    def proxied_edges(self) -> tuple[str, ...]:
+        return tuple(self._proxied)
 
     def databases(self) -> Witness:
         """Which database is the primary, by the lender's witness. Raises TargetError."""
@@ -93,10 +97,14 @@ class MockSurroundings:
     def supervisor_api(self) -> tuple[str, str]:
         return f"http://{self.topology.control}", self._token
 
-    def replicas(self, role: str) -> Sequence[str]:
+    def replicas(self, role: str) -> tuple[str, ...]:
         if role == "bank":
-            return [one.name for one in self.topology.services if one.name.startswith("bank.")]
-        return [f"{role}-{number + 1}" for number in range(self._replicas.get(role, 0))]
+            names = (one.name for one in self.topology.services)
+            return tuple(name for name in names if name.startswith("bank."))
+        return tuple(f"{role}-{n + 1}" for n in range(self._replicas[role]))
+
+    def console_api(self) -> tuple[str, str]:
+        return self.service_api(CONSOLE)
 
     def records(self, service: str) -> Path:
         return self._records / f"calls.{service}.csv"

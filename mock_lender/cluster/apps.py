@@ -8,6 +8,7 @@ from mock_lender import bank, compliance, gateway, risk
 from mock_lender.cluster.config import LenderConfig
 from mock_lender.cluster.postgres import Access
 from mock_lender.cluster.version import Version
+from mock_lender.console import app as console
 from mock_lender.context import ServiceContext
 from mock_lender.ledger import service as ledger
 from mock_lender.telemetry import Telemetry
@@ -17,6 +18,7 @@ APPS = {
     "risk": risk.create_app,
     "compliance": compliance.create_app,
     "ledger": ledger.create_app,
+    "console": console.create_app,
 }
 
 

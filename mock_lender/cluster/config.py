@@ -8,6 +8,8 @@ from typing import Any
 from mock_lender import defects
 
 ROLES = ("gateway", "risk", "compliance", "ledger")
+# Where who runs the lender, or spoils it, has a hand on its database and its rule book.
+CONSOLE = "console-1"
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,12 +46,13 @@ class LenderConfig:
 
     work_dir: databases and sockets, removed by whoever made it. telemetry_dir: `calls.REPLICA.csv`
     and `states.REPLICA.csv`. population_csv: `borrower,group,limit_fen,barred,delinquent` with a
-    header, booleans as 0/1. token: control and drill token. edges: `client->server` (roles as
-    clients, banks as servers: `gateway->bank.own`) to `host:port`, for edges that lead through a
-    proxy. cache_dir: where the database template is kept. on_standby_lost: `degrade` (go on with
-    one copy, and say so) or `stop` (commits wait for a standby). key_retention_s: presses with an
-    older key get 410. expire_after_s: draws that nobody comes back to end. timeout_s: of calls and
-    payouts, instead of what follows from the protections.
+    header, booleans as 0/1. token: control and drill token. edges: `client->server` (a role or a
+    replica as the client, a replica or bank as the server: `gateway->bank.own`,
+    `gateway-1->risk-2`) to `host:port`, for edges that lead through a proxy. cache_dir: where the
+    database template is kept. on_standby_lost: `degrade` (go on with one copy, and say so) or
+    `stop` (commits wait for a standby). key_retention_s: presses with an older key get 410.
+    expire_after_s: draws that nobody comes back to end. timeout_s: of calls and payouts, instead
+    of what follows from the protections.
     """
 
     work_dir: str
@@ -87,10 +90,10 @@ class LenderConfig:
 
     @property
     def database_connections(self) -> int:
-        """For the ledgers' pools and lanes, the export, and what an administrator needs."""
+        """For the ledgers' pools and lanes, the export, the console and an administrator."""
         return self.replicas["ledger"] * (self.capacity.ledger_connections + 2) + 24
 
     def names(self) -> list[str]:
-        """Every replica and bank, `gateway-1` … `bank.partner-a`."""
+        """Every replica and bank, `gateway-1` … `bank.partner-a`, and the console."""
         replicas = [f"{role}-{n + 1}" for role in ROLES for n in range(self.replicas[role])]
-        return replicas + [tier.bank for tier in self.tiers]
+        return [*replicas, *(tier.bank for tier in self.tiers), CONSOLE]

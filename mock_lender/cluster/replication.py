@@ -12,10 +12,13 @@ from typing import Any
 
 import asyncpg
 
+# What its session is called, which others leave alone.
+MONITOR = "monitor"
 BEAT_S = 0.05
 CONNECT_S = 1.0
 ANSWER_S = 3.0
-LOST = (asyncpg.PostgresError, asyncpg.InterfaceError, OSError)
+# InternalClientError: asyncpg has read only half of the farewell of a server that ends a session.
+LOST = (asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError, OSError)
 # It answers, and says that it can't take another connection now: it is not gone.
 BUSY = (asyncpg.TooManyConnectionsError, asyncpg.CannotConnectNowError)
 LOOK = """
@@ -69,8 +72,10 @@ async def feel(dsn: str, standby: str, pulse: Pulse) -> None:
         while True:
             try:
                 if connection is None:
-                    connection = await asyncpg.connect(dsn, timeout=CONNECT_S)
-                row = await _patiently(connection.fetchrow(LOOK, standby))
+                    connection = await asyncpg.connect(
+                        dsn, timeout=CONNECT_S, server_settings={"application_name": MONITOR}
+                    )
+                row = await patiently(connection.fetchrow(LOOK, standby))
                 pulse.saw(row["flushed"], row["copied"], row["sync"])
             except TimeoutError:
                 # Silence is not a refusal: how long it has lasted is told by answered_ns.
@@ -92,7 +97,7 @@ def _drop(connection: "asyncpg.Connection | None") -> None:
         connection.terminate()
 
 
-async def _patiently(work: Coroutine[Any, Any, Any]) -> Any:
+async def patiently(work: Coroutine[Any, Any, Any]) -> Any:
     """Wait a while for an answer. Raises TimeoutError, with the query left as it is."""
     task = asyncio.ensure_future(work)
     # Whoever waits no longer, drops the connection; nobody wants what comes of the query then.
@@ -107,7 +112,7 @@ async def run(dsn: str, *statements: str) -> list[Any]:
     """The first row of each statement, on a connection of its own. Raises LOST, TimeoutError."""
     connection = await asyncpg.connect(dsn, timeout=CONNECT_S)
     try:
-        return [await _patiently(connection.fetchrow(one)) for one in statements]
+        return [await patiently(connection.fetchrow(one)) for one in statements]
     finally:
         connection.terminate()
 
@@ -133,9 +138,9 @@ async def promote(dsn: str, within_s: float, gone: Callable[[], bool]) -> None:
         try:
             connection = await asyncpg.connect(dsn, timeout=CONNECT_S)
             try:
-                while (await _patiently(connection.fetchrow("SELECT pg_is_in_recovery()")))[0]:
+                while (await patiently(connection.fetchrow("SELECT pg_is_in_recovery()")))[0]:
                     if not asked:
-                        await _patiently(connection.fetchrow("SELECT pg_promote(false)"))
+                        await patiently(connection.fetchrow("SELECT pg_promote(false)"))
                         asked = True
                     if time.monotonic() > give_up_s:
                         raise TimeoutError

@@ -48,6 +48,9 @@ class _Layer:
     async def quota(self, borrower: int) -> dict[str, Any] | None:
         return await self._books.quota(borrower)
 
+    async def tiers(self) -> dict[str, Any]:
+        return await self._books.tiers()
+
 
 class AcknowledgeBeforeCommit(_Layer):
     """Answers at once and commits 200 ms later: a killed replica loses what it has promised.

@@ -233,7 +233,10 @@ class HopClient:
         headers: Mapping[str, str],
         limit_s: float,
     ) -> Reply:
-        address = self._ctx.config.edges.get(f"{self._ctx.role}->{server}")
+        edges = self._ctx.config.edges
+        address = edges.get(f"{self._ctx.name}->{server}") or edges.get(
+            f"{self._ctx.role}->{server}"
+        )
         request = httpx.Request(
             method,
             _url(f"http://{address or self._ctx.addresses[server]}{path}"),

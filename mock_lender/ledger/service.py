@@ -1,6 +1,7 @@
 """The ledger as a service: thin routes over the store, and the sweeper beside them."""
 
 import asyncio
+import time
 from typing import Any
 
 from starlette.exceptions import HTTPException
@@ -20,6 +21,7 @@ from mock_lender.http.problems import problem
 from mock_lender.ledger.books import Books
 from mock_lender.ledger.database import ContendedError, NoPrimaryError, StoreError
 from mock_lender.ledger.store import Store
+from mock_lender.rulebook import Rulebook
 
 FACTS = ("draw_key", "borrower", "amount_fen", "purpose", "body_hash")
 LANE_CONNECTIONS = 2
@@ -40,6 +42,7 @@ class Ledger:
         self._client: HopClient | None = None
         self._tasks: list[asyncio.Task[None]] = []
         self._books: Books | None = None
+        self._rules = Rulebook(ctx.rulebook_json, ctx.telemetry)
         settings = ctx.settings
         self.terms = {
             "retention_ns": int(config.key_retention_s * 1e9),
@@ -67,6 +70,11 @@ class Ledger:
         self._main.close()
         self._lane.close()
 
+    def out(self) -> list[str]:
+        """Tiers that nothing is drawn from now."""
+        obeyed = self._rules.obeyed("tier", time.monotonic_ns())
+        return sorted({str(one.tier) for one in obeyed})
+
     @property
     def books(self) -> Books:
         if self._books is None:
@@ -76,12 +84,12 @@ class Ledger:
 
 def create_app(ctx: ServiceContext) -> ASGIApp:
     """Routes `/reserve`, `/refuse`, `/post`, `/void`, `/repay`, `/draws/{key}`,
-    `/borrowers/{id}/quota`."""
+    `/borrowers/{id}/quota`, `/tiers`."""
     ledger = Ledger(ctx)
 
     async def reserve(request: Request) -> Response:
         body = await asked(request, *FACTS, "nonce", "avoid", "gateway")
-        return _told(await ledger.books.reserve(body | ledger.terms))
+        return _told(await ledger.books.reserve(body | ledger.terms | {"out": ledger.out()}))
 
     async def refuse(request: Request) -> Response:
         body = await asked(request, *FACTS, "cause", "hop", "reason")
@@ -116,6 +124,9 @@ def create_app(ctx: ServiceContext) -> ASGIApp:
             return JSONResponse({"state": "unknown"}, status_code=404)
         return JSONResponse(found)
 
+    async def tiers(_: Request) -> Response:
+        return JSONResponse({"available_fen": await ledger.books.tiers(), "out": ledger.out()})
+
     routes = [
         Route("/reserve", reserve, methods=["POST"]),
         Route("/refuse", refuse, methods=["POST"]),
@@ -124,6 +135,7 @@ def create_app(ctx: ServiceContext) -> ASGIApp:
         Route("/repay", repay, methods=["POST"]),
         Route("/draws/{key}", draw, methods=["GET"]),
         Route("/borrowers/{borrower:int}/quota", quota, methods=["GET"]),
+        Route("/tiers", tiers, methods=["GET"]),
     ]
     troubles = {StoreError: unknown, NoPrimaryError: nothing_done, ContendedError: nothing_done}
     return build_app(ctx, routes, on_start=ledger.start, on_stop=ledger.stop, troubles=troubles)

@@ -88,6 +88,14 @@ class Store:
         )
         return None if found is None else _object(found)
 
+    async def tiers(self) -> dict[str, Any]:
+        """What each tier has available, fen."""
+        found = await self._value(
+            "SELECT jsonb_object_agg(tier, fen) FROM"
+            " (SELECT tier, sum(balance_fen) AS fen FROM slices GROUP BY tier) each_one"
+        )
+        return _object(found)
+
     async def repay(self, repay_key: str, borrower: int, amount_fen: int) -> dict[str, Any]:
         """State repaid, refused (more than is outstanding) or key-reused; available_fen after."""
         return await self._ask(

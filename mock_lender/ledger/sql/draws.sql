@@ -76,7 +76,7 @@ END $$;
 
 -- A try of a tier, not yet written down; null fields where no tier has the money. First the tier
 -- whose part of [0, 1) the draw's key falls into; the avoided last: when all are to be avoided, none
--- is, for a refused call is better than no call.
+-- is, for a refused call is better than no call. Those that are out are never used.
 CREATE FUNCTION choose(d draws, p jsonb, p_offset_ns bigint) RETURNS tries LANGUAGE plpgsql AS $$
 DECLARE t record; chosen tries; point double precision;
 BEGIN
@@ -85,7 +85,9 @@ BEGIN
         SELECT tiers.*, sum(share) OVER (ORDER BY place) AS upto FROM tiers
     ) u ORDER BY (p->'avoid' ? u.tier), (point >= u.upto OR point < u.upto - u.share), u.place
     LOOP
+        CONTINUE WHEN p->'out' ? t.tier;
         chosen.own_fen := d.amount_fen * t.own_bp / 10000;
+        CONTINUE WHEN chosen.own_fen > 0 AND p->'out' ? 'own';
         chosen.own_slice := NULL;
         IF chosen.own_fen > 0 THEN
             chosen.own_slice := choose_slice(d, 'own', chosen.own_fen, p_offset_ns);

@@ -1,0 +1,109 @@
+"""Tables of evidence that a drill knows before anything runs, and what the lender's rule book adds:
+dated policies and rules, what borrowers were told, and when a tier could not be used.
+"""
+
+import csv
+import json
+import time
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from harness.evidence.recorder import write_rows
+from harness.evidence.rows import Borrower, Policy, Published, Tier
+from harness.evidence.store import RunDir
+
+RULEBOOK = "rulebook.json"
+COLLECTIONS = "collections.csv"
+# A table is several streams: what was planned, and what the rule book has added.
+ADDED = "1"
+
+
+def write_planned(
+    run: RunDir,
+    population: Iterable[Borrower],
+    tiers: Iterable[Tier],
+    barred_purposes: Iterable[str],
+) -> None:
+    """Population, tiers, policies, and what was published, all of it as of now."""
+    at_ns = time.monotonic_ns()
+    policies = [
+        Policy("risk", 1, None, at_ns, at_ns, None),
+        *(Policy("compliance", 1, purpose, at_ns, at_ns, None) for purpose in barred_purposes),
+    ]
+    write_rows(run.stream_path("population"), "population", population)
+    write_rows(run.stream_path("tiers"), "tiers", [one._replace(from_ns=at_ns) for one in tiers])
+    write_rows(run.stream_path("policies"), "policies", policies)
+    write_rows(run.stream_path("published"), "published", [Published(None, "policy", 1, at_ns)])
+
+
+def write_added(run: RunDir, records: Path, tiers: Sequence[Tier]) -> None:
+    """What the lender's own records in `records` say of its rule book and of what it collected;
+    nothing where there is none."""
+    if (records / COLLECTIONS).exists():
+        run.import_csv("collections", [records / COLLECTIONS])
+    try:
+        entries: list[dict[str, Any]] = json.loads((records / RULEBOOK).read_text())
+    except FileNotFoundError:
+        return
+    adopted = adoptions(sorted(records.glob("states.*.csv")))
+    write_rows(run.stream_path("policies", ADDED), "policies", policy_rows(entries, adopted))
+    write_rows(run.stream_path("published", ADDED), "published", published_rows(entries))
+    write_rows(run.stream_path("tiers", ADDED), "tiers", tier_rows(entries, tiers))
+
+
+def adoptions(files: Iterable[Path]) -> Mapping[int, list[tuple[str, int]]]:
+    """By an entry's number: which replica obeyed it first when."""
+    found: dict[int, list[tuple[str, int]]] = defaultdict(list)
+    for file in files:
+        with file.open(newline="") as rows:
+            for row in csv.DictReader(rows):
+                # A last line that was cut lacks its end.
+                if row["kind"] == "rule" and row["state"] == "adopted" and row["at_ns"]:
+                    number = int(str(row["subject"]).rpartition(" ")[2])
+                    found[number].append((str(row["replica"]), int(row["at_ns"])))
+    return found
+
+
+def policy_rows(
+    entries: Iterable[Mapping[str, Any]], adopted: Mapping[int, Sequence[tuple[str, int]]]
+) -> Iterator[Policy]:
+    """The policy or rule itself, then a row for each replica that obeyed it."""
+    for entry in entries:
+        if entry["kind"] not in ("risk", "compliance"):
+            continue
+        itself = Policy(
+            kind=entry["kind"],
+            policy=entry["number"],
+            forbids=entry["forbids"],
+            in_force_ns=entry["in_force_ns"],
+            adopted_ns=None,
+            replica=None,
+            above_fen=entry["above_fen"],
+            score_below=entry["score_below"],
+            ended_ns=entry["ended_ns"],
+        )
+        yield itself
+        for replica, at_ns in adopted.get(entry["number"], ()):
+            yield itself._replace(replica=replica, adopted_ns=at_ns)
+
+
+def published_rows(entries: Iterable[Mapping[str, Any]]) -> Iterator[Published]:
+    """What borrowers were told of: all of them, at one moment."""
+    for entry in entries:
+        if entry["announced_ns"] is not None:
+            yield Published(None, "notice", entry["number"], entry["announced_ns"])
+
+
+def tier_rows(entries: Iterable[Mapping[str, Any]], tiers: Sequence[Tier]) -> Iterator[Tier]:
+    """From when a tier could not be used, and from when it could again, each moment once."""
+    known = {one.tier: one for one in tiers}
+    spans = {
+        (entry["tier"], entry["adopted_ns"], entry["ended_ns"])
+        for entry in entries
+        if entry["kind"] in ("tier", "window") and entry["tier"] in known
+    }
+    for tier, out_ns, back_ns in sorted(spans):
+        yield known[tier]._replace(from_ns=out_ns, available=False)
+        yield known[tier]._replace(from_ns=back_ns, available=True)

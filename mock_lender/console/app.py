@@ -1,0 +1,226 @@
+"""The console's routes. Whatever is taken here is a lease: it ends by itself, should nobody come.
+
+    PUT    /holds/NAME   {kind, lease_s, ...}   take; the answer has facts about it
+    DELETE /holds/NAME                          release; 404 when there is none
+    GET    /holds                               names
+    GET    /commits?for_s=0.5                   how long commits of our own take
+    GET    /locks/ACCOUNT                       can a session of our own lock a row of it?
+
+    GET    /rules                               names of the rules in force
+    GET    /repayments/NAME                     how many of a mass repayment were taken
+
+All need the run's token. Kinds: connections, lock, lag, flush, drain, repayments, rules.
+"""
+
+import asyncio
+import hmac
+import json
+import time
+from collections import defaultdict
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import asynccontextmanager, suppress
+from typing import Any
+
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import JSONResponse, PlainTextResponse, Response
+from starlette.routing import Route
+from starlette.types import ASGIApp
+
+from mock_lender.cluster.replication import LOST
+from mock_lender.console.hold import Hold, RefusedError
+from mock_lender.console.money import Drain, MassRepayment, repaid
+from mock_lender.console.sessions import Crowd, RowLock, locked
+from mock_lender.console.slowness import Lag, SlowFlush, commits_s
+from mock_lender.context import ServiceContext
+from mock_lender.rulebook import KINDS, TooSlowError, Wanted, Writer, read
+
+HOLDS_MAX = 32
+LEASE_S_MAX = 7200.0
+RELEASE_AGAIN_S = 0.5
+COMMITS_S_MAX = 2.0
+AWAY = (*LOST, TimeoutError, TooSlowError)
+
+
+class Rules:
+    """Entries of the rule book under one name."""
+
+    def __init__(self, writer: Writer, name: str, wanted: tuple[Wanted, ...]) -> None:
+        self._writer = writer
+        self._name = name
+        self._wanted = wanted
+
+    async def take(self) -> dict[str, object]:
+        entries = self._writer.publish(self._name, self._wanted)
+        return {"numbers": [entry.number for entry in entries]}
+
+    async def release(self) -> None:
+        self._writer.withdraw(self._name)
+
+
+class Console:
+    """What is held, by name, and until when."""
+
+    def __init__(self, ctx: ServiceContext) -> None:
+        self._ctx = ctx
+        self._writer = Writer(ctx.rulebook_json)
+        self._holds: dict[str, Hold] = {}
+        self._leases: dict[str, asyncio.Task[None]] = {}
+        self._turns: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
+
+    async def take(self, name: str, body: Mapping[str, Any]) -> dict[str, object]:
+        """Raises RefusedError, AWAY."""
+        lease_s = float(body["lease_s"])
+        if not 0 < lease_s <= LEASE_S_MAX:
+            raise RefusedError(422, f"lease_s: above 0, up to {LEASE_S_MAX:g}")
+        hold = self._made(name, body, lease_s)
+        # Whoever releases it while it is being taken has to wait, or would find nothing.
+        async with self._turns[name]:
+            if name in self._holds or len(self._holds) >= HOLDS_MAX:
+                raise RefusedError(409, "held already, or too much is held")
+            facts = await hold.take()
+            self._holds[name] = hold
+            self._leases[name] = asyncio.create_task(self._end_by_itself(name, hold, lease_s))
+            return facts
+
+    def _made(self, name: str, body: Mapping[str, Any], lease_s: float) -> Hold:
+        kind = body["kind"]
+        if kind == "connections":
+            return Crowd(self._ctx, lease_s, pooled=body["pooled"] is True)
+        if kind == "lock":
+            return RowLock(self._ctx, str(body["account"]), lease_s)
+        if kind == "lag":
+            return Lag(self._ctx, float(body["lag_s"]))
+        if kind == "flush":
+            return SlowFlush(self._ctx, float(body["delay_s"]))
+        if kind == "drain":
+            return Drain(self._ctx, str(body["tier"]), float(body["share"]))
+        if kind == "repayments":
+            return MassRepayment(self._ctx, name, float(body["rate_per_s"]))
+        if kind == "rules":
+            return Rules(self._writer, name, tuple(_wanted(e, lease_s) for e in body["entries"]))
+        raise RefusedError(422, f"no kind {kind!r}")
+
+    async def _end_by_itself(self, name: str, hold: Hold, lease_s: float) -> None:
+        await asyncio.sleep(lease_s)
+        while self._holds.get(name) is hold:
+            with suppress(*AWAY, RefusedError):
+                await self.release(name)
+            await asyncio.sleep(RELEASE_AGAIN_S)
+
+    async def release(self, name: str) -> bool:
+        """False: nothing is held under this name. What could not be released stays held."""
+        async with self._turns[name]:
+            hold = self._holds.get(name)
+            if hold is None:
+                return False
+            await hold.release()
+            del self._holds[name]
+            lease = self._leases.pop(name)
+            if lease is not asyncio.current_task():
+                lease.cancel()
+            return True
+
+    async def release_all(self) -> None:
+        for name in list(self._holds):
+            with suppress(*AWAY, RefusedError):
+                await self.release(name)
+
+    def names(self) -> list[str]:
+        return sorted(self._holds)
+
+    def in_force(self) -> list[str]:
+        """Names of the compliance rules that are law now, obeyed or not."""
+        now_ns = time.monotonic_ns()
+        return [
+            entry.name
+            for entry in read(self._ctx.rulebook_json)
+            if entry.kind == "compliance" and entry.in_force(now_ns)
+        ]
+
+
+def _wanted(body: Mapping[str, Any], lease_s: float) -> Wanted:
+    """Raises RefusedError, TypeError."""
+    if body.get("kind") not in KINDS:
+        raise RefusedError(422, f"an entry's kind: one of {', '.join(KINDS)}")
+    return Wanted(**body, lease_s=lease_s)
+
+
+def create_app(ctx: ServiceContext) -> ASGIApp:
+    """The console of one lender."""
+    console = Console(ctx)
+
+    async def take(request: Request) -> Response:
+        body = json.loads(await request.body())
+        if not isinstance(body, dict):
+            raise RefusedError(422, "an object")
+        return JSONResponse(await console.take(request.path_params["name"], body), status_code=201)
+
+    async def release(request: Request) -> Response:
+        held = await console.release(request.path_params["name"])
+        return JSONResponse({}, status_code=200 if held else 404)
+
+    async def names(_: Request) -> Response:
+        return JSONResponse({"holds": console.names()})
+
+    async def commits(request: Request) -> Response:
+        for_s = min(float(request.query_params["for_s"]), COMMITS_S_MAX)
+        took = await commits_s(ctx, for_s)
+        return JSONResponse({"shortest_s": min(took), "longest_s": max(took), "commits": len(took)})
+
+    async def repayments(request: Request) -> Response:
+        name = request.path_params["name"]
+        return JSONResponse({"held": name in console.names(), "repaid": await repaid(ctx, name)})
+
+    async def rules(_: Request) -> Response:
+        return JSONResponse({"in_force": console.in_force()})
+
+    async def locks(request: Request) -> Response:
+        return JSONResponse({"locked": await locked(ctx, request.path_params["account"])})
+
+    async def health(_: Request) -> Response:
+        return PlainTextResponse("ok")
+
+    def guarded(work: Callable[[Request], Awaitable[Response]]) -> Callable[..., Any]:
+        return _with_token(ctx.config.token, work)
+
+    @asynccontextmanager
+    async def lifespan(_: Starlette) -> AsyncIterator[None]:
+        yield
+        await console.release_all()
+
+    return Starlette(
+        routes=[
+            Route("/holds/{name:path}", guarded(take), methods=["PUT"]),
+            Route("/holds/{name:path}", guarded(release), methods=["DELETE"]),
+            Route("/holds", guarded(names), methods=["GET"]),
+            Route("/commits", guarded(commits), methods=["GET"]),
+            Route("/rules", guarded(rules), methods=["GET"]),
+            Route("/repayments/{name:path}", guarded(repayments), methods=["GET"]),
+            Route("/locks/{account:path}", guarded(locks), methods=["GET"]),
+            Route("/healthz", health),
+            Route("/readyz", health),
+        ],
+        lifespan=lifespan,
+    )
+
+
+def _with_token(
+    token: str, work: Callable[[Request], Awaitable[Response]]
+) -> Callable[[Request], Awaitable[Response]]:
+    """The same work for who has the token; what can't be done is said as JSON."""
+
+    async def checked(request: Request) -> Response:
+        given = request.headers.get("x-token", "")
+        if not hmac.compare_digest(given.encode(), token.encode()):
+            return JSONResponse({"why": "X-Token"}, status_code=403)
+        try:
+            return await work(request)
+        except RefusedError as exc:
+            return JSONResponse({"why": str(exc)}, status_code=exc.status)
+        except (ValueError, KeyError, TypeError) as exc:
+            return JSONResponse({"why": f"{type(exc).__name__}: {exc}"}, status_code=422)
+        except AWAY as exc:
+            return JSONResponse({"why": f"{type(exc).__name__}: {exc}"}, status_code=503)
+
+    return checked

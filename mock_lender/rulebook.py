@@ -1,0 +1,183 @@
+"""The rule book: what the lender may pay, to whom and from what, each entry with its dates.
+
+One JSON file beside the lender's records, written by the console alone; whoever decides looks at it
+at each decision, which costs one stat. An entry is dated a little ahead and is in the file before
+its date, and so is its end: a decision dated by CLOCK_MONOTONIC obeys exactly the entries of its
+date, whichever replica makes it. Each entry ends by itself when its lease does.
+"""
+
+import json
+import os
+import time
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from mock_lender.telemetry import Telemetry
+
+NAME = "rulebook.json"
+# What the lender began with is number 1.
+FIRST_NUMBER = 2
+KINDS = ("risk", "compliance", "tier", "window")
+LEAD_NS = 50_000_000
+PUBLISH_TRIES = 5
+
+
+class TooSlowError(Exception):
+    """An entry could not be on the disk before its own date."""
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One entry. Times are CLOCK_MONOTONIC, ns.
+
+    kind: `risk` (a policy) refuses draws above `above_fen`, or borrowers whose score is below
+    `score_below`; `compliance` (a rule) forbids the purpose `forbids`; `tier`: the lender draws
+    nothing from `tier`; `window`: the bank of `tier` takes no payouts.
+    in_force_ns: when it became law; None: it is none. adopted_ns: from when the lender obeys; None:
+    never. announced_ns: when borrowers were told; None: they were not. ended_ns: its end, or its
+    lease's.
+    """
+
+    number: int
+    name: str
+    kind: str
+    in_force_ns: int | None
+    adopted_ns: int | None
+    announced_ns: int | None
+    ended_ns: int
+    forbids: str | None = None
+    above_fen: int | None = None
+    score_below: int | None = None
+    tier: str | None = None
+
+    def obeyed(self, at_ns: int) -> bool:
+        """Does the lender obey it at a moment?"""
+        return self.adopted_ns is not None and self.adopted_ns <= at_ns < self.ended_ns
+
+    def in_force(self, at_ns: int) -> bool:
+        """Is it law at a moment, obeyed or not?"""
+        return self.in_force_ns is not None and self.in_force_ns <= at_ns < self.ended_ns
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """An entry to be, its dates as delays from its publication, seconds; None: never."""
+
+    kind: str
+    lease_s: float
+    in_force_s: float | None = 0.0
+    adopted_s: float | None = 0.0
+    announced: bool = False
+    forbids: str | None = None
+    above_fen: int | None = None
+    score_below: int | None = None
+    tier: str | None = None
+
+    def dated(self, number: int, name: str, at_ns: int) -> Entry:
+        """The entry when it is published for `at_ns`."""
+
+        def after(delay_s: float | None) -> int | None:
+            return None if delay_s is None else at_ns + int(delay_s * 1e9)
+
+        return Entry(
+            number=number,
+            name=name,
+            kind=self.kind,
+            in_force_ns=after(self.in_force_s),
+            adopted_ns=after(self.adopted_s),
+            announced_ns=at_ns if self.announced else None,
+            ended_ns=at_ns + int(self.lease_s * 1e9),
+            forbids=self.forbids,
+            above_fen=self.above_fen,
+            score_below=self.score_below,
+            tier=self.tier,
+        )
+
+
+def read(path: Path) -> tuple[Entry, ...]:
+    """All entries there ever were; none when there is no book."""
+    try:
+        raw: list[dict[str, Any]] = json.loads(path.read_text())
+    except FileNotFoundError:
+        return ()
+    return tuple(Entry(**row) for row in raw)
+
+
+class Writer:
+    """The console's pen."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._entries = read(path)
+
+    def publish(self, name: str, wanted: Sequence[Wanted]) -> tuple[Entry, ...]:
+        """Enter them under a name; on the disk before their first date. Raises TooSlowError."""
+
+        def dated(at_ns: int) -> tuple[Entry, ...]:
+            first = FIRST_NUMBER + len(self._entries)
+            new = (one.dated(first + n, name, at_ns) for n, one in enumerate(wanted))
+            return (*self._entries, *new)
+
+        before = len(self._entries)
+        self._write_ahead(dated)
+        return self._entries[before:]
+
+    def withdraw(self, name: str) -> None:
+        """End what is under a name and not yet over; nothing under it is no error."""
+
+        def ended(at_ns: int) -> tuple[Entry, ...]:
+            return tuple(
+                replace(entry, ended_ns=at_ns)
+                if entry.name == name and entry.ended_ns > at_ns
+                else entry
+                for entry in self._entries
+            )
+
+        self._write_ahead(ended)
+
+    def _write_ahead(self, entries_at: Callable[[int], tuple[Entry, ...]]) -> None:
+        for _ in range(PUBLISH_TRIES):
+            at_ns = time.monotonic_ns() + LEAD_NS
+            entries = entries_at(at_ns)
+            partial = self._path.with_suffix(".partial")
+            partial.write_text(json.dumps([asdict(entry) for entry in entries], indent=1))
+            os.replace(partial, self._path)
+            if time.monotonic_ns() < at_ns:
+                self._entries = entries
+                return
+        raise TooSlowError(f"{self._path.name} could not be written within {LEAD_NS // 10**6} ms")
+
+
+class Rulebook:
+    """One replica's eyes. It notes when it first obeys an entry."""
+
+    def __init__(self, path: Path, telemetry: Telemetry) -> None:
+        self._path = path
+        self._telemetry = telemetry
+        self._seen: tuple[int, int] | None = None
+        self._entries: tuple[Entry, ...] = ()
+        self._noted: set[int] = set()
+
+    def obeyed(self, kind: str, at_ns: int) -> tuple[Entry, ...]:
+        """Entries of a kind that a decision dated `at_ns`, which is now, must obey."""
+        try:
+            stat = self._path.stat()
+        except FileNotFoundError:
+            return ()
+        seen = (stat.st_ino, stat.st_mtime_ns)
+        if seen != self._seen:
+            self._entries = read(self._path)
+            self._seen = seen
+        found = tuple(e for e in self._entries if e.kind == kind and e.obeyed(at_ns))
+        for entry in found:
+            if entry.number not in self._noted:
+                self._noted.add(entry.number)
+                self._telemetry.state("rule", f"{kind} {entry.number}", "adopted")
+        return found
+
+
+def number_of(entries: Iterable[Entry]) -> int:
+    """The number that a decision under these entries goes by: that of the latest."""
+    return max((entry.number for entry in entries), default=FIRST_NUMBER - 1)
