@@ -1,7 +1,7 @@
 """From a scenario to what will be done: pure, and the same for every profile."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from harness.clock import NS_PER_S
 from harness.errors import Problem, ScenarioError
@@ -13,7 +13,8 @@ from harness.load.intents import SWEEPER_WINDOW_S, plan_intents
 from harness.load.population import plan_population
 from harness.load.repayments import plan_repayments
 from harness.load.room import check_room, tier_balances_fen
-from harness.scenario.model import Scenario
+from harness.scenario.model import FaultSpec, Scenario
+from harness.seeds import draw_key
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,9 +48,27 @@ def make_plan(scenario: Scenario) -> Plan:
         intents=intents,
         repayments=plan_repayments(scenario, intents),
         balances_fen=balances_fen,
-        faults=tuple((build_fault(spec), spec.at_s, spec.for_s) for spec in scenario.faults),
+        faults=tuple(
+            (build_fault(addressed(spec, scenario.seed, len(intents))), spec.at_s, spec.for_s)
+            for spec in scenario.faults
+        ),
         edges=proxied_edges(scenario),
     )
+
+
+def addressed(spec: FaultSpec, seed: int, intents: int) -> FaultSpec:
+    """The same fault, with the key of the planned draw that it is to hit instead of its number.
+
+    Raises ScenarioError when so many are not planned.
+    """
+    number = dict(spec.params).get("draw")
+    if type(number) is not int:
+        return spec
+    if number >= intents:
+        problem = Problem("faults", 0, spec.name, f"draw {number}", f"0 to {intents - 1}")
+        raise ScenarioError((problem,))
+    named = {**dict(spec.params), "draw": draw_key(seed, number)}
+    return replace(spec, params=tuple(sorted(named.items())))
 
 
 def proxied_edges(scenario: Scenario) -> tuple[str, ...]:

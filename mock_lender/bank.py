@@ -7,7 +7,6 @@ for ever, and goes on to close and to tell.
 
 import asyncio
 import re
-import time
 from pathlib import Path
 
 from starlette.exceptions import HTTPException
@@ -17,9 +16,11 @@ from starlette.routing import Route
 from starlette.types import ASGIApp
 
 from mock_lender.bank_book import Book
+from mock_lender.clock import now_ns
 from mock_lender.context import ServiceContext
 from mock_lender.defects.bank import book_of
 from mock_lender.http.app import build_app, read_json
+from mock_lender.http.slots import Slots
 from mock_lender.rulebook import Rulebook
 
 KEY = re.compile(r"[A-Za-z0-9_.-]{1,200}")
@@ -32,13 +33,14 @@ def book_path(work_dir: str, bank: str) -> Path:
 
 
 def create_app(ctx: ServiceContext) -> ASGIApp:
-    """`POST /payouts {payout_key, draw_key, amount_fen, not_after_ns}`, `GET /payouts/{key}`,
-    `POST /payouts/{key}/close`."""
+    """`POST /payouts {payout_key, draw_key, amount_fen, not_after_ns, bank}`, `GET /payouts/{key}`
+    (with the moment, by this bank's clock, from which on it is true), `POST /payouts/{key}/close`.
+    """
     closes = all(tier.closes for tier in ctx.config.tiers if tier.bank == ctx.name)
     tiers = frozenset(tier.tier for tier in ctx.config.tiers if tier.bank == ctx.name)
     rules = Rulebook(ctx.rulebook_json, ctx.telemetry)
     capacity = ctx.config.capacity
-    slots = asyncio.Semaphore(capacity.bank_slots)
+    slots = Slots(capacity.bank_slots)
     books: list[Book] = []
 
     async def start() -> None:
@@ -55,11 +57,14 @@ def create_app(ctx: ServiceContext) -> ASGIApp:
         )  # fmt: skip
         not_after_ns = body.get("not_after_ns")
         sound = isinstance(key, str) and KEY.fullmatch(key) and isinstance(draw_key, str)
-        if any(one.tier in tiers for one in rules.obeyed("window", time.monotonic_ns())):
+        if any(one.tier in tiers for one in rules.obeyed("window", now_ns())):
             state = await books[0].close_key(str(key)) if sound else "closed"
             return JSONResponse({"state": state}, status_code=STATUS[state])
         if not sound or type(amount_fen) is not int or amount_fen <= 0:
             raise HTTPException(422, "payout_key, draw_key, amount_fen")
+        if body.get("bank", ctx.name) != ctx.name:
+            # Whoever means another bank has its address wrong; that one may be asked to close it.
+            raise HTTPException(422, "bank: this is another one")
         if not_after_ns is None and not closes:
             raise HTTPException(422, "not_after_ns: this bank can't close a key")
         async with slots:
@@ -79,11 +84,12 @@ def create_app(ctx: ServiceContext) -> ASGIApp:
         return JSONResponse({"state": await books[0].close_key(key_of(request))})
 
     async def look_up(request: Request) -> Response:
-        return JSONResponse({"state": await books[0].look_up(key_of(request))})
+        state, as_of_ns = await books[0].look_up(key_of(request))
+        return JSONResponse({"state": state, "as_of_ns": as_of_ns})
 
     routes = [
         Route("/payouts", pay, methods=["POST"]),
         Route("/payouts/{key}", look_up, methods=["GET"]),
         Route("/payouts/{key}/close", close, methods=["POST"]),
     ]
-    return build_app(ctx, routes, on_start=start, on_stop=stop)
+    return build_app(ctx, routes, slots=slots, every_call=False, on_start=start, on_stop=stop)

@@ -13,6 +13,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TypeAlias
 
+from mock_lender.clock import now_ns
+
 Work: TypeAlias = Callable[[sqlite3.Connection], str]
 Entry: TypeAlias = tuple[Work, "asyncio.Future[str]"]
 SCHEMA = """
@@ -31,6 +33,7 @@ class Book:
 
     def __init__(self, path: Path) -> None:
         self._path = path
+        self._told_ns = 0
         self._work: queue.SimpleQueue[Entry | None] = queue.SimpleQueue()
         self._thread = threading.Thread(target=self._write, name="book", daemon=True)
         self._thread.start()
@@ -41,16 +44,23 @@ class Book:
         """`paid` (now or before), `closed` (also: after `not_after_ns`), or `other` when the key
         has another amount."""
         return await self._do(
-            lambda book: _pay(book, payout_key, draw_key, amount_fen, not_after_ns)
+            lambda book: _pay(
+                book, payout_key, draw_key, amount_fen, not_after_ns, max(now_ns(), self._told_ns)
+            )
         )
 
     async def close_key(self, payout_key: str) -> str:
         """`paid`, or `closed` for ever: a tombstone, also for a key never seen."""
         return await self._do(lambda book: _close(book, payout_key))
 
-    async def look_up(self, payout_key: str) -> str:
-        """`paid` or `not_paid`: by itself no licence to pay again."""
-        return await self._do(lambda book: "paid" if _known(book, payout_key) else "not_paid")
+    async def look_up(self, payout_key: str) -> tuple[str, int]:
+        """`paid` or `not_paid`: by itself no licence to pay again. And as of when, by this bank's
+        clock: a payout that was to be refused by then is refused from now on, even if the clock
+        should be put back."""
+        as_of_ns = now_ns()
+        self._told_ns = max(self._told_ns, as_of_ns)
+        state = await self._do(lambda book: "paid" if _known(book, payout_key) else "not_paid")
+        return state, as_of_ns
 
     async def _do(self, work: Work) -> str:
         done: asyncio.Future[str] = asyncio.get_running_loop().create_future()
@@ -107,18 +117,18 @@ def _pay(
     draw_key: str,
     amount_fen: int,
     not_after_ns: int | None,
+    clock_ns: int,
 ) -> str:
     if book.execute("SELECT 1 FROM tombstones WHERE payout_key = ?", (payout_key,)).fetchone():
         return "closed"
     known = _known(book, payout_key)
     if known is not None:
         return "paid" if known[0] == amount_fen else "other"
-    now_ns = time.monotonic_ns()
-    if not_after_ns is not None and now_ns > not_after_ns:
+    if not_after_ns is not None and clock_ns > not_after_ns:
         return "closed"
     book.execute(
         "INSERT INTO payouts VALUES (?, ?, ?, ?)",
-        (payout_key, draw_key, amount_fen, now_ns),
+        (payout_key, draw_key, amount_fen, time.monotonic_ns()),
     )
     return "paid"
 

@@ -9,6 +9,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 from starlette.types import ASGIApp
 
+from mock_lender.clock import now_ns
 from mock_lender.context import ServiceContext
 from mock_lender.http.app import build_app, read_json
 from mock_lender.rulebook import Rulebook, number_of
@@ -22,7 +23,7 @@ def create_app(ctx: ServiceContext) -> ASGIApp:
     async def check(request: Request) -> Response:
         decided_ns = time.monotonic_ns()
         body = await read_json(request)
-        purpose, rules = body.get("purpose"), book.obeyed("compliance", decided_ns)
+        purpose, rules = body.get("purpose"), book.obeyed("compliance", now_ns())
         forbidden = purpose in barred or any(rule.forbids == purpose for rule in rules)
         answer: dict[str, object] = {
             "approved": not forbidden,

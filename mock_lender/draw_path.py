@@ -12,12 +12,12 @@ from typing import Any
 
 from starlette.responses import JSONResponse, Response
 
+from mock_lender import believed
 from mock_lender.answers import granted, refused
 from mock_lender.context import ServiceContext
 from mock_lender.http.client import HopClient, Reply
 from mock_lender.http.problems import problem
 from mock_lender.resilience.deadline import Deadline
-from mock_lender.resilience.profile import Settings
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +50,7 @@ class DrawPath:
     def __init__(self, ctx: ServiceContext, client: HopClient) -> None:
         self._ctx = ctx
         self._client = client
-        self._settings = Settings.of(ctx.config.protections)
+        self._settings = ctx.settings
 
     async def walk(self, draw: Draw) -> Response:
         """The answer to a press."""
@@ -103,8 +103,9 @@ class DrawPath:
                 draw, "compliance", "/check", {"borrower": draw.borrower, "purpose": draw.purpose}
             ),
         )  # fmt: skip
-        for hop, reply in (("risk", risk), ("compliance", compliance)):
-            if reply.kind != "answer" or reply.status not in (200, 403):
+        asked = (("risk", risk, "policy"), ("compliance", compliance, "rules"))
+        for hop, reply, version in asked:
+            if not believed.decided(reply, version):
                 # A decision moves no money: without one nothing has happened.
                 return problem(503, cause="system", hop=hop, reason="unreachable", certain=True)
         approval = Approval(
@@ -113,7 +114,7 @@ class DrawPath:
             compliance_rules=compliance.body["rules"],
             compliance_ns=compliance.body["decided_ns"],
         )
-        for hop, reply in (("risk", risk), ("compliance", compliance)):
+        for hop, reply, _ in asked:
             if reply.status == 403:
                 return await self._refuse(draw, approval, hop, str(reply.body["reason"]))
         return approval
@@ -122,7 +123,7 @@ class DrawPath:
         body = {**_facts(draw, approval), "cause": hop, "hop": hop, "reason": reason}
         stored = await self._call(draw, "ledger", "/refuse", body)
         # Told as the ledger has it: an earlier press of this key may be paying, or be too old.
-        if stored.kind != "answer" or stored.status not in (200, 409, 410, 422):
+        if believed.state_of_draw(stored) is None:
             # Not stored, so it may not be told as final: it would not be replayed.
             return problem(503, cause="system", hop="ledger", reason="unreachable", certain=True)
         return self._stored(draw, stored)
@@ -146,9 +147,10 @@ class DrawPath:
             return problem(503, cause="system", hop=hop, reason="unreachable", certain=True)
         if reply.kind == "unknown" or reply.status >= 500:
             return problem(504, cause="system", hop=hop, reason="unknown")
-        if reply.body.get("state") == "paying":
-            return reply.body
-        return self._stored(draw, reply)
+        state = believed.state_of_draw(reply)
+        if state is None:
+            return problem(504, cause="system", hop=hop, reason="unknown")
+        return reply.body if state == "paying" else self._stored(draw, reply)
 
     def _stored(self, draw: Draw, reply: Reply) -> Response:
         """The answer for what the ledger says a draw is, other than ours to pay."""
@@ -173,6 +175,7 @@ class DrawPath:
             bank,
             "/payouts",
             {
+                "bank": bank,
                 "payout_key": reserved["payout_key"],
                 "draw_key": draw.key,
                 "amount_fen": draw.amount_fen,
@@ -182,11 +185,11 @@ class DrawPath:
         )
         # All tries of this payout were refused before anything was sent, or the bank has closed
         # the key: both end the try. A try among them that was sent makes the reply unknown.
-        closed = reply.kind == "answer" and reply.status == 409
-        if reply.ok:
+        state = believed.state_of_payout(reply)
+        if state == "paid":
             return await self._post(draw, reserved)
-        if closed or reply.kind == "not_sent":
-            why = "bank_refused" if closed else "not_sent"
+        if state == "closed" or reply.kind == "not_sent":
+            why = "bank_refused" if state == "closed" else "not_sent"
             return await self._void(draw, reserved, bank, why)
         return await self._unanswered(draw, reserved, bank)
 
@@ -199,7 +202,7 @@ class DrawPath:
     async def _post(self, draw: Draw, reserved: Mapping[str, Any]) -> Response:
         body = {"draw_key": draw.key, "try": reserved["try"]}
         reply = await self._call(draw, "ledger", "/post", body, bounded=False)
-        if reply.ok:
+        if believed.ended_as(reply, "paid"):
             return JSONResponse(granted(draw.key, dict(reply.body)), status_code=201)
         # The bank has paid: the sweeper will post it. Until then nobody here knows the end.
         return problem(504, cause="system", hop="ledger", reason="unknown")
@@ -214,7 +217,7 @@ class DrawPath:
             "gateway": self._ctx.name,
         }
         reply = await self._call(draw, "ledger", "/void", body, bounded=False)
-        if reply.ok:
+        if believed.ended_as(reply, "voided"):
             return None
         return problem(504, cause="system", hop=bank, reason="unknown")
 

@@ -18,6 +18,7 @@ from mock_lender.draw_path import Draw
 from mock_lender.http.app import build_app, read_json
 from mock_lender.http.client import HopClient
 from mock_lender.http.problems import problem
+from mock_lender.http.slots import Slots
 
 KEY = re.compile(r"[A-Za-z0-9_-]{8,64}")
 # Not the router's int: Python refuses to read a number of thousands of digits.
@@ -80,7 +81,7 @@ def create_app(ctx: ServiceContext) -> ASGIApp:
             return problem(
                 404, cause="system", hop="ledger", reason="unknown-borrower", certain=True
             )
-        if not reply.ok:
+        if not reply.ok or "available_fen" not in reply.body:
             return problem(503, cause="system", hop="ledger", reason="unreachable", certain=True)
         return JSONResponse(dict(reply.body))
 
@@ -94,7 +95,7 @@ def create_app(ctx: ServiceContext) -> ASGIApp:
         Route("/v1/borrowers/{borrower}/quota", quota, methods=["GET"]),
         Route("/openapi.json", document, methods=["GET"]),
     ]
-    slots = ctx.config.capacity.gateway_slots
+    slots = Slots(ctx.config.capacity.gateway_slots)
     return build_app(ctx, routes, slots=slots, on_start=start, on_stop=stop)
 
 

@@ -14,6 +14,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 from starlette.types import ASGIApp
 
+from mock_lender.clock import now_ns
 from mock_lender.context import ServiceContext
 from mock_lender.http.app import build_app, read_json
 from mock_lender.rulebook import Entry, Rulebook, number_of
@@ -29,7 +30,7 @@ def create_app(ctx: ServiceContext) -> ASGIApp:
     async def decide(request: Request) -> Response:
         decided_ns = time.monotonic_ns()
         body = await read_json(request)
-        policies = book.obeyed("risk", decided_ns)
+        policies = book.obeyed("risk", now_ns())
         reason = "delinquent" if body.get("borrower") in delinquent else refusal(body, policies)
         answer: dict[str, object] = {
             "approved": reason is None,

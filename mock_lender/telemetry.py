@@ -19,6 +19,17 @@ class Telemetry:
         self.replica = replica
         self._calls = _append_to(directory / f"calls.{replica}.csv", CALLS_HEADER)
         self._states = _append_to(directory / f"states.{replica}.csv", STATES_HEADER)
+        self._muted = False
+        self._lost = 0
+
+    def mute(self) -> None:
+        """From now on nothing is written, until `unmute`."""
+        self._muted, self._lost = True, 0
+
+    def unmute(self) -> int:
+        """How many rows were lost since `mute`."""
+        self._muted = False
+        return self._lost
 
     def call(
         self,
@@ -41,14 +52,19 @@ class Telemetry:
             f"{draw_key},{attempt},{edge},{client},{server},{side},"
             f"{start_ns},{done},{int(sent)},{result},{queue_ns}\n"
         )
-        os.write(self._calls, row.encode())
+        self._write(self._calls, row)
 
     def state(self, kind: str, subject: str, state: str) -> None:
         """A change of state, dated now: a breaker, an ejection, the sweeper."""
-        os.write(
-            self._states,
-            f"{self.replica},{kind},{subject},{state},{time.monotonic_ns()}\n".encode(),
+        self._write(
+            self._states, f"{self.replica},{kind},{subject},{state},{time.monotonic_ns()}\n"
         )
+
+    def _write(self, file: int, row: str) -> None:
+        if self._muted:
+            self._lost += 1
+        else:
+            os.write(file, row.encode())
 
 
 def _append_to(path: Path, header: str) -> int:

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from harness.errors import TargetError
 from harness.faults.fault import DatabaseServer
@@ -56,11 +57,20 @@ class LenderSurroundings:
         host, port = self.replica_address(service)
         return f"http://{host}:{port}", TOKEN
 
+    def supervisor_api(self) -> tuple[str, str]:
+        return f"http://{self.made.topology.control}", TOKEN
+
     def proxied_edges(self) -> tuple[str, ...]:
         return tuple(self.listen)
 
     def replicas(self, role: str) -> tuple[str, ...]:
-        return tuple(one.name for one in self.made.topology.services if one.role == role)
+        names = [one.name for one in self.made.topology.services]
+        return tuple(
+            name for name in names if name.rpartition("." if role == "bank" else "-")[0] == role
+        )
+
+    def records(self, service: str) -> Path:
+        return self.made.records / f"calls.{service}.csv"
 
     def console_api(self) -> tuple[str, str]:
         return self.service_api(CONSOLE)

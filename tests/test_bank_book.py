@@ -11,8 +11,10 @@ from pathlib import Path
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from harness.clock import NS_PER_S
 from mock_lender.bank_book import Book
 from mock_lender.bank_export import export_bank
+from mock_lender.clock import now_ns, skewed
 from tests.drills import ROOT
 
 STEP = st.tuples(st.sampled_from(["pay", "close"]), st.sampled_from(["a", "b", "c"]))
@@ -52,6 +54,24 @@ def test_another_amount_for_a_paid_key_is_told_apart(tmp_path: Path) -> None:
         await asyncio.to_thread(book.stop)
 
     asyncio.run(go())
+
+
+def test_a_clock_that_is_put_back_does_not_pay_what_was_said_to_be_refused(tmp_path: Path) -> None:
+    async def go() -> None:
+        book = Book(tmp_path / "bank.sqlite")
+        not_after_ns = now_ns() + 1_000_000
+        skewed(10 * NS_PER_S)
+        state, as_of_ns = await book.look_up("k")
+        assert (state, as_of_ns > not_after_ns) == ("not_paid", True)
+        skewed(-10 * NS_PER_S)
+        assert await book.pay("k", "d", 5, not_after_ns) == "closed"
+        assert await book.pay("later", "d", 5, as_of_ns + NS_PER_S) == "paid"
+        await asyncio.to_thread(book.stop)
+
+    try:
+        asyncio.run(go())
+    finally:
+        skewed(0)
 
 
 def test_what_was_answered_survives_a_kill(tmp_path: Path) -> None:

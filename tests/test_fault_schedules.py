@@ -107,7 +107,7 @@ def test_several_at_once_are_allowed_where_none_undoes_another(tmp_path: Path) -
   - {process: freeze, target: ledger-2, at: fault+1s, for: 5s}
   - {network: latency, edge: "gateway->bank.own", latency: 1s, at: fault+1s, for: 5s}
   - {service: late, target: bank.own, latency: 1s, at: fault+1s, for: 5s}
-  - {service: late, target: bank.own, operation: post, latency: 1s, at: fault+1s, for: 5s}
+  - {service: late, target: bank.own, operation: close, latency: 1s, at: fault+1s, for: 5s}
   - {database: kill_primary, at: fault+1s}
   - {database: freeze_standby, at: fault+1s, for: 2s}
 """)  # fmt: skip
@@ -118,7 +118,7 @@ def test_several_at_once_are_allowed_where_none_undoes_another(tmp_path: Path) -
 @pytest.mark.parametrize(
     ("text", "says"),
     [
-        ("{process: melt, target: ledger-1, at: fault+1s}", "one of freeze, kill"),
+        ("{process: melt, target: ledger-1, at: fault+1s}", "one of clock_skew, cpu_burn, freeze"),
         ("{quantum: kill, target: ledger-1, at: fault+1s}", "one family: "),
         ("{network: latency, edge: 'gateway->moon', latency: 1s, at: fault+1s, for: 1s}",
          "one of gateway->bank.own"),

@@ -10,6 +10,7 @@ import os
 import time
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import fields
 from typing import Any
 
 import pytest
@@ -17,7 +18,7 @@ import pytest
 from harness.faults.database import DatabaseFreeze, DatabaseKill
 from harness.faults.fault import Fault
 from harness.faults.process import ProcessFreeze
-from harness.faults.service import Kind, ServiceFault
+from harness.faults.service import Effect, Kind, ServiceFault
 from harness.guardian.undo import perform
 from tests.books import rows
 from tests.lender_process import TOKEN, Lender, lender, until
@@ -31,11 +32,15 @@ def around(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LenderSurroundi
 
 
 def service(kind: Kind, target: str = "bank.own", **changes: Any) -> ServiceFault:
+    """A fault of all payouts of a bank, changed; what is of its effect goes there."""
+    late = {"latency_s": 0.6} if "late" in kind else {}
+    of_effect = {f.name for f in fields(Effect)} & set(changes)
+    effect = Effect(kind, **(late | {name: changes.pop(name) for name in of_effect}))
     given: dict[str, Any] = {
-        "operation": "payouts", "share": 1.0, "latency_s": 0.6 if "late" in kind else 0.0,
-        "silent": False, "nth": 0, "for_s": 20.0, "name": f"{kind} {target}",
+        "operation": "payouts", "share": 1.0, "nth": 0, "draw": "", "for_s": 20.0,
+        "name": f"{kind} {target}",
     } | changes  # fmt: skip
-    return ServiceFault(kind=kind, target=target, **given)
+    return ServiceFault(target=target, effect=effect, **given)
 
 
 HEALED: Mapping[str, Fault] = {
@@ -86,10 +91,9 @@ def test_late_work_is_done_though_its_caller_has_hung_up(around: LenderSurroundi
         with pytest.raises(TimeoutError):
             caller.getresponse()
         caller.close()
-        paid = {"state": "paid"}
         asked = ("GET", "/payouts/late-key")
-        assert made.ask(*asked, gateway="bank.own")[1] == {"state": "not_paid"}
-        until(lambda: made.ask(*asked, gateway="bank.own")[1] == paid, 5)
+        assert made.ask(*asked, gateway="bank.own")[1]["state"] == "not_paid"
+        until(lambda: made.ask(*asked, gateway="bank.own")[1]["state"] == "paid", 5)
     finally:
         fault.heal(around)
 

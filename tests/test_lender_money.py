@@ -124,7 +124,7 @@ def test_a_bank_without_close_refuses_what_comes_too_late(made: Lender) -> None:
     until(lambda: made.ask("GET", f"/v1/draws/{key}")[0] == 503)
     bank = "bank.partner-a"
     late = f"{key}.partner-a.1"
-    assert made.ask("GET", f"/payouts/{late}", gateway=bank)[1] == {"state": "not_paid"}
+    assert made.ask("GET", f"/payouts/{late}", gateway=bank)[1]["state"] == "not_paid"
     body = {"payout_key": late, "draw_key": key, "amount_fen": 50, "not_after_ns": 1}
     assert made.ask("POST", "/payouts", body, gateway=bank) == (409, {"state": "closed"})
     assert made.ask("POST", "/payouts", body | {"not_after_ns": None}, gateway=bank)[0] == 422

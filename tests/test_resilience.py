@@ -6,7 +6,7 @@ import pybreaker
 import pytest
 
 from harness.clock import NS_PER_S
-from mock_lender.resilience import breaker as breaker_module
+from mock_lender import clock
 from mock_lender.resilience.breaker import Breaker
 from mock_lender.resilience.deadline import Deadline
 from mock_lender.resilience.profile import PROFILES, Settings, protections_of
@@ -17,7 +17,7 @@ FULL = Settings.of(PROFILES["full"])
 
 
 class Hand:
-    """A clock turned by hand, in place of the module's `time`."""
+    """A clock turned by hand, in place of the service's own."""
 
     def __init__(self) -> None:
         self.at_ns = 0
@@ -29,7 +29,7 @@ class Hand:
 @pytest.fixture
 def hand(monkeypatch: pytest.MonkeyPatch) -> Hand:
     made = Hand()
-    monkeypatch.setattr(breaker_module, "time", made)
+    monkeypatch.setattr(clock, "time", made)
     return made
 
 
@@ -137,7 +137,7 @@ def test_pybreaker_still_has_the_habits_we_work_around() -> None:
 
 def test_profiles_and_single_protections() -> None:
     assert protections_of("full", {"breaker": False}) == (
-        "deadlines", "failover", "retries", "tier_fallthrough",
+        "canary", "deadlines", "failover", "retries", "tier_fallthrough",
     )  # fmt: skip
     assert protections_of("none", {"breaker": True}) == ("breaker",)
     assert Settings.of(()).payout_timeout_s == 10

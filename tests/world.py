@@ -89,7 +89,13 @@ class World:
         return (EDGE,)
 
     def replicas(self, role: str) -> tuple[str, ...]:
-        return ()
+        return (f"{role}-1",)
+
+    def supervisor_api(self) -> tuple[str, str]:
+        raise TargetError("this world has no supervisor")
+
+    def records(self, service: str) -> Path:
+        return self.run / f"calls.{service}.csv"
 
     def console_api(self) -> tuple[str, str]:
         raise TargetError("this world has no console")

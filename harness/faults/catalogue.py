@@ -10,9 +10,14 @@ from harness.faults import (
     business,
     database,
     database_sessions,
+    deploy,
+    inside,
+    migration,
     network,
     process,
-    service,
+    restarts,
+    service_kinds,
+    service_wide,
     site,
     toolkit,
 )
@@ -23,9 +28,14 @@ from harness.scenario.model import FaultSpec
 CATALOGUE: Mapping[tuple[str, str], FaultKind] = {
     **network.KINDS,
     **process.KINDS,
+    **restarts.KINDS,
+    **inside.KINDS,
     **database.KINDS,
+    **service_kinds.KINDS,
+    **service_wide.KINDS,
+    **deploy.KINDS,
+    **migration.KINDS,
     **database_sessions.KINDS,
-    **service.KINDS,
     **business.KINDS,
     **site.KINDS,
     **toolkit.KINDS,
@@ -33,7 +43,7 @@ CATALOGUE: Mapping[tuple[str, str], FaultKind] = {
 
 
 def build_fault(spec: FaultSpec) -> Fault:
-    """The fault of a checked spec."""
+    """The fault of a checked spec. Raises ScenarioError for parameters that don't go together."""
     return CATALOGUE[spec.family, spec.kind].build(spec)
 
 
@@ -41,3 +51,10 @@ def fault_name(family: str, kind: str, params: Mapping[str, Value]) -> str:
     """`network: latency gateway->bank.own`."""
     where = params.get("edge") or params.get("target") or ""
     return f"{family}: {kind} {where}".strip()
+
+
+def told_by_service(name: str) -> bool:
+    """Does the service write down which calls the fault of this name has hit?"""
+    family, _, rest = name.partition(": ")
+    known = CATALOGUE.get((family, rest.partition(" ")[0]))
+    return known is not None and known.told_by_service

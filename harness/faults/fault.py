@@ -7,6 +7,7 @@ value too (`Noop`), so that a run without faults takes the same way through.
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Literal, Protocol
 
 # Who ends a fault: the nemesis (at `for`), the target by a remedy of its own (another server
@@ -59,8 +60,14 @@ class Surroundings(Protocol):
     def service_api(self, service: str) -> tuple[str, str]:
         """(base URL of a replica or bank, the run's token)."""
 
+    def supervisor_api(self) -> tuple[str, str]:
+        """(base URL of whoever starts and stops the lender's processes, the run's token)."""
+
     def replicas(self, role: str) -> tuple[str, ...]:
-        """Names of a role's replicas, `risk-1`, as they were started."""
+        """Names of a role's replicas, `risk-1`, as they were started; of all banks for `bank`."""
+
+    def records(self, service: str) -> Path:
+        """Where a replica or bank writes down its calls, a row each, the draw's key first."""
 
     def console_api(self) -> tuple[str, str]:
         """(base URL of the lender's console, the run's token): a hand on its database and its

@@ -7,12 +7,15 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+from harness.errors import Problem, ScenarioError
 from harness.faults.fault import Fault
 from harness.scenario.model import FaultSpec, LenderSpec
 from harness.units import parse_duration_s, parse_share
 
 Value = float | int | str
 DURATION = "a duration such as 300ms"
+# How a fault inside a service is undone.
+UNDONE = "DELETE at the service; a lease ends it there, should nobody come back."
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +46,8 @@ class FaultKind:
     replaces: what it hits comes back as a new process, without what another fault had done to it:
     no other fault may be on the same thing at the same time. needs: a module of an optional extra,
     without which it can't be injected. edges: which edges of a lender must lead through the proxy
-    for it, besides the one it names.
+    for it, besides the one it names. told_by_service: the service writes down which calls it has
+    hit, and its exposure is counted by that: of a share, or of one operation, nobody else can know.
 
     The rest is what docs/faults.md says of it, a sentence or two each: what it does; how it is seen
     from outside; how it is undone, also after a kill -9; what it can't do.
@@ -59,6 +63,7 @@ class FaultKind:
     replaces: bool = False
     needs: str = ""
     edges: Callable[[FaultSpec, LenderSpec], Sequence[str]] | None = None
+    told_by_service: bool = False
 
 
 Kinds = Mapping[tuple[str, str], FaultKind]
@@ -118,3 +123,36 @@ def whole(least: int, most: int) -> Callable[[object], int]:
         return value
 
     return read
+
+
+def part(value: object) -> float:
+    """A share below all. Raises ValueError."""
+    share = parse_share(value)
+    if not 0 < share < 1:
+        raise ValueError("a share above 0 % and below 100 %")
+    return share
+
+
+def duration_between(least_s: float, most_s: float) -> Callable[[object], float]:
+    """A reader of a duration in a range."""
+
+    def read(value: object) -> float:
+        seconds = parse_duration_s(value)
+        if not least_s <= seconds <= most_s:
+            raise ValueError(f"a duration from {least_s:g}s to {most_s:g}s")
+        return seconds
+
+    return read
+
+
+def wrong_together(spec: FaultSpec, found: str, allowed: str) -> ScenarioError:
+    """Parameters that are right by themselves and not together."""
+    return ScenarioError((Problem("faults", 0, spec.name, found, allowed),))
+
+
+def service_target(example: str) -> Parameter:
+    """Which replica or bank; `example` where a bank or the first replica would not do."""
+    return Parameter(
+        "target", "target", text, "a replica or bank such as bank.own", names="service",
+        example=example,
+    )  # fmt: skip

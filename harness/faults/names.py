@@ -24,6 +24,7 @@ NAMES: Mapping[str, Callable[[LenderSpec], list[str]]] = {
     "edge": edges,
     "replica": replicas,
     "service": lambda lender: [*replicas(lender), *banks(lender)],
+    "role": lambda lender: [role for role, _ in lender.replicas],
     "bank": banks,
     "site": lambda _: ["a", "b"],
     "tier": lambda lender: [tier for tier, _ in lender.tier_shares],

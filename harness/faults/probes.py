@@ -35,6 +35,17 @@ def answers(address: tuple[str, int], timeout_s: float = 0.5) -> bool:
     return probe_s(address, timeout_s) is not None
 
 
+def refuses(address: tuple[str, int], timeout_s: float = 0.5) -> bool:
+    """Does nobody listen there?"""
+    try:
+        socket.create_connection(address, timeout=timeout_s).close()
+    except ConnectionRefusedError:
+        return True
+    except OSError:
+        return False
+    return False
+
+
 def answer(
     address: tuple[str, int], method: str, path: str, body: object, within_s: float
 ) -> tuple[int, Mapping[str, Any]] | None:

@@ -1,214 +1,162 @@
-"""Faults inside a service: it works late, answers late, or works and never answers.
+"""Faults of single calls to a service: late, lost, refused, wrong, twice, or from the past.
 
 The service has a place for them (`/control/faults/NAME`, the run's token), and ends them by itself
 after their lease, should nobody come back. They are seen from outside by fifty calls of our own to
-the faulted operation, which a well service refuses at once because they ask for nothing.
+the faulted operation or more, which a well service refuses at once because they ask for nothing.
 """
 
-import contextlib
-import http.client
-import json
+import math
 import time
-from collections.abc import Mapping
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any, Literal
-from urllib.parse import quote, urlsplit
 
-from harness.errors import TargetError
-from harness.faults.fault import Fault, Healer, Sighting, Surroundings
-from harness.faults.kind import (
-    DURATION,
-    FaultKind,
-    Kinds,
-    Parameter,
-    Value,
-    one_of,
-    some_share,
-    switch,
-    text,
-    whole,
-)
-from harness.scenario.model import FaultSpec
-from harness.units import parse_duration_s
+from harness.faults.asking import plant, unplant, unplanting
+from harness.faults.fault import Healer, Sighting, Surroundings
+from harness.faults.records import seen_times
+from harness.faults.service_probes import AT_ONCE, Probed, Prober, role_of, sound
+from harness.faults.shares import believed, interval, probes_for
 
-Kind = Literal["late", "late_reply", "lost_reply"]
-PROBES = 50
-AT_ONCE = 10
+Kind = Literal["late", "late_reply", "lost_reply", "error", "wrong", "duplicate", "stale"]
 SILENT_S = 0.25
+# What is waited for an answer that comes, however busy the machine is.
+ANSWER_S = 1.0
 LEASE_MARGIN_S = 5.0  # less than a fault is given to be seen healed
-ANSWER_S = 2.0
-CREATED = 201
+# Of fifty well calls so many may be slow on a busy machine.
+SLOW_BY_CHANCE = 2
 
 
-class Unreachable(TargetError):
-    """The service could not be told of its fault."""
+@dataclass(frozen=True, slots=True)
+class Effect:
+    """What happens to a call that is hit; the rest of it is at its ease.
+
+    latency_s: of late, late_reply, and of the second delivery of a duplicate; with sigma the median
+    of a log-normal. silent: a lost reply is not even hung up on. status, certain, done: of an
+    error: what it says, and whether the work was done all the same. how: a wrong answer is
+    `malformed`, `empty` or `contradicting`.
+    """
+
+    kind: Kind
+    latency_s: float = 0.0
+    sigma: float = 0.0
+    silent: bool = False
+    status: int = 500
+    certain: bool = False
+    done: bool = False
+    how: str = "malformed"
+
+    @property
+    def silent_s(self) -> float:
+        """After how long a probe without an answer was hit."""
+        return min(SILENT_S, self.latency_s / 2) if self.latency_s else SILENT_S
+
+    @property
+    def later_share(self) -> float:
+        """Which share of the calls that are hit is later than that."""
+        if not self.sigma:
+            return 1.0
+        deviations = math.log(self.silent_s / self.latency_s) / self.sigma
+        return 0.5 * math.erfc(deviations / math.sqrt(2))
 
 
 @dataclass(frozen=True, slots=True)
 class ServiceFault:
     """A share of the calls to one operation of a replica or bank.
 
-    late: the work itself begins `latency_s` late. late_reply: the work is done at once, its answer
-    comes `latency_s` late. lost_reply: the work is done, and the connection is cut instead of
-    answered (`silent`: kept, and nothing ever said). nth: only the n-th call for a draw; 0: any.
+    nth: only the n-th call for a draw; 0: any. draw: only calls for the draw with this key; empty:
+    any.
     """
 
-    kind: Kind
     target: str
     operation: str
     share: float
-    latency_s: float
-    silent: bool
     nth: int
+    draw: str
+    effect: Effect
     for_s: float
     name: str
     healer: Healer = "nemesis"
-    bites_within_s: float = 3.0
-    look_s_max: float = PROBES / AT_ONCE * SILENT_S + 0.5
+    expected: float = field(init=False, compare=False)  # share of the probes that is to be hit
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "expected", self.share * self.effect.later_share)
 
     @property
     def edge_or_replica(self) -> str:
         return self.target
 
     @property
-    def _path(self) -> str:
-        return f"/control/faults/{quote(self.name, safe='')}"
+    def look_s_max(self) -> float:
+        """The hit ones wait, a few at once; a duplicate is waited for after all of them."""
+        _, most = interval(probes_for(self.expected), self.expected)
+        waits = (most / AT_ONCE + 1) * self.effect.silent_s * max(1, self.nth)
+        later_s = self.effect.latency_s if self.effect.kind == "duplicate" else 0.0
+        return waits + later_s + 0.5
+
+    @property
+    def bites_within_s(self) -> float:
+        return max(3.0, 2 * self.look_s_max + 1.0)
 
     def undo(self, around: Surroundings) -> Mapping[str, Any]:
-        base_url, _ = around.service_api(self.target)
-        return {"kind": "http", "method": "DELETE", "url": base_url + self._path}
+        return unplanting(around, self.target, self.name)
 
     def inject(self, around: Surroundings) -> None:
-        described = {
-            "kind": self.kind, "operation": self.operation, "share": self.share,
-            "latency_s": self.latency_s, "silent": self.silent, "nth": self.nth,
-            "lease_s": self.for_s + LEASE_MARGIN_S,
+        effect = self.effect
+        body = {
+            "kind": effect.kind, "operation": self.operation, "share": self.share,
+            "nth": self.nth, "draw": self.draw, "latency_s": effect.latency_s,
+            "sigma": effect.sigma, "silent": effect.silent, "status": effect.status,
+            "certain": effect.certain, "done": effect.done, "how": effect.how,
         }  # fmt: skip
-        self._ask(around, "PUT", described)
+        plant(around, self.target, self.name, self.for_s + LEASE_MARGIN_S, body)
 
     def heal(self, around: Surroundings) -> None:
-        """A service that is gone has no fault any more, and one that does not answer ends it by
-        itself with its lease; whether it did is for the next look to say."""
-        with contextlib.suppress(Unreachable):
-            self._ask(around, "DELETE", None)
-
-    def _ask(self, around: Surroundings, method: str, body: object) -> None:
-        base_url, token = around.service_api(self.target)
-        parts = urlsplit(base_url)
-        connection = http.client.HTTPConnection(parts.hostname or "", parts.port, timeout=ANSWER_S)
-        headers = {"X-Token": token, "Content-Type": "application/json"}
-        try:
-            connection.request(method, self._path, json.dumps(body), headers)
-            status = connection.getresponse().status
-        except (OSError, http.client.HTTPException) as exc:
-            raise Unreachable(f"{self.target} did not answer {method} {self._path}: {exc}") from exc
-        finally:
-            connection.close()
-        if status not in (200, CREATED, 404):
-            raise TargetError(f"{self.target} refused {method} {self._path}: {status}")
+        unplant(around, self.target, self.name)
 
     def observe(self, around: Surroundings) -> Sighting:
-        """Fifty calls of our own; those without an answer in time are hit. A share is believed when
-        at least half of what it should hit was hit, and gone when nothing is."""
+        """Fifty calls of our own or more. A share is believed within its binomial interval, and
+        gone when nothing is hit; what lies between is not known."""
         at_ns = time.monotonic_ns()
         address = around.replica_address(self.target)
-        silent_s = min(SILENT_S, self.latency_s / 2) if self.latency_s else SILENT_S
-        keys = [f"probe-{at_ns}-{number}" for number in range(PROBES)]
-        with ThreadPoolExecutor(AT_ONCE) as pool:
-            found = list(pool.map(lambda key: self._hit(address, key, silent_s), keys))
-        hit = sum(found)
-        detail = f"{hit} of {PROBES} calls of our own were hit"
-        if hit == 0:
-            return Sighting(at_ns, False, detail)
-        return Sighting(at_ns, True if hit >= self.share * PROBES / 2 else None, detail)
+        prober = Prober(address, role_of(self.target), self.operation, self.name)
+        came = prober.many(probes_for(self.expected), self._act)
+        if all(one.came == "refused" for one in came):
+            return Sighting(at_ns, False, f"{self.target} is gone, and its faults with it")
+        hits = self._hits(around, came)
+        hit = sum(hits)
+        detail = f"{hit} of {len(hits)} calls of our own were hit"
+        if len(hits) < len(came) / 2:
+            return Sighting(at_ns, None, f"only {detail}: the others were not answered")
+        if believed(hit, len(hits), self.expected):
+            return Sighting(at_ns, True, detail)
+        by_chance = SLOW_BY_CHANCE if self.effect.latency_s else 0
+        return Sighting(at_ns, False if hit <= by_chance else None, detail)
 
-    def _hit(self, address: tuple[str, int], key: str, silent_s: float) -> bool:
-        """Was this call not answered in time? The last one of as many as `nth` asks for."""
-        answered = [probe(address, self, key, silent_s) for _ in range(self.nth or 1)]
-        return not answered[-1]
+    def _act(self, prober: Prober, key: str) -> Probed:
+        """The last of as many calls for a draw as it takes to be hit."""
+        kind = self.effect.kind
+        timed = kind in ("late", "late_reply", "lost_reply")
+        timeout_s = self.effect.silent_s if timed else ANSWER_S
+        for _ in range(max(1, self.nth) - 1):
+            prober.once(key, ANSWER_S)
+        if kind != "stale":
+            return prober.once(key, timeout_s)
+        first, second = prober.once(key, timeout_s), prober.once(key, timeout_s)
+        replayed = first.worked_ns == second.worked_ns != ""
+        return Probed(second.came, second.status, {"replayed": replayed}, key=key)
 
-
-def probe(address: tuple[str, int], fault: ServiceFault, key: str, timeout_s: float) -> bool:
-    """Does a call that asks for nothing get its refusal in time? No other fault acts on it."""
-    connection = http.client.HTTPConnection(*address, timeout=timeout_s)
-    headers = {
-        "X-Draw-Key": key,
-        "X-Fault-Probe": fault.name,
-        "Content-Type": "application/json",
-    }
-    try:
-        connection.request("POST", f"/{fault.operation}", b"{}", headers)
-        connection.getresponse().read()
-    except (OSError, http.client.HTTPException):
-        return False
-    finally:
-        connection.close()
-    return True
-
-
-def _build(spec: FaultSpec) -> Fault:
-    params: Mapping[str, Value] = dict(spec.params)
-    kinds: dict[str, Kind] = {"late": "late", "late_reply": "late_reply"}
-    return ServiceFault(
-        kind=kinds.get(spec.kind, "lost_reply"),
-        target=str(params["target"]),
-        operation=str(params["operation"]),
-        share=float(params["share"]),
-        latency_s=float(params.get("latency_s", 0.0)),
-        silent=params.get("silent") == "on",
-        nth=int(params["nth"]),
-        for_s=spec.for_s or 0.0,
-        name=spec.name,
-    )
-
-
-# What a service does when a POST comes to it under this name.
-OPERATIONS = ("payouts", "reserve", "post", "void", "repay")
-_NTH = "1 to 9: only the n-th call for a draw"
-_SERVICE = (
-    Parameter(
-        "target", "target", text, "a replica or bank such as bank.own",
-        names="service", example="bank.own",
-    ),
-    Parameter(
-        "operation", "operation", one_of(*OPERATIONS), f"one of {', '.join(OPERATIONS)}",
-        "payouts", required=False,
-    ),
-    Parameter("share", "share", some_share, "a share such as 20 %", 1.0, required=False),
-    Parameter("nth", "nth", whole(1, 9), _NTH, 0, required=False),
-)  # fmt: skip
-_LATE = Parameter("latency", "latency_s", parse_duration_s, DURATION, example="800ms")
-_SILENT = Parameter(
-    "silent", "silent", switch, "on: nothing is ever said; off: the connection is cut",
-    "off", required=False,
-)  # fmt: skip
-
-
-def _kind(last: Parameter, does: str, cannot: str) -> FaultKind:
-    return FaultKind(
-        (*_SERVICE, last),
-        for_key="needed",
-        build=_build,
-        does=does,
-        observed=f"{PROBES} calls of our own to the operation; those not answered in time are hit.",
-        undone="DELETE at the service; a lease ends it there, should nobody come back.",
-        cannot=cannot,
-    )
-
-
-KINDS: Kinds = {
-    ("service", "late"): _kind(
-        _LATE, "The work itself begins late.", "The connection is accepted at once all the same."
-    ),
-    ("service", "late_reply"): _kind(
-        _LATE,
-        "The work is done at once, its answer comes late.",
-        "Not a slow network: all is sent.",
-    ),
-    ("service", "lost_reply"): _kind(
-        _SILENT,
-        "The work is done, and instead of an answer the connection is cut, or stays silent.",
-        "Half an answer is never sent: see `network: limit_data`.",
-    ),
-}
+    def _hits(self, around: Surroundings, came: Sequence[Probed]) -> list[bool]:
+        """Of the calls that say anything: was it hit?"""
+        kind = self.effect.kind
+        if kind in ("late", "late_reply", "lost_reply"):
+            return [one.came != "answered" for one in came if one.came != "refused"]
+        answered = [one for one in came if one.came == "answered"]
+        if kind == "duplicate":
+            keys = [one.key for one in answered]
+            times = seen_times(around.records(self.target), keys, 2, self.effect.latency_s)
+            return [times[key] > 1 for key in keys]
+        if kind == "error":
+            return [one.status == self.effect.status for one in answered]
+        if kind == "stale":
+            return [bool(one.body and one.body["replayed"]) for one in answered]
+        return [not sound(one) for one in answered]

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from harness.evidence.rows import Call
+from harness.faults.catalogue import told_by_service
 from harness.faults.site import SITE, crosses
 from harness.judge.view import FaultLine, RunView
 
@@ -41,8 +42,7 @@ def _of_fault(view: RunView, fault: FaultLine, by_key: Mapping[str, int]) -> Exp
     window = window_ns(view, fault)
     if window is None:
         return Exposure(0, frozenset())
-    if fault.name.startswith("service:"):
-        # The service wrote down whom it hit: of a share, or of one operation, nobody else can know.
+    if told_by_service(fault.name):
         hit = [s.subject for s in view.states if s.kind == "planted" and s.state == fault.name]
         return Exposure(len(hit), frozenset(by_key[key] for key in hit if key in by_key))
     calls, intents = 0, set()
@@ -71,14 +71,19 @@ def _of_fault(view: RunView, fault: FaultLine, by_key: Mapping[str, int]) -> Exp
 def _on(faulted: str, call: Call) -> bool:
     if faulted.startswith(SITE):
         return crosses(faulted, f"{call.client}->{call.server}")
-    return faulted in (call.edge, call.server)
+    return faulted == call.edge or _of(call.server, faulted)
 
 
 def _reached(faulted: str, gateway: str) -> bool:
     """Did a borrower who asked this gateway get into the fault?"""
     if faulted.startswith(SITE):
         return crosses(faulted, f"borrower->{gateway}")
-    return gateway == faulted
+    return _of(gateway, faulted)
+
+
+def _of(server: str, faulted: str) -> bool:
+    """Is a server the faulted one, or a replica of the faulted service?"""
+    return bool(server) and faulted in (server, server.rpartition("-")[0])
 
 
 def _overlaps(start_ns: int, done_ns: int | None, window: tuple[int, int]) -> bool:

@@ -8,6 +8,7 @@ from typing import Any
 from harness.clock import NS_PER_S
 from harness.judge.doubts import doubts
 from harness.judge.expectations import Met, meet, shown
+from harness.judge.gaps import gaps
 from harness.judge.guarantee import Share
 from harness.judge.health import health_json
 from harness.judge.latency import LatencySummary
@@ -153,6 +154,15 @@ def to_json(
             for f in parts.audit
         ],
         "faults": [_fault(view, parts, fault) for fault in view.faults],
+        "evidence_gaps": [
+            {
+                "replica": gap.replica,
+                "from_s": _since(view, gap.from_ns),
+                "to_s": _since(view, gap.to_ns),
+                "rows_lost": gap.rows_lost,
+            }
+            for gap in gaps(view.states)
+        ],
         "generator": health_json(parts.health),
         "printed": _printed(view, parts),
     }  # fmt: skip

@@ -9,7 +9,7 @@ from harness.judge.expectations import shown
 from harness.judge.verdict import Verdict
 from harness.judge.view import RunView
 from harness.report import charts
-from harness.report.text import caveat, offered
+from harness.report.text import caveat, offered, told_of_gap
 from harness.units import format_yuan
 
 TEMPLATE = "report.html.j2"
@@ -41,6 +41,7 @@ def html(view: RunView, verdict: Verdict) -> str:
         shown=shown,
         caveat=caveat(view),
         offered=offered(view),
+        told_of_gap=told_of_gap,
         promise=charts.promise_chart(view, verdict.parts),
         latency=charts.latency_chart(view, verdict.parts),
         geometry=charts,

@@ -1,5 +1,8 @@
 """The summary a person understands in ten lines."""
 
+from collections.abc import Mapping
+from typing import Any
+
 from harness.judge.completeness import incomplete
 from harness.judge.expectations import shown
 from harness.judge.verdict import Verdict
@@ -60,6 +63,7 @@ def summary(view: RunView, verdict: Verdict) -> str:
             f"fault       {fault['name']}: {seen}{healed}; touched {fault['exposed_calls']:,} "
             f"calls of {fault['exposed_intents']:,} draws"
         )
+    lines += [f"not written {told_of_gap(gap)}" for gap in verdict.value["evidence_gaps"]]
     if parts.recovery.exposed_s is not None:
         lines.append(
             f"copies      {parts.recovery.rpo_draws:,} acknowledged draws lost; "
@@ -82,6 +86,17 @@ def summary(view: RunView, verdict: Verdict) -> str:
     lines += [f"in doubt    {doubt}" for doubt in verdict.doubts]
     lines.append(_printed(verdict))
     return "\n".join(lines)
+
+
+def told_of_gap(gap: Mapping[str, Any]) -> str:
+    """A sentence on evidence that is missing, of verdict.json's `evidence_gaps`."""
+    who, from_s, to_s = gap["replica"], gap["from_s"], gap["to_s"]
+    if to_s is None:
+        return f"{who} wrote nothing down from {from_s:.1f} s on: hops and replicas are without it"
+    return (
+        f"{who} wrote nothing down from {from_s:.1f} s to {to_s:.1f} s: {gap['rows_lost']:,} rows, "
+        f"which figures by hop and replica are without"
+    )
 
 
 def _printed(verdict: Verdict) -> str:

@@ -44,17 +44,26 @@ def contradiction(made: FaultSpec, other: FaultSpec) -> tuple[str, str] | None:
                 "faults on what is still there; or `for` with the first one",
             )
     together = made.at_s < end_s(other) and other.at_s < end_s(made)
-    if not together or not things(made) & things(other):
+    shared = _shared(things(made), things(other))
+    if not together or not shared:
         return None
     if (made.family, made.kind) == (other.family, other.kind) and _same_place(made, other):
         return f"at the same time as {other.name!r}", "one of a kind at a time"
     if _replaces(made) or _replaces(other):
         healer = made if _replaces(made) else other
         return (
-            f"at the same time as {other.name!r} on {min(things(made) & things(other))}",
+            f"at the same time as {other.name!r} on {min(shared)}",
             f"one after the other: {healer.name!r} makes it new, and undoes the other",
         )
     return None
+
+
+def _shared(one: frozenset[str], other: frozenset[str]) -> frozenset[str]:
+    """What both hit; whoever hits a service hits each of its replicas."""
+    found = one & other
+    for service, replicas in ((one, other), (other, one)):
+        found |= {name for name in replicas if name.rpartition("-")[0] in service}
+    return found
 
 
 def _ends_of(edges: frozenset[str]) -> frozenset[str]:

@@ -10,7 +10,7 @@ Cause = Literal["risk", "liquidity", "system", "compliance"]
 CAUSES: tuple[Cause, ...] = ("risk", "liquidity", "system", "compliance")
 PHASES = ("warmup", "baseline", "fault", "watch")
 PROFILES = ("none", "naive", "full")
-PROTECTIONS = ("breaker", "deadlines", "failover", "retries", "tier_fallthrough")
+PROTECTIONS = ("breaker", "canary", "deadlines", "failover", "retries", "tier_fallthrough")
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,23 +4,20 @@ import sys
 import time
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any
 from urllib.parse import quote
 
 from harness.errors import TargetError
 from harness.evidence.rows import Borrower, Tier
 from harness.evidence.store import RunDir
-from harness.faults.fault import DatabaseServer
 from harness.guardian.client import Guardian
 from harness.proxy.client import ProxyClient
 from harness.scenario.model import LenderSpec
 from harness.target.cache import cache_dir
-from harness.target.control import ask_supervisor
+from harness.target.mock_surroundings import MockSurroundings
 from harness.target.plan_tables import write_added, write_planned
-from harness.target.probes import posts_in_progress, process_cpu_s, takes_writes, tree_cpu_s
-from mock_lender.cluster.config import CONSOLE, CapacityConfig, LenderConfig, TierConfig
+from harness.target.probes import posts_in_progress, process_cpu_s, tree_cpu_s
+from mock_lender.cluster.config import CapacityConfig, LenderConfig, TierConfig
 from mock_lender.cluster.topology import Topology
-from mock_lender.cluster.witness import Witness
 from mock_lender.resilience.profile import Settings, protections_of
 
 BARRED_PURPOSES = ("securities",)
@@ -28,7 +25,7 @@ UP_WITHIN_S = 30.0
 NAME = "lender"
 
 
-class MockTarget:
+class MockTarget(MockSurroundings):
     """Starts the mock lender by the guardian and talks to its supervisor on loopback."""
 
     def __init__(
@@ -42,22 +39,18 @@ class MockTarget:
         proxy: ProxyClient | None,
         edges: tuple[str, ...],
     ) -> None:
+        super().__init__(run.path, token, dict(spec.replicas), proxy)
         self._guardian = guardian
         self._run = run
         self._spec = spec
         self._population = tuple(population)
         self._balances_fen = tier_balances_fen
-        self._token = token
-        self._proxy = proxy
-        self._proxied: dict[str, tuple[str, int]] = {}
         self._edges = edges
         self._protections = protections_of(spec.profile, dict(spec.protections))
-        self._topology: Topology | None = None
         self.asked_ns = 0
         self.services_down_s = 0.0
         self.wall_clock_moved_s = 0.0
-        self._topology_json = run.path / "topology.json"
-        self._log = run.path / "lender" / "supervisor.log"
+        self._log = self._records / "supervisor.log"
 
     # -- starting ---------------------------------------------------------------------------
 
@@ -67,7 +60,7 @@ class MockTarget:
             if self._proxy is None:
                 raise TargetError(f"edge {edge} should lead through a proxy, and there is none")
             self._proxied[edge] = self._proxy.add(edge)
-        (self._run.path / "lender").mkdir(exist_ok=True)
+        self._records.mkdir(exist_ok=True)
         work = self._run.path / "work"
         work.mkdir(mode=0o700, exist_ok=True)
         config_json = work / "lender.json"
@@ -85,7 +78,7 @@ class MockTarget:
         capacity = self._spec.capacity
         return LenderConfig(
             work_dir=str(self._run.path / "work"),
-            telemetry_dir=str(self._run.path / "lender"),
+            telemetry_dir=str(self._records),
             topology_json=str(self._topology_json),
             population_csv=str(self._run.path / "work" / "population.csv"),
             cache_dir=str(cache_dir(self._run.path / "work")),
@@ -151,14 +144,6 @@ class MockTarget:
         return f"the lender ended (status {status}): {last} (all of it: {self._log})"
 
     @property
-    def topology(self) -> Topology:
-        """As last written; a restarted replica has a new pid. Raises TargetError before ready."""
-        if self._topology is None:
-            raise TargetError("the lender is not up")
-        self._topology = Topology.read(self._topology_json)
-        return self._topology
-
-    @property
     def up_s(self) -> float:
         """From the request to start until every service answered."""
         return (self.topology.ready_ns - self.asked_ns) / 1e9
@@ -166,71 +151,6 @@ class MockTarget:
     @property
     def logs(self) -> tuple[Path, ...]:
         return (self._log,)
-
-    # -- what a fault may touch -------------------------------------------------------------
-
-    def replica_pid(self, replica: str) -> tuple[int, int]:
-        service = self._service(replica)
-        return service.pid, service.start_ticks
-
-    def replica_address(self, replica: str) -> tuple[str, int]:
-        service = self._service(replica)
-        return service.host, service.port
-
-    def _service(self, replica: str) -> Any:
-        try:
-            return self.topology.service(replica)
-        except KeyError:
-            raise TargetError(f"the lender has no {replica}") from None
-
-    def restart_replica(self, replica: str) -> None:
-        self._control("POST", f"/restart/{quote(replica)}", timeout_s=10)
-
-    def proxy_api(self) -> tuple[str, str]:
-        if self._proxy is None:
-            raise TargetError("this drill has no proxy")
-        return self._proxy.base_url, self._proxy.token
-
-    def proxied_address(self, edge: str) -> tuple[str, int]:
-        try:
-            return self._proxied[edge]
-        except KeyError:
-            raise TargetError(f"edge {edge} does not lead through a proxy") from None
-
-    def proxied_edges(self) -> tuple[str, ...]:
-        return tuple(self._proxied)
-
-    def databases(self) -> Witness:
-        """Which database is the primary, by the lender's witness. Raises TargetError."""
-        try:
-            return Witness.read(Path(self.topology.witness))
-        except OSError as exc:
-            raise TargetError(f"the lender's witness can't be read: {exc}") from exc
-
-    def database(self, role: str) -> DatabaseServer:
-        witness = self.databases()
-        member = witness.member(role)
-        if member is None:
-            raise TargetError(f"the lender has no {role} database at present")
-        where = ("127.0.0.1", member.port)
-        return DatabaseServer(member.name, member.pid, member.start_ticks, where, witness.epoch)
-
-    def copied(self) -> bool:
-        return self.databases().in_sync
-
-    def takes_writes(self) -> bool:
-        ledgers = [s for s in self.topology.services if s.role == "ledger"]
-        return any(takes_writes((service.host, service.port)) for service in ledgers)
-
-    def service_api(self, service: str) -> tuple[str, str]:
-        host, port = self.replica_address(service)
-        return f"http://{host}:{port}", self._token
-
-    def replicas(self, role: str) -> tuple[str, ...]:
-        return tuple(f"{role}-{n + 1}" for n in range(dict(self._spec.replicas)[role]))
-
-    def console_api(self) -> tuple[str, str]:
-        return self.service_api(CONSOLE)
 
     # -- what the drill asks ----------------------------------------------------------------
 
@@ -298,7 +218,7 @@ class MockTarget:
 
     def export_records(self) -> None:
         """What does not need a living lender: its records of calls, states and rules."""
-        records = self._run.path / "lender"
+        records = self._records
         for table in ("calls", "states"):
             self._run.import_csv(table, sorted(records.glob(f"{table}.*.csv")))
         write_added(self._run, records, self._sources())
@@ -315,6 +235,3 @@ class MockTarget:
 
     def stop(self) -> None:
         self._guardian.stop(NAME, grace_s=3.0)
-
-    def _control(self, method: str, path: str, timeout_s: float) -> dict[str, Any]:
-        return ask_supervisor(self.topology.control, self._token, method, path, timeout_s)

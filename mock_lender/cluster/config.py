@@ -51,7 +51,8 @@ class LenderConfig:
     `gateway-1->risk-2`) to `host:port`, for edges that lead through a proxy. cache_dir: where the
     database template is kept. on_standby_lost: `degrade` (go on with one copy, and say so) or
     `stop` (commits wait for a standby). key_retention_s: presses with an older key get 410.
-    expire_after_s: draws that nobody comes back to end.
+    expire_after_s: draws that nobody comes back to end. timeout_s: of calls and payouts, instead
+    of what follows from the protections.
     """
 
     work_dir: str
@@ -70,6 +71,7 @@ class LenderConfig:
     on_standby_lost: str = "degrade"
     key_retention_s: float = 3600.0
     expire_after_s: float = 60.0
+    timeout_s: float | None = None
 
     def __post_init__(self) -> None:
         defects.check(self.defects)

@@ -33,6 +33,9 @@ class Control:
             def do_GET(self) -> None:  # http.server's own name
                 self._serve()
 
+            def do_DELETE(self) -> None:
+                self._serve()
+
             def do_POST(self) -> None:
                 self._serve()
 

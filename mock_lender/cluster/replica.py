@@ -31,11 +31,12 @@ def serve(make_app: Callable[[], Any], held: socket.socket) -> None:
     uvicorn.Server(config).run(sockets=[held])
 
 
-def answers(port: int) -> bool:
-    """Does /readyz answer 200?"""
+def answers(port: int, path: str = "/readyz", timeout_s: float = 1.0) -> bool:
+    """Does it answer 200?"""
     try:
-        with socket.create_connection(("127.0.0.1", port), timeout=1) as connection:
-            connection.sendall(b"GET /readyz HTTP/1.0\r\nHost: lender\r\n\r\n")
+        with socket.create_connection(("127.0.0.1", port), timeout=timeout_s) as connection:
+            connection.settimeout(timeout_s)
+            connection.sendall(f"GET {path} HTTP/1.0\r\nHost: lender\r\n\r\n".encode())
             return connection.recv(64).startswith(b"HTTP/1.1 200")
     except OSError:
         return False

@@ -11,11 +11,9 @@ once, and nobody else can take its port before it is restarted.
 import asyncio
 import contextlib
 import os
-import re
 import secrets
 import signal
 import socket
-import sqlite3
 import subprocess
 import sys
 import time
@@ -23,39 +21,34 @@ from collections.abc import Callable
 from pathlib import Path
 from types import FrameType
 
-from mock_lender import bank, compliance, gateway, risk
-from mock_lender.bank_export import export_bank
 from mock_lender.cluster import monitor
+from mock_lender.cluster.apps import Wiring, role_of
 from mock_lender.cluster.binaries import PostgresError, binaries
+from mock_lender.cluster.books import BookKeeping
 from mock_lender.cluster.clocks import offset_ns
 from mock_lender.cluster.config import LenderConfig
 from mock_lender.cluster.control import Control, Refused
+from mock_lender.cluster.operations import Operations, lifter
+from mock_lender.cluster.orders import Orders
 from mock_lender.cluster.ports import bound_again, listening_socket
 from mock_lender.cluster.postgres import SHOWN, Access, kill_in
 from mock_lender.cluster.replica import answers, serve
 from mock_lender.cluster.replication import LOST
 from mock_lender.cluster.topology import Service, Topology, start_ticks
+from mock_lender.cluster.version import Version
 from mock_lender.cluster.witness import NAME as WITNESS
-from mock_lender.cluster.witness import Witness
-from mock_lender.console import app as console
-from mock_lender.context import ServiceContext
 from mock_lender.defects.failover import monitor_of
-from mock_lender.ledger import service as ledger
 from mock_lender.ledger import setup
+from mock_lender.ledger.migration import hold
+from mock_lender.resilience.profile import Settings
 from mock_lender.telemetry import Telemetry
 
 READY_WITHIN_S = 15.0
 STOP_WITHIN_S = 1.0
 MONITOR = "monitor"
+MIGRATION = "migration"
+LOOK_S = 0.2
 MONITOR_STOPS_WITHIN_S = 4.0
-PRIMARY_WITHIN_S = 5.0
-APPS = {
-    "gateway": gateway.create_app,
-    "risk": risk.create_app,
-    "compliance": compliance.create_app,
-    "ledger": ledger.create_app,
-    "console": console.create_app,
-}
 
 
 class Supervisor:
@@ -70,10 +63,19 @@ class Supervisor:
         self._sockets = {name: listening_socket() for name in config.names()}
         self._ports = {name: held.getsockname()[1] for name, held in self._sockets.items()}
         self._pids: dict[str, int] = {}
+        self._services: dict[str, Service] = {}
         self._settings: dict[str, str] = {}
         self._ready_ns = 0
         self._stopping = False
         self._closing = False
+        self._wiring = Wiring(
+            config, self._ports, self._witness_json, self._access, self._clock_offset_ns
+        )
+        self._books = BookKeeping(config, self._access, self._witness_json, self._clock_offset_ns)
+        telemetry = Telemetry(Path(config.telemetry_dir), "supervisor")
+        settings = Settings.of(config.protections)
+        self._operations = Operations(self, settings, telemetry, os.kill, lifter(config.token))
+        self._orders = Orders(config, self._operations, self._migrate, self._stop_migration)
         self._control = Control(config.token, self._answer)
 
     def run(self) -> None:
@@ -82,24 +84,25 @@ class Supervisor:
         signal.signal(signal.SIGINT, signal.SIG_IGN)
         try:
             binaries()  # said here, or all that is heard is that the monitor has ended
-            self._fork(MONITOR, None)
+            self._fork(MONITOR, self._keep_databases)
             for name in self._config.names():
-                self._fork(name, self._sockets.pop(name))
+                self._serve(name, self._operations.version_of(name), self._sockets.pop(name))
             self._wait_ready(self._config.names())
-            self._settings = asyncio.run(setup.shown(self._primary_dsn(), SHOWN))
+            self._settings = asyncio.run(setup.shown(self._books.primary_dsn(), SHOWN))
             self._ready_ns = time.monotonic_ns()
             self._write_topology()
             while not self._stopping:
-                self._control.serve_once(0.1)
+                self._control.serve_once(0.02 if self._operations.busy else 0.1)
                 self._reap()
+                self._operations.tick()
         finally:
             self._end()
 
     def _stop(self, _number: int, _frame: FrameType | None) -> None:
         self._stopping = True
 
-    def _fork(self, name: str, held: socket.socket | None) -> None:
-        """One service, or the monitor, in a child that never returns from here."""
+    def _fork(self, name: str, work: Callable[[], int], held: socket.socket | None = None) -> None:
+        """A child that does its work and never returns from here."""
         sys.stdout.flush()
         sys.stderr.flush()
         pid = os.fork()
@@ -114,34 +117,59 @@ class Supervisor:
             for other in self._sockets.values():
                 other.close()
             signal.signal(signal.SIGTERM, signal.SIG_DFL)
-            if held is None:
-                keeper = monitor_of(self._config.defects)
-                status = monitor.main(keeper, self._config, self._access, self._clock_offset_ns)
-            else:
-                serve(self._app_of(name), held)
-                status = 0
+            status = work()
         finally:
             sys.stderr.flush()
             os._exit(status)
 
-    def _app_of(self, name: str) -> Callable[[], object]:
-        role = name if name.startswith("bank.") else name.rpartition("-")[0]
-        create = APPS.get(role, bank.create_app)
+    def _keep_databases(self) -> int:
+        keeper = monitor_of(self._config.defects)
+        args = (keeper, self._config, self._access, self._clock_offset_ns)
+        status: int = monitor.main(*args)
+        return status
 
-        def make() -> object:
-            context = ServiceContext(
-                name=name,
-                role=role,
-                config=self._config,
-                addresses={other: f"127.0.0.1:{port}" for other, port in self._ports.items()},
-                witness_json=self._witness_json,
-                access=self._access,
-                telemetry=Telemetry(Path(self._config.telemetry_dir), name),
-                clock_offset_ns=self._clock_offset_ns,
-            )
-            return create(context)
+    def _serve(self, name: str, version: Version, held: socket.socket) -> None:
+        def work() -> int:
+            serve(self._wiring.maker(name, version), held)
+            return 0
 
-        return make
+        self._fork(name, work, held)
+
+    # -- what operations ask of who has the processes ----------------------------------------
+
+    def running(self, name: str) -> int | None:
+        return self._pids.get(name)
+
+    def launch(self, name: str, version: Version) -> None:
+        self._serve(name, version, bound_again(self._ports[name]))
+
+    def serves(self, name: str) -> bool:
+        if not answers(self._ports[name], "/healthz", LOOK_S):
+            return False
+        self._write_topology()
+        return True
+
+    def port(self, name: str) -> int:
+        found: int = self._ports[name]
+        return found
+
+    def _migrate(self, table: str, hold_s: float) -> None:
+        """By a process of its own: this one waits for nobody. Raises Refused."""
+        if MIGRATION in self._pids:
+            raise Refused(409, "there is a migration")
+        dsn = self._books.primary_dsn()
+
+        def work() -> int:
+            asyncio.run(hold(dsn, table, hold_s))
+            return 0
+
+        self._fork(MIGRATION, work)
+
+    def _stop_migration(self) -> bool:
+        pid = self._pids.get(MIGRATION)
+        if pid is not None:
+            os.kill(pid, signal.SIGKILL)
+        return pid is not None
 
     def _wait_ready(self, names: list[str]) -> None:
         give_up_s = time.monotonic() + READY_WITHIN_S
@@ -171,18 +199,19 @@ class Supervisor:
                 print(f"{name} ended: status {status}", file=sys.stderr, flush=True)
 
     def _write_topology(self) -> None:
-        services = tuple(
-            Service(
-                name=name,
-                role=name if name.startswith("bank.") else name.rpartition("-")[0],
-                pid=pid,
-                start_ticks=start_ticks(pid),
-                host="127.0.0.1",
-                port=self._ports[name],
-            )
-            for name, pid in self._pids.items()
-            if name != MONITOR
-        )
+        """One that is down at present is listed as it was."""
+        for name, pid in self._pids.items():
+            if name in self._ports:
+                with contextlib.suppress(OSError):
+                    self._services[name] = Service(
+                        name=name,
+                        role=role_of(name),
+                        pid=pid,
+                        start_ticks=start_ticks(pid),
+                        host="127.0.0.1",
+                        port=self._ports[name],
+                    )
+        services = tuple(self._services[name] for name in self._config.names())
         Topology(
             services=services,
             witness=str(self._witness_json),
@@ -202,44 +231,13 @@ class Supervisor:
     def _do(self, method: str, path: str, query: dict[str, str]) -> dict[str, object]:
         if method == "POST" and path.startswith("/restart/"):
             return self._restart(path.removeprefix("/restart/"))
-        if (method, path) == ("POST", "/checkpoint"):
-            asyncio.run(setup.checkpoint(self._primary_dsn()))
-            return {"done": True}
-        if (method, path) == ("GET", "/pending"):
-            return {"paying": asyncio.run(setup.pending(self._primary_dsn()))}
         if (method, path) == ("POST", "/export"):
             return self._export(Path(query.get("dir", "")))
-        if method == "POST" and path.startswith("/treasury/"):
-            return self._move_treasury(path.removeprefix("/treasury/"), query)
+        for asked in (self._books, self._orders):
+            found = asked.answer(method, path, query)
+            if found is not None:
+                return found
         raise Refused(404, "unknown")
-
-    def _primary_dsn(self) -> str:
-        """Raises Refused while there is none."""
-        give_up_s = time.monotonic() + PRIMARY_WITHIN_S
-        while True:
-            with contextlib.suppress(FileNotFoundError):
-                port = Witness.read(self._witness_json).port
-                if port is not None:
-                    return self._access.dsn(port)
-            if time.monotonic() > give_up_s:
-                raise Refused(503, "there is no primary")
-            time.sleep(0.02)
-
-    def _move_treasury(self, tier: str, query: dict[str, str]) -> dict[str, object]:
-        """Top a tier up, or drain it (`amount_fen` below zero)."""
-        amount = query.get("amount_fen", "")
-        if tier not in {one.tier for one in self._config.tiers}:
-            raise Refused(404, f"no tier {tier}")
-        if not re.fullmatch("-?[0-9]{1,15}", amount) or not query.get("key"):
-            raise Refused(400, "amount_fen: a whole number; key: one a movement")
-        moved = asyncio.run(
-            setup.move_treasury(
-                self._primary_dsn(), tier, int(amount), query["key"], self._clock_offset_ns
-            )
-        )
-        if not moved:
-            raise Refused(409, f"{tier} has not that much")
-        return {"done": True}
 
     def _restart(self, name: str) -> dict[str, object]:
         if name not in self._ports:  # the monitor has no port and is never restarted
@@ -247,7 +245,7 @@ class Supervisor:
         self._reap()
         if name in self._pids:
             raise Refused(409, f"{name} is running")
-        self._fork(name, bound_again(self._ports[name]))
+        self.launch(name, self._operations.version_of(name))
         self._wait_ready([name])
         self._write_topology()
         return {"pid": self._pids[name]}
@@ -259,13 +257,7 @@ class Supervisor:
         began_ns = time.monotonic_ns()
         self._stop_services()
         down_s = (time.monotonic_ns() - began_ns) / 1e9
-        asyncio.run(setup.export(self._primary_dsn(), directory))
-        try:
-            for tier in self._config.tiers:
-                book = bank.book_path(self._config.work_dir, tier.bank)
-                export_bank(book, tier.bank, directory)
-        except sqlite3.Error as exc:
-            raise Refused(500, f"a bank's book: {exc}") from exc
+        self._books.export(directory)
         moved_ns = offset_ns() - self._clock_offset_ns
         return {"services_down_s": down_s, "wall_clock_moved_ns": moved_ns}
 
@@ -287,6 +279,7 @@ class Supervisor:
 
     def _stop_services(self) -> None:
         self._closing = True
+        self._operations.drop()
         services = {name: pid for name, pid in self._pids.items() if name != MONITOR}
         for pid in services.values():
             os.kill(pid, signal.SIGCONT)

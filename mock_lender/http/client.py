@@ -22,7 +22,6 @@ from httpx_aiohttp import AiohttpTransport
 from mock_lender.context import ServiceContext
 from mock_lender.resilience.breaker import Breaker
 from mock_lender.resilience.deadline import Deadline
-from mock_lender.resilience.profile import Settings
 from mock_lender.resilience.replicas import Replicas
 from mock_lender.resilience.retry import again
 
@@ -55,7 +54,7 @@ class HopClient:
 
     def __init__(self, ctx: ServiceContext) -> None:
         self._ctx = ctx
-        self._settings = Settings.of(ctx.config.protections)
+        self._settings = ctx.settings
         self._number = int(ctx.name.rpartition("-")[2])
         # The transport alone: redirects, cookies and authentication, which only a client has, are
         # not for calls between services, and cost a quarter of each call.

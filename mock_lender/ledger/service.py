@@ -10,6 +10,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 from starlette.types import ASGIApp
 
+from mock_lender.believed import STATUS_OF_STATE
 from mock_lender.context import ServiceContext
 from mock_lender.defects.books import books_of
 from mock_lender.defects.failover import database_of
@@ -20,10 +21,8 @@ from mock_lender.http.problems import problem
 from mock_lender.ledger.books import Books
 from mock_lender.ledger.database import ContendedError, NoPrimaryError, StoreError
 from mock_lender.ledger.store import Store
-from mock_lender.resilience.profile import Settings
 from mock_lender.rulebook import Rulebook
 
-STATUS = {"in-progress": 409, "no-money": 409, "key-reused": 422, "gone": 410}
 FACTS = ("draw_key", "borrower", "amount_fen", "purpose", "body_hash")
 LANE_CONNECTIONS = 2
 PRIMARY_AT_START_S = 15.0
@@ -44,7 +43,7 @@ class Ledger:
         self._tasks: list[asyncio.Task[None]] = []
         self._books: Books | None = None
         self._rules = Rulebook(ctx.rulebook_json, ctx.telemetry)
-        settings = Settings.of(config.protections)
+        settings = ctx.settings
         self.terms = {
             "retention_ns": int(config.key_retention_s * 1e9),
             "look_after_ns": int(settings.sweeper_first_look_s * 1e9),
@@ -163,4 +162,4 @@ def nothing_done(_: Request, exc: Exception) -> Response:
 
 
 def _told(found: dict[str, Any]) -> Response:
-    return JSONResponse(found, status_code=STATUS.get(found["state"], 200))
+    return JSONResponse(found, status_code=STATUS_OF_STATE.get(found["state"], 200))

@@ -7,19 +7,18 @@ It works in a lane of its own: its own connections to the database and to the ba
 
 import asyncio
 import contextlib
-import time
+from collections.abc import Mapping
+from typing import Any
 
 from mock_lender.context import ServiceContext
 from mock_lender.http.client import HopClient
 from mock_lender.ledger.database import ContendedError, NoPrimaryError, StoreError
 from mock_lender.ledger.store import Stale, Store
-from mock_lender.resilience.profile import Settings
 
 AGAIN_S = 1.0
 AT_ONCE = 32
 # A bank that does not answer must not keep the others waiting, whatever the profile's timeouts.
 ASK_S = 1.0
-MARGIN_NS = 400_000_000
 EXPIRE_EVERY_S = 1.0
 
 
@@ -30,7 +29,7 @@ class Sweeper:
         self._ctx = ctx
         self._store = store
         self._client = client
-        self._settings = Settings.of(ctx.config.protections)
+        self._settings = ctx.settings
 
     async def run(self) -> None:
         """Look, every tick, until cancelled."""
@@ -55,7 +54,6 @@ class Sweeper:
 
     async def _end(self, stale: Stale) -> None:
         path = f"/payouts/{stale.payout_key}"
-        asked_ns = time.monotonic_ns()
         if stale.closes:
             reply = await self._client.call(
                 stale.bank, "POST", f"{path}/close",
@@ -71,12 +69,13 @@ class Sweeper:
             await self._store.post(stale.draw_key, stale.try_, by)
         elif state == "closed":
             await self._store.void(stale.draw_key, stale.try_, "closed", by)
-        elif state == "not_paid" and not stale.closes and _too_late(stale, asked_ns):
+        elif state == "not_paid" and not stale.closes and _too_late(stale, reply.body):
             await self._store.void(stale.draw_key, stale.try_, "too_late", by)
         self._ctx.telemetry.state("sweeper", stale.draw_key, str(state))
 
 
-def _too_late(stale: Stale, asked_ns: int) -> bool:
-    """Was the bank asked at a time when what it had not paid it never would? By the bank's own kind
-    of clock: the database's may have been set in the meantime."""
-    return stale.not_after_ns is None or asked_ns > stale.not_after_ns + MARGIN_NS
+def _too_late(stale: Stale, told: Mapping[str, Any]) -> bool:
+    """Was this true at a time when what the bank had not paid it never would? By the bank's own
+    clock, by which it refuses: ours, or the database's, may be another."""
+    as_of_ns = told.get("as_of_ns")
+    return stale.not_after_ns is None or (type(as_of_ns) is int and as_of_ns > stale.not_after_ns)

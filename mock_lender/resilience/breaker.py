@@ -6,13 +6,13 @@ reports it as the counter pybreaker compares; `calling()` keeps the call outside
 admits one probe; the time of opening is kept here, on the monotonic clock.
 """
 
-import time
 from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
 
 import pybreaker
 
+from mock_lender.clock import now_ns
 from mock_lender.resilience.profile import Settings
 
 
@@ -86,7 +86,7 @@ class Breaker:
 
     @property
     def _rested(self) -> bool:
-        return time.monotonic_ns() - self._opened_ns >= self._settings.open_s * 1e9
+        return now_ns() - self._opened_ns >= self._settings.open_s * 1e9
 
     def admit(self) -> bool:
         """True: the call may be made. False: it was not sent and must not be."""
@@ -137,6 +137,6 @@ class Breaker:
         if self.state == self._told:
             return
         if self.state == pybreaker.STATE_OPEN:
-            self._opened_ns = time.monotonic_ns()
+            self._opened_ns = now_ns()
         self._told = self.state
         self._changed(self.target, self.state)

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 PROFILES: dict[str, tuple[str, ...]] = {
     "none": (),
     "naive": ("failover", "retries"),
-    "full": ("breaker", "deadlines", "failover", "retries", "tier_fallthrough"),
+    "full": ("breaker", "canary", "deadlines", "failover", "retries", "tier_fallthrough"),
 }
 
 
@@ -39,6 +39,11 @@ class Settings:
     failure_rate: float = 0.5
     open_s: float = 2.0
     sweeper_tick_s: float = 0.25
+    # The first replica with a new version: how long it is watched, of how many calls it can be
+    # judged, and which share of them may fail.
+    canary_watch_s: float = 3.0
+    canary_calls_min: int = 20
+    canary_failed_share: float = 0.05
     # What a hop keeps back of its deadline to answer in time.
     margin_s: float = 0.03
     # A draw with less than this left is not begun.

@@ -1,0 +1,208 @@
+"""The edge of every service: what each request meets before its work, and what is written of it.
+
+Health, deadlines, slots first in first out, planted faults, and one row of telemetry a request.
+"""
+
+import asyncio
+import hmac
+import re
+import time
+from collections.abc import Callable
+
+from starlette.responses import JSONResponse
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from mock_lender.context import ServiceContext
+from mock_lender.http.conditions import Within
+from mock_lender.http.planted import PREFIX, PROBE_HEADER, Hit, PlantedFaults
+from mock_lender.http.problems import problem
+from mock_lender.http.slots import Slots
+from mock_lender.http.suffering import Sufferer, nobody, replayed
+from mock_lender.resilience.deadline import Deadline
+
+QUIET = ("/healthz", "/readyz", "/metrics", "/openapi.json")
+WORKED_HEADER = b"x-worked-ns"
+
+
+class Edge:
+    """ASGI middleware.
+
+    slots: what is worked on at once; with `every_call` each request waits for one here, without it
+    the work asks for them itself. A caller that goes away is not noticed: its request is still
+    worked off, as most servers do.
+    """
+
+    def __init__(
+        self, app: ASGIApp, ctx: ServiceContext, slots: Slots | None, *, every_call: bool
+    ) -> None:
+        self._app = app
+        self._ctx = ctx
+        self._settings = ctx.settings
+        self._slots = slots if every_call else None
+        self.within = Within(ctx.telemetry, slots)
+        self.planted = PlantedFaults(ctx.config.token, self.within)
+        self._sufferer = Sufferer(ctx.role, self._again)
+        self._later: set[asyncio.Task[None]] = set()
+        self.served = 0
+        self.failed = 0
+        self.shed = 0
+        self.posts = 0
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http" or scope["path"] in QUIET:
+            await self._app(scope, receive, send)
+        elif scope["path"].startswith(PREFIX):
+            await self.planted.control(scope, receive, send)
+        else:
+            await self._served(scope, receive, send, once_more=False)
+
+    def _again(self, scope: Scope, heard: list[Message], after_s: float) -> None:
+        """The same request, delivered once more after a while; its answer goes nowhere."""
+
+        async def deliver() -> None:
+            await asyncio.sleep(after_s)
+            fresh = {**scope, "state": {}}
+            await self._served(fresh, replayed(heard, _silence), nobody, once_more=True)
+
+        task = asyncio.get_running_loop().create_task(deliver())
+        self._later.add(task)
+        task.add_done_callback(self._later.discard)
+
+    async def _served(self, scope: Scope, receive: Receive, send: Send, *, once_more: bool) -> None:
+        """One request from its arrival to its row of telemetry."""
+        start_ns = time.monotonic_ns()
+        headers = {
+            key.decode("latin-1"): value.decode("latin-1") for key, value in scope["headers"]
+        }
+        client = headers.get("x-client", "borrower")
+        key = _plain(headers.get("x-draw-key") or headers.get("idempotency-key") or "")
+        if not key and scope["path"].startswith("/v1/draws/"):
+            key = _plain(scope["path"].rpartition("/")[2])
+        status: list[int] = []
+
+        def noted(send: Send) -> Send:
+            async def noting(message: Message) -> None:
+                if message["type"] == "http.response.start":
+                    status.append(message["status"])
+                await send(message)
+
+            return noting
+
+        queue_ns = 0
+        post = scope["method"] == "POST"
+        self.posts += post
+        try:
+            try:
+                deadline = Deadline.from_header(headers.get("x-deadline-ms"))
+            except ValueError:
+                await _bad_deadline(self._ctx)(scope, receive, noted(send))
+                return
+            scope["state"]["deadline"] = deadline if self._ctx.on("deadlines") else None
+            scope["state"]["drill"] = hmac.compare_digest(
+                headers.get("x-drill-token", "").encode(), self._ctx.config.token.encode()
+            )
+            probe_of = headers.get(PROBE_HEADER)
+            work = self._app if probe_of is None else self._dated
+            hit = None
+            if not once_more:
+                hit = self.planted.hit(scope["method"], scope["path"], key, probe_of)
+            if hit is not None:
+                work = self._suffering(hit, work, noted, send)
+            queue_ns = await self._in_turn(work, scope, receive, noted(send))
+        finally:
+            self.served += 1
+            self.failed += not status or status[0] >= 500
+            self.posts -= post
+            role = "borrower" if client == "borrower" else client.rpartition("-")[0]
+            self._ctx.telemetry.call(
+                draw_key=key,
+                attempt=_number(headers.get("x-attempt")),
+                edge=f"{_plain(role)}->{self._ctx.role}",
+                client=_plain(client),
+                server=self._ctx.name,
+                side="server",
+                start_ns=start_ns,
+                done_ns=time.monotonic_ns(),
+                sent=True,
+                result=_result(status),
+                queue_ns=queue_ns,
+            )
+
+    def _suffering(
+        self, hit: Hit, work: ASGIApp, noted: Callable[[Send], Send], send: Send
+    ) -> ASGIApp:
+        return self._sufferer.suffering(hit, work, unsaid=noted(nobody), connection=send)
+
+    async def _dated(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """The work for a probe, whose answer says when it was done: a replayed one was not now."""
+        worked_ns = str(time.monotonic_ns()).encode()
+
+        async def dating(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                pair = (WORKED_HEADER, worked_ns)
+                message = {**message, "headers": [*message["headers"], pair]}
+            await send(message)
+
+        await self._app(scope, receive, dating)
+
+    async def _in_turn(self, work: ASGIApp, scope: Scope, receive: Receive, send: Send) -> int:
+        """Wait for a slot, then work; how long the wait was, ns."""
+        asked_ns = time.monotonic_ns()
+        deadline: Deadline | None = scope["state"]["deadline"]
+        late = deadline is not None and deadline.remaining_s <= 0
+        if not self.within.ready or late or not await self._slot(deadline):
+            self.shed += 1
+            answer = problem(503, cause="system", hop=self._ctx.role, reason="shed", certain=True)
+            await answer(scope, receive, send)
+            return time.monotonic_ns() - asked_ns
+        queue_ns = time.monotonic_ns() - asked_ns
+        try:
+            await work(scope, receive, send)
+        finally:
+            if self._slots is not None:
+                self._slots.release()
+        return queue_ns
+
+    async def _slot(self, deadline: Deadline | None) -> bool:
+        """False: there would not be enough time left to do anything with a slot."""
+        slots = self._slots
+        if slots is None:
+            return True
+        if deadline is None:
+            await slots.acquire()
+            return True
+        patience_s = deadline.remaining_s - self._settings.least_s
+        if patience_s <= 0:
+            return False
+        try:
+            await asyncio.wait_for(slots.acquire(), patience_s)
+        except TimeoutError:
+            return False
+        return True
+
+
+async def _silence() -> Message:
+    """What comes after a request that nobody waits for: its caller is gone."""
+    return {"type": "http.disconnect"}
+
+
+def _bad_deadline(ctx: ServiceContext) -> JSONResponse:
+    return problem(
+        400, cause="system", hop=ctx.role, reason="bad-request", certain=True,
+        more="X-Deadline-Ms is a whole number of milliseconds",
+    )  # fmt: skip
+
+
+def _plain(text: str) -> str:
+    """A field of a CSV row: letters, digits and a few signs, never a comma or a line break."""
+    return "".join(sign for sign in text[:64] if sign.isalnum() or sign in "-_.:")
+
+
+def _number(text: str | None) -> int:
+    return int(text) if text is not None and re.fullmatch(r"[0-9]{1,5}", text) else 0
+
+
+def _result(status: list[int]) -> str:
+    if not status:
+        return "error"
+    return "ok" if status[0] < 400 else "refused" if status[0] < 500 else "error"

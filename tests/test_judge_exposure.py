@@ -1,0 +1,69 @@
+"""What a fault is said to have touched, and what is said of evidence that is not there."""
+
+from dataclasses import replace
+
+from harness.clock import NS_PER_S
+from harness.evidence.rows import State
+from harness.faults.catalogue import CATALOGUE, fault_name, told_by_service
+from harness.judge.exposure import exposure
+from harness.judge.judge import judge
+from harness.judge.view import RunView
+from harness.report.html import html
+from harness.report.text import summary
+from tests.run_views import T0_NS, clean
+
+
+def with_fault(view: RunView, name: str, where: str) -> RunView:
+    return replace(view, faults=(replace(view.faults[0], name=name, edge_or_replica=where),))
+
+
+def test_a_role_is_touched_in_each_of_its_replicas() -> None:
+    view = clean()
+    name = "deploy: rollout bank.partner"
+    whole = exposure(with_fault(view, name, "gateway"))[name]
+    one = exposure(with_fault(view, name, "gateway-1"))[name]
+    other = exposure(with_fault(view, name, "gateway-2"))[name]
+    assert whole.calls == one.calls + other.calls > 0
+    assert whole.intents == one.intents | other.intents
+    assert exposure(with_fault(view, name, "gate"))[name].calls == 0
+
+
+def test_a_fault_of_single_calls_has_touched_what_its_service_says() -> None:
+    view, name = clean(), "service: error risk-1"
+    hit = view.intents[7]
+    told = [
+        State("risk-1", "planted", hit.draw_key, name, T0_NS + 20 * NS_PER_S),
+        State("risk-1", "planted", "somebody-else", "service: error risk-1 #2", T0_NS),
+    ]
+    spoilt = replace(with_fault(view, name, "risk-1"), states=(*view.states, *told))
+    assert exposure(spoilt)[name].calls == 1
+    assert exposure(spoilt)[name].intents == frozenset({hit.intent})
+    assert exposure(with_fault(view, name, "risk-1"))[name].calls == 0
+
+
+def test_faults_of_single_calls_are_known_by_their_names() -> None:
+    for (family, kind), known in CATALOGUE.items():
+        name = fault_name(family, kind, {"target": "risk-1"})
+        assert told_by_service(f"{name} #2") == known.told_by_service
+    assert told_by_service("service: slow risk-1")
+    assert not told_by_service("service: leak risk-1")
+    assert not told_by_service("service: unheard-of risk-1")
+
+
+def test_what_was_not_written_down_is_said() -> None:
+    view = clean()
+    mute = [
+        State("risk-1", "condition", "mute", "began", T0_NS + 10 * NS_PER_S),
+        State("risk-1", "condition", "mute", "ended 41 rows lost", T0_NS + 12 * NS_PER_S),
+        State("ledger-2", "condition", "mute", "began", T0_NS + 11 * NS_PER_S),
+    ]
+    found = judge(replace(view, states=(*view.states, *mute)))
+    assert found.value["evidence_gaps"] == [
+        {"replica": "risk-1", "from_s": 10.0, "to_s": 12.0, "rows_lost": 41},
+        {"replica": "ledger-2", "from_s": 11.0, "to_s": None, "rows_lost": None},
+    ]
+    told = summary(view, found)
+    assert "risk-1 wrote nothing down from 10.0 s to 12.0 s: 41 rows" in told
+    assert "ledger-2 wrote nothing down from 11.0 s on" in told
+    assert "ledger-2 wrote nothing down from 11.0 s on" in html(view, found)
+    assert judge(view).value["evidence_gaps"] == []
