@@ -10,6 +10,10 @@ import pytest
 
 from harness.environment import version
 from harness.processes import descendants
+from tests.proxied import listen, proxy, server, stream
+
+# Fixtures of the tests of the fault proxy.
+__all__ = ["listen", "proxy", "server", "stream"]
 
 
 def pytest_report_header() -> str:

@@ -3,6 +3,7 @@ one of each end of a connection through both."""
 
 import http.client
 import json
+import os
 import re
 import select
 import socket
@@ -12,11 +13,15 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
+from urllib.parse import quote
+
+import pytest
 
 from tests.drills import ROOT
 
 PATIENCE_S = 10.0
 NAME = "edge"
+Ends = tuple[socket.socket, socket.socket]
 
 
 @dataclass
@@ -67,8 +72,6 @@ class ProxyProcess:
 
     def descriptors(self) -> int:
         """How many the process has open."""
-        import os
-
         return len(os.listdir(f"/proc/{self.process.pid}/fd"))
 
     def resident_bytes(self) -> int:
@@ -125,6 +128,34 @@ def upstream() -> Iterator[Upstream]:
         yield made
 
 
+@pytest.fixture(scope="module")
+def proxy() -> Iterator[ProxyProcess]:
+    """One for all tests of a module."""
+    with proxy_process("--no-token", "--seed", "7") as made:
+        yield made
+
+
+@pytest.fixture
+def server(proxy: ProxyProcess) -> Iterator[Upstream]:
+    """A server, and no proxy left that a test has made."""
+    with upstream() as made:
+        yield made
+    for name in proxy.ask("GET", "/proxies")[1]:
+        assert proxy.ask("DELETE", f"/proxies/{quote(name, safe='')}")[0] == 204
+
+
+@pytest.fixture
+def listen(proxy: ProxyProcess, server: Upstream) -> tuple[str, int]:
+    """Where the proxy called NAME listens for the server."""
+    return proxy.made(server.address)
+
+
+@pytest.fixture(params=["upstream", "downstream"])
+def stream(request: pytest.FixtureRequest) -> str:
+    """Both directions, one after the other."""
+    return str(request.param)
+
+
 @contextmanager
 def pair(
     listen: tuple[str, int], server: Upstream
@@ -143,6 +174,12 @@ def received(connection: socket.socket, size: int) -> bytes:
             break
         data += more
     return bytes(data)
+
+
+def along(ends: Ends, stream: str) -> Ends:
+    """(who writes, who reads) in a direction of (client's end, server's end)."""
+    client, served = ends
+    return (client, served) if stream == "upstream" else (served, client)
 
 
 def silent(connection: socket.socket, for_s: float = 0.15) -> bool:

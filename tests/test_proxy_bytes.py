@@ -3,7 +3,6 @@
 import random
 import socket
 import threading
-from collections.abc import Iterator
 from contextlib import suppress
 from hashlib import sha256
 
@@ -16,31 +15,12 @@ from tests.proxied import (
     ProxyProcess,
     Upstream,
     pair,
-    proxy_process,
     received,
     silent,
     upstream,
 )
 
 BIG = random.Random(1).randbytes(8 * 2**20)
-
-
-@pytest.fixture(scope="module")
-def proxy() -> Iterator[ProxyProcess]:
-    with proxy_process("--no-token", "--seed", "7") as made:
-        yield made
-
-
-@pytest.fixture
-def server(proxy: ProxyProcess) -> Iterator[Upstream]:
-    with upstream() as made:
-        yield made
-    proxy.ask("DELETE", f"/proxies/{NAME}")
-
-
-@pytest.fixture
-def listen(proxy: ProxyProcess, server: Upstream) -> tuple[str, int]:
-    return proxy.made(server.address)
 
 
 def digest_of(connection: socket.socket, into: list[str]) -> None:

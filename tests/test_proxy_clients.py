@@ -186,7 +186,7 @@ def test_toxiproxy_python(proxy: ProxyProcess, server: Upstream, calls: Calls) -
     assert calls(toxiproxy, "proxies") == {}
 
 
-TOXIC_ACTIONS = {
+TOXIC_ACTIONS: dict[str, tuple[str, dict[str, Any]]] = {
     "latency": ("create_latency_toxic", {"latency": 60_000, "jitter": 10}),
     "bandwidth": ("create_bandwith_degradation_toxic", {"rate": 1}),
     "slow_close": ("create_slow_connection_close_toxic", {"delay": 60_000}),

@@ -94,7 +94,7 @@ def test_every_problem_is_told_at_once(tmp_path: Path) -> None:
         (('edge: "gateway->bank.partner-a"', 'edge: "gateway->bank.moon"'), "one of gateway->bank"),
         (("at: fault+2s, for: 10s", "at: fault+2s, for: 100s"), "over before the load ends"),
         (("at: fault+2s, for: 10s", "at: fault+2s"), "for: is needed"),
-        (("network: latency", "network: fog"), "one of latency"),
+        (("network: latency", "network: fog"), "one of bandwidth, down, latency"),
         (("process: kill", "proces: kill"), "one family"),
         (('baseline: ["guarantee >= 99 %", "p95 < 400 ms"]', "watch: []"), "steady state"),
         (("attempt_timeout: 1500ms", "attempt_timeout: 9s"), "at most the deadline"),

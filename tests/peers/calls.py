@@ -25,7 +25,7 @@ def main() -> int:
     for line in sys.stdin:
         owner, path, positional, named = json.loads(line)
         known = owner.startswith("$")
-        start = values[int(owner[1:])] if known else importlib.import_module(owner)
+        start: Any = values[int(owner[1:])] if known else importlib.import_module(owner)
         try:
             value = reduce(getattr, path.split("."), start)(*positional, **named)
             answer = {"value": plain(value)}
