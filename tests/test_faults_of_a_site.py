@@ -7,10 +7,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from harness.faults.sample import LENDER
 from harness.faults.site import SiteCut, crosses, edges_over, site_of
 from harness.guardian.client import Guardian
 from harness.guardian.undo import perform
-from harness.lender_up import SPEC
 from harness.proxy.client import start_proxy
 from tests.lender_process import TOKEN, lender, until
 from tests.surroundings import LenderSurroundings
@@ -23,7 +23,7 @@ NO_BANKS = SiteCut("b", "banks", "site: banks_cut b")
 def around(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LenderSurroundings]:
     run: Path = tmp_path_factory.mktemp("site")
     (run / ".token").write_text(TOKEN)
-    edges = edges_over("site b", SPEC)
+    edges = edges_over("site b", LENDER)
     with Guardian.start(run) as guardian:
         proxy = start_proxy(guardian, run, TOKEN, 1)
         listen = {edge: proxy.add(edge) for edge in edges}
@@ -108,7 +108,7 @@ def test_what_crosses_one_border_of_replicas_crosses_the_other(client: str, serv
 
 
 def test_all_edges_over_a_border_are_there_and_no_other() -> None:
-    edges = edges_over("site b", SPEC)
+    edges = edges_over("site b", LENDER)
     assert len(edges) == len(set(edges)) == 11
     assert {"borrower->gateway-2", "gateway-1->risk-2", "gateway-2->risk-1",
             "ledger-2->bank.own"} <= set(edges)  # fmt: skip
