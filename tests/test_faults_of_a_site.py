@@ -11,7 +11,6 @@ from harness.faults.sample import LENDER
 from harness.faults.site import SiteCut, crosses, edges_over, site_of
 from harness.guardian.client import Guardian
 from harness.guardian.undo import perform
-from harness.proxy import toxics
 from harness.proxy.client import start_proxy
 from tests.lender_process import TOKEN, lender, until
 from tests.surroundings import LenderSurroundings
@@ -22,8 +21,6 @@ NO_BANKS = SiteCut("b", "banks", "site: banks_cut b")
 
 @pytest.fixture(scope="module")
 def around(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LenderSurroundings]:
-    if not hasattr(toxics, "Stall"):
-        pytest.skip("this proxy can't stall a stream")
     run: Path = tmp_path_factory.mktemp("site")
     (run / ".token").write_text(TOKEN)
     edges = edges_over("site b", LENDER)
