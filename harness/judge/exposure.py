@@ -18,7 +18,7 @@ class Exposure:
 
 def exposure(view: RunView) -> Mapping[str, Exposure]:
     """By the fault's name; a fault never seen has touched nothing."""
-    by_key = {intent.draw_key: intent.intent for intent in view.intents}
+    by_key = dict(view.intents.columns("draw_key", "intent"))
     return {fault.name: _of_fault(view, fault, by_key) for fault in view.faults}
 
 
@@ -45,29 +45,21 @@ def _of_fault(view: RunView, fault: FaultLine, by_key: Mapping[str, int]) -> Exp
         return Exposure(len(hit), frozenset(by_key[key] for key in hit if key in by_key))
     calls, intents = 0, set()
     # The caller's side alone: the other side of the same call must not count twice.
-    for call in view.calls:
-        if (
-            call.side == "client"
-            and _on(fault.edge_or_replica, call.edge, call.server)
-            and (_overlaps(call.start_ns, call.done_ns, window))
-        ):
+    made = view.calls.where(side="client")
+    for edge, server, start_ns, done_ns, key in made.columns(
+        "edge", "server", "start_ns", "done_ns", "draw_key"
+    ):
+        if fault.edge_or_replica in (edge, server) and _overlaps(start_ns, done_ns, window):
             calls += 1
-            if call.draw_key in by_key:
-                intents.add(by_key[call.draw_key])
-    for attempt in view.attempts:
-        if (
-            attempt.replica == fault.edge_or_replica
-            and attempt.sent_ns is not None
-            and (_overlaps(attempt.sent_ns, attempt.done_ns, window))
-        ):
+            if key in by_key:
+                intents.add(by_key[key])
+    asked = view.attempts.where(replica=fault.edge_or_replica)
+    for intent, kind, sent_ns, done_ns in asked.columns("intent", "kind", "sent_ns", "done_ns"):
+        if sent_ns is not None and _overlaps(sent_ns, done_ns, window):
             calls += 1
-            if attempt.kind != "repay":  # its draw had been granted by then
-                intents.add(attempt.intent)
+            if kind != "repay":  # its draw had been granted by then
+                intents.add(intent)
     return Exposure(calls, frozenset(intents))
-
-
-def _on(faulted: str, edge: str, server: str) -> bool:
-    return faulted in (edge, server)
 
 
 def _overlaps(start_ns: int, done_ns: int | None, window: tuple[int, int]) -> bool:
