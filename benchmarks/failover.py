@@ -33,7 +33,6 @@ from typing import Any
 import aiohttp
 
 from harness.environment import commit, machine
-from harness.evidence.rows import Attempt, Repayment, State
 from harness.evidence.tables import read_rows
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -160,26 +159,21 @@ def wait_until(at_ns: int) -> None:
         time.sleep(min(left_ns / 1e9, 0.1))
 
 
-def rows(run: Path, table: str, kind: Any) -> list[Any]:
-    """Rows of a table of the evidence."""
-    return [kind(*row) for row in read_rows(run, table)[0]]
-
-
 def digest(
     run: Path, verdict: dict[str, Any], written: Written, out: str, t0_ns: int
 ) -> dict[str, Any]:
     """The figures of one run, all from its evidence and from what the writers were told."""
     fault = verdict["faults"][0]
     bite_ns = t0_ns + int((fault["observed_s"] or FAULT_AT_S) * 1e9)
-    stored = {row.repay_key for row in rows(run, "repayments", Repayment)}
+    stored = {row.repay_key for row in read_rows(run, "repayments")[0]}
     granted = [
         attempt.done_ns - bite_ns
-        for attempt in rows(run, "attempts", Attempt)
+        for attempt in read_rows(run, "attempts")[0]
         if attempt.outcome == "granted" and attempt.kind != "look" and attempt.sent_ns > bite_ns
     ]
     states = [
         [round((state.at_ns - bite_ns) / 1e9, 3), state.subject, state.state]
-        for state in rows(run, "states", State)
+        for state in read_rows(run, "states")[0]
         if state.kind == "database" and state.at_ns > t0_ns
     ]
     audit = {

@@ -26,7 +26,6 @@ from benchmarks.lender_closed import closed
 from benchmarks.lender_parts import footprint, slices
 from benchmarks.results import RESULTS, spreads
 from harness.environment import commit, machine
-from harness.evidence.rows import Try
 from harness.evidence.tables import read_rows
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -111,7 +110,7 @@ def settle() -> dict[str, Any]:
 
 def settled(run: Path) -> dict[str, Any]:
     """From the ledger's tries: how long each was open."""
-    tries = [Try(*row) for row in read_rows(run, "tries")[0]]
+    tries = read_rows(run, "tries")[0]
     window_s = json.loads((run / "environment.json").read_text())["target"]["sweeper_window_s"]
     open_s = [(one.ended_ns - one.opened_ns) / 1e9 for one in tries if one.ended_ns is not None]
     swept = [one for one in tries if (one.ended_by or "").startswith("sweeper")]

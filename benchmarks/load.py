@@ -4,6 +4,7 @@
     python -m benchmarks.load honesty --runs 5    a stub that freezes 2 s in every 10 s
     python -m benchmarks.load queue --runs 5      c servers and one queue: each draw's exact wait
     python -m benchmarks.load recording --runs 5  CPU and bytes it takes; a million attempts read
+    python -m benchmarks.load million --runs 5    the million alone
     python -m benchmarks.load plan --runs 5       planned = recorded, by 1, 2 and 4 workers
     python -m benchmarks.load soak --minutes 30   memory of each process at 100 a second
 
@@ -24,7 +25,7 @@ from collections.abc import Callable
 from typing import Any
 
 from benchmarks.load_parts import honesty, lateness, plan, queue
-from benchmarks.load_recording import recording
+from benchmarks.load_recording import million, recording
 from benchmarks.load_soak import PIECE_S, piece
 from benchmarks.results import RESULTS, keep, kept, spreads
 from harness.environment import commit
@@ -34,6 +35,7 @@ PARTS: dict[str, Callable[..., dict[str, Any]]] = {
     "honesty": honesty,
     "queue": queue,
     "recording": recording,
+    "million": million,
     "plan": plan,
 }
 SHORT_PIECE_S = 12.0

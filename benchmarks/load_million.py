@@ -1,11 +1,14 @@
-"""Reads a run of a million attempts and sums it up: `python -m benchmarks.load_million RUN WAY`.
+"""A million attempts, a process a step: `python -m benchmarks.load_million RUN STEP`.
 
-    judge      as `drawproof recheck` reads a run: every row of every table, in order (load_view)
-    columns    the attempts as columns, and of them those that the sums need: what could be
+    compact    their streams made one Parquet file, as a drill ends
+    judge      read as `drawproof recheck` reads a run (load_view: every table, in order, the plan's
+               digests and all), and summed up by the judge's own functions
+    plain      row by row, in the simplest way there is; shares nothing with the judge but the files
 
 The sums: attempts by outcome; latency from the due time over all intents, those never granted
-infinite; kept ÷ all intents (no ledger here, so all count as promised). Prints them as JSON, with
-the seconds it took and the most memory the process ever had.
+infinite; kept ÷ all intents (no ledger here, so all count as promised). `plain` is what the sums of
+`judge` must agree with, and shows what columns save. Prints one JSON object: the sums, the seconds
+it took, and the most memory that the process ever had.
 """
 
 import json
@@ -13,82 +16,99 @@ import math
 import resource
 import sys
 import time
-from collections import Counter
-from collections.abc import Sequence
+from collections import defaultdict
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from harness.evidence.store import RunDir
-from harness.judge.latency import summary
+from harness.judge.completeness import incomplete
+from harness.judge.latency import since_due_ms, summary
 from harness.judge.load_view import load_view
+from harness.judge.told import first_granted_ns
 from harness.scenario.loader import load_scenario
 
 
 def by_judge(run: Path) -> dict[str, Any]:
-    """By the judge's own reading and its own summary of latency."""
+    """By the judge's own reading and its own functions. Raises SystemExit for lost evidence."""
     view = load_view(RunDir.open(run))
-    granted_ns: dict[int, int] = {}
-    for attempt in view.attempts:
-        done_ns = attempt.done_ns
-        if attempt.outcome == "granted" and attempt.kind != "look" and done_ns is not None:
-            before_ns = granted_ns.get(attempt.intent, done_ns)
-            granted_ns[attempt.intent] = min(before_ns, done_ns)
-    values_ms = [
-        (granted_ns[intent.intent] - intent.due_ns) / 1e6
-        if intent.intent in granted_ns
-        else math.inf
-        for intent in view.intents
-    ]
-    outcomes = Counter(attempt.outcome for attempt in view.attempts)
-    return _sums(outcomes, values_ms, view.scenario.load.patience.deadline_s)
-
-
-def by_columns(run: Path) -> dict[str, Any]:
-    """By whole columns; only what is needed is read."""
-    attempts = pq.read_table(
-        run / "attempts.parquet", columns=["intent", "kind", "outcome", "done_ns"]
+    problems = incomplete(view)
+    if problems:
+        raise SystemExit("; ".join(problems))
+    granted_ns = first_granted_ns(view.attempts)
+    intents = view.intents
+    values_ms = since_due_ms(
+        intents.column("due_ns"), map(granted_ns.get, intents.column("intent"))
     )
-    counts = attempts.group_by("outcome").aggregate([("intent", "count")]).to_pylist()
-    outcomes = Counter({str(row["outcome"]): int(row["intent_count"]) for row in counts})
-    granted = attempts.filter((pc.field("outcome") == "granted") & (pc.field("kind") != "look"))
-    first = granted.group_by("intent").aggregate([("done_ns", "min")])
-    intents = pq.read_table(run / "intents.parquet", columns=["intent", "due_ns"])
+    latency = summary(values_ms)
+    deadline_ms = view.scenario.load.patience.deadline_s * 1000
+    return {
+        "attempts": len(view.attempts),
+        "outcomes": dict(sorted(view.attempts.counts("outcome").items())),
+        "latency_ms": {name: _finite(value) for name, value in latency.quantiles.items()},
+        "censored": latency.censored,
+        "kept": round(sum(value <= deadline_ms for value in values_ms) / latency.count, 6),
+    }
+
+
+def by_plain(run: Path) -> dict[str, Any]:
+    """Row by row."""
+    outcomes: dict[str, int] = defaultdict(int)
+    granted_ns: dict[int, int] = {}
+    for row in _rows(run / "attempts.parquet"):
+        outcomes[row["outcome"]] += 1
+        if row["outcome"] == "granted" and row["kind"] in ("press", "poll"):
+            known_ns = granted_ns.get(row["intent"])
+            if known_ns is None or row["done_ns"] < known_ns:
+                granted_ns[row["intent"]] = row["done_ns"]
     t0_ns = json.loads((run / "run.json").read_text())["t0_ns"]
-    joined = intents.join(first, "intent")
-    values_ms = [
-        math.inf if done_ns is None else (done_ns - due_ns - t0_ns) / 1e6
-        for done_ns, due_ns in zip(
-            joined["done_ns_min"].to_pylist(), joined["due_ns"].to_pylist(), strict=True
-        )
-    ]
     deadline_s = load_scenario(run / "scenario.yaml", (), None).scenario.load.patience.deadline_s
-    return _sums(outcomes, values_ms, deadline_s)
-
-
-def _sums(outcomes: Counter[str], values_ms: Sequence[float], deadline_s: float) -> dict[str, Any]:
-    found = summary(values_ms)
-    kept = sum(value <= deadline_s * 1000 for value in values_ms)
+    values_ms, kept = [], 0
+    for row in _rows(run / "intents.parquet"):
+        known_ns = granted_ns.get(row["intent"])
+        value_ms = math.inf if known_ns is None else (known_ns - row["due_ns"] - t0_ns) / 1e6
+        values_ms.append(value_ms)
+        kept += value_ms <= deadline_s * 1000
+    values_ms.sort()
+    quantiles = {}
+    for per_mille in (500, 900, 950, 990, 999):
+        # The smallest that so many do not exceed; of fewer than ten beyond it nothing is said.
+        beyond = len(values_ms) * (1000 - per_mille) // 1000
+        rank = -(-len(values_ms) * per_mille // 1000)
+        quantiles[f"p{per_mille / 10:g}"] = _finite(values_ms[rank - 1]) if beyond >= 10 else None
     return {
         "attempts": sum(outcomes.values()),
         "outcomes": dict(sorted(outcomes.items())),
-        "latency_ms": {
-            name: round(value, 6) if value is not None and math.isfinite(value) else None
-            for name, value in found.quantiles.items()
-        },
-        "censored": found.censored,
+        "latency_ms": quantiles,
+        "censored": sum(map(math.isinf, values_ms)),
         "kept": round(kept / len(values_ms), 6),
     }
 
 
-WAYS = {"judge": by_judge, "columns": by_columns}
+def compact(run: Path) -> dict[str, Any]:
+    """As a drill does at its end; the bytes that come of it."""
+    RunDir.open(run).compact()
+    return {"attempts_bytes": (run / "attempts.parquet").stat().st_size}
+
+
+def _rows(path: Path) -> Iterator[dict[str, Any]]:
+    with pq.ParquetFile(path) as file:
+        for batch in file.iter_batches():
+            yield from batch.to_pylist()
+
+
+def _finite(value: float | None) -> float | None:
+    return round(value, 6) if value is not None and math.isfinite(value) else None
+
+
+STEPS = {"compact": compact, "judge": by_judge, "plain": by_plain}
 
 
 def main() -> int:
     began_s = time.monotonic()
-    sums = WAYS[sys.argv[2]](Path(sys.argv[1]))
+    sums = STEPS[sys.argv[2]](Path(sys.argv[1]))
     seconds = time.monotonic() - began_s
     peak_mb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     print(json.dumps({"seconds": round(seconds, 3), "peak_rss_mb": round(peak_mb, 1),

@@ -6,15 +6,18 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 from benchmarks.load_run import SCENARIO, Load, attempts_writer, compacted_bytes, run_load
 from benchmarks.load_stub_up import stub_up
-from harness.evidence.recorder import StreamWriter
+from harness.evidence.fingerprint import fingerprint
+from harness.evidence.manifest import Manifest, ShareEvidence
+from harness.evidence.recorder import write_rows
 from harness.evidence.rows import Attempt, Intent
 from harness.evidence.store import RunDir
+from harness.load.shares import of_share, share_of
 from harness.seeds import draw_key
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -37,13 +40,6 @@ def recording(*, short: bool) -> dict[str, Any]:
         stub.stop()
         timed = json.loads((loaded.run / "recording.worker-1.json").read_text())
         real = compacted_bytes(loaded.run) / len(loaded.attempts)
-    with tempfile.TemporaryDirectory(prefix="load-") as name:
-        run, count, wrote_s = write_many(Path(name), SHORT_MANY if short else MILLION)
-        began_s = time.monotonic()
-        many = compacted_bytes(run) / count
-        compact_s = time.monotonic() - began_s
-        read = {way: _read(run, way) for way in ("judge", "columns")}
-    sums = [one.pop("sums") for one in read.values()]
     return {
         "ours": {
             "recording_cpu_share": round(timed["recording_s"] / timed["whole_s"], 4),
@@ -52,20 +48,34 @@ def recording(*, short: bool) -> dict[str, Any]:
             ),
             "attempts": len(loaded.attempts), "complete": int(loaded.complete),
             "bytes_per_attempt": round(real, 1),
-            "many": {
-                "attempts": count, "bytes_per_attempt": round(many, 1),
-                "write_us_per_attempt": round(wrote_s * 1e6 / count, 2),
-                "compact_s": round(compact_s, 3), "read_by": read, "sums": sums[0],
-                "sums_agree": int(sums[0] == sums[1]),
-            },
+            "many": _many(SHORT_MANY if short else MILLION),
         },
         "peers": {},
     }  # fmt: skip
 
 
-def _read(run: Path, way: str) -> dict[str, Any]:
+def million(*, short: bool) -> dict[str, Any]:
+    """The million attempts alone."""
+    return {"ours": _many(SHORT_MANY if short else MILLION), "peers": {}}
+
+
+def _many(most: int) -> dict[str, Any]:
+    """So many made-up attempts written, made small, read and summed up."""
+    with tempfile.TemporaryDirectory(prefix="load-") as name:
+        run, count, wrote_s = write_many(Path(name), most)
+        done = {step: _step(run, step) for step in ("compact", "judge", "plain")}
+    compacted, sums, plain = (one.pop("sums") for one in done.values())
+    return {
+        "attempts": count,
+        "bytes_per_attempt": round(compacted["attempts_bytes"] / count, 1),
+        "write_us_per_attempt": round(wrote_s * 1e6 / count, 2),
+        "took": done, "sums": sums, "sums_agree": int(sums == plain),
+    }  # fmt: skip
+
+
+def _step(run: Path, step: str) -> dict[str, Any]:
     """In a process of its own, so that its memory is its own."""
-    argv = [sys.executable, "-m", "benchmarks.load_million", str(run), way]
+    argv = [sys.executable, "-m", "benchmarks.load_million", str(run), step]
     done = subprocess.run(argv, cwd=ROOT, capture_output=True, text=True, check=False)
     if done.returncode != 0:
         raise SystemExit(done.stdout + done.stderr)
@@ -74,25 +84,39 @@ def _read(run: Path, way: str) -> dict[str, Any]:
 
 
 def write_many(folder: Path, count: int) -> tuple[Path, int, float]:
-    """A run directory with at least `count` attempts, by the real writer; the seconds that took."""
+    """A run directory with at least `count` attempts, by the real writers, and the manifest that a
+    load closes with; how many they are, and the seconds that their recording took."""
     run = RunDir.create(folder, "many", SEED)
     run.write_text("scenario.yaml", SCENARIO.read_text())
     run.write_json("run.json", {"schema": 1, "ended": "complete", "t0_ns": T0_NS})
     parts = [attempts_writer(run, f"worker-{n + 1}") for n in range(WORKERS)]
-    intents = StreamWriter(run.stream_path("intents"), "intents")
-    wrote_s, made = 0.0, 0
+    wrote_s, intents = 0.0, []
+    rows = [0] * WORKERS
     for intent, attempts in made_up(random.Random(SEED)):  # noqa: S311  a model's times
+        share = share_of(intent.intent, WORKERS)
         began_s = time.monotonic()
-        intents.append(intent)
         for attempt in attempts:
-            parts[intent.intent % WORKERS].append(attempt)
+            parts[share].append(attempt)
         wrote_s += time.monotonic() - began_s
-        made += len(attempts)
-        if made >= count:
+        intents.append(intent)
+        rows[share] += len(attempts)
+        if sum(rows) >= count:
             break
-    for writer in (*parts, intents):
+    for writer in parts:
         writer.close()
-    return run.path, made, wrote_s
+    write_rows(run.stream_path("intents"), "intents", intents)
+    Manifest(True, tuple(_evidence(share, intents, rows[share]) for share in range(WORKERS))).write(
+        run.path
+    )
+    return run.path, sum(rows), wrote_s
+
+
+def _evidence(share: int, intents: Sequence[Intent], rows: int) -> ShareEvidence:
+    mine = of_share(intents, share, WORKERS)
+    return ShareEvidence(
+        share, f"worker-{share + 1}", "this machine", len(mine), len(mine), fingerprint(mine),
+        chunks=1, rows={"attempts": rows}, first_s=0, last_s=0,
+    )  # fmt: skip
 
 
 def made_up(dice: random.Random) -> Iterator[tuple[Intent, list[Attempt]]]:

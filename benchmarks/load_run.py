@@ -139,8 +139,8 @@ def run_load(folder: Path, url: str, load: Load) -> Loaded:
         t0_ns=t0_ns,
         end_ns=t0_ns + int(load.seconds * NS_PER_S),
         intents=plan.intents,
-        attempts=tuple(Attempt(*row) for row in attempts),  # type: ignore[arg-type]  # as stored
-        seconds=tuple(Second(*row) for row in seconds),  # type: ignore[arg-type]  # as stored
+        attempts=tuple(attempts),
+        seconds=tuple(seconds),
         samples={name: tuple(of) for name, of in samples.items()},
         complete=not missing and not cut and failure is None,
     )

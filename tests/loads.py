@@ -150,15 +150,15 @@ class Load:
         return found
 
     def attempts(self) -> list[Attempt]:
-        return [Attempt(*row) for row in self._rows("attempts")]
+        return self._rows("attempts")
 
     def clocks(self) -> list[ClockRow]:
-        return [ClockRow(*row) for row in self._rows("clocks")]
+        return self._rows("clocks")
 
     def seconds(self) -> list[Second]:
-        return [Second(*row) for row in self._rows("generator")]
+        return self._rows("generator")
 
-    def _rows(self, table: str) -> list[tuple[Any, ...]]:
+    def _rows(self, table: str) -> list[Any]:
         rows, missing, _ = tables.read_rows(self.run, table)
         assert not missing
-        return rows
+        return list(rows)

@@ -1,11 +1,9 @@
 """Runs in which some borrowers give back what they had drawn."""
 
-from dataclasses import replace
-
 from harness.clock import NS_PER_MS, NS_PER_S
 from harness.evidence.rows import Attempt, Intent, Posting, RepayIntent, Repayment, Version
 from harness.judge.view import RunView
-from tests.run_views import LIMIT_FEN, clean
+from tests.run_views import LIMIT_FEN, changed, clean
 
 EVERY = 10
 
@@ -15,7 +13,7 @@ def repaid() -> RunView:
     it, and is told so after 20 ms."""
     view = clean()
     parts = [_repayment(intent) for intent in view.intents[::EVERY]]
-    return replace(
+    return changed(
         view,
         repay_intents=tuple(owed for owed, _, _, _, _ in parts),
         attempts=(*view.attempts, *(attempt for _, attempt, _, _, _ in parts)),

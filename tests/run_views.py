@@ -2,8 +2,10 @@
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from harness.clock import NS_PER_MS, NS_PER_S
+from harness.evidence.columnar import Rows
 from harness.evidence.rows import (
     Attempt,
     Borrower,
@@ -20,6 +22,7 @@ from harness.evidence.rows import (
     Try,
     Version,
 )
+from harness.judge.load_view import GROWING
 from harness.judge.view import FaultLine, RunView
 from harness.scenario.loader import load_scenario
 from harness.scenario.model import Scenario
@@ -189,9 +192,9 @@ class _Builder:
             drain_end_ns=load_end_ns + NS_PER_S,
             missing=(),
             cut=(),
-            intents=tuple(self.intents),
-            attempts=tuple(self.attempts),
-            calls=tuple(self.calls),
+            intents=Rows.of("intents", self.intents),
+            attempts=Rows.of("attempts", self.attempts),
+            calls=Rows.of("calls", self.calls),
             states=(),
             generator=seconds,
             draws=tuple(self.draws),
@@ -217,6 +220,17 @@ class _Builder:
         )
 
 
+def changed(view: RunView, **changes: Any) -> RunView:
+    """The same run with other values; rows of what it keeps as columns are given as plain ones."""
+    return replace(
+        view,
+        **{
+            name: Rows.of(name, value) if name in GROWING else value
+            for name, value in changes.items()
+        },
+    )
+
+
 def broken(view: RunView, numbers: range, status: int = 504) -> RunView:
     """The same run, but these draws were answered 504 after their bank was silent, and voided."""
     gone = {view.intents[n].draw_key: n for n in numbers}
@@ -234,7 +248,7 @@ def broken(view: RunView, numbers: range, status: int = 504) -> RunView:
     )
     draws = tuple(d._replace(state="voided") if d.draw_key in gone else d for d in view.draws)
     tries = tuple(t._replace(state="voided") if t.draw_key in gone else t for t in view.tries)
-    return replace(
+    return changed(
         view,
         attempts=attempts,
         calls=calls,
@@ -257,4 +271,4 @@ def failed_over() -> RunView:
         if call.server == "ledger-1"
     )  # fmt: skip
     state = State("monitor", "database", "primary", "promoted database-2 epoch 2", middle_ns)
-    return replace(view, calls=(*view.calls, *calls), states=(*view.states, state))
+    return changed(view, calls=(*view.calls, *calls), states=(*view.states, state))

@@ -13,7 +13,7 @@ from harness.judge.intents import judge_intents
 from harness.judge.offences import Offences
 from harness.judge.oracle import Oracle
 from harness.judge.view import RunView
-from tests.run_views import clean, failed_over
+from tests.run_views import changed, clean, failed_over
 
 
 def findings(view: RunView) -> dict[int, Finding]:
@@ -93,7 +93,7 @@ def _granted_then_refused(view: RunView) -> RunView:
     later = first._replace(
         kind="poll", outcome="refused", cause="risk", done_ns=(first.done_ns or 0) + 1
     )
-    return replace(view, attempts=(*view.attempts, later))
+    return changed(view, attempts=(*view.attempts, later))
 
 
 def _refused_and_paid(view: RunView) -> RunView:
@@ -105,7 +105,7 @@ def _refused_and_paid(view: RunView) -> RunView:
 
 def _failed_and_paid(view: RunView) -> RunView:
     first = view.attempts[0]._replace(outcome="failed", status=503)
-    return replace(view, attempts=(first, *view.attempts[1:]))
+    return changed(view, attempts=(first, *view.attempts[1:]))
 
 
 def _denied_after_it_was_paid(view: RunView) -> RunView:
@@ -117,7 +117,7 @@ def _denied_after_it_was_paid(view: RunView) -> RunView:
         sent_ns=asked_ns, done_ns=asked_ns + 1000,
     )  # fmt: skip
     again = granted._replace(n=2, sent_ns=asked_ns + 2000, done_ns=asked_ns + 3000)
-    return replace(view, attempts=(unknown, denied, again, *view.attempts[1:]))
+    return changed(view, attempts=(unknown, denied, again, *view.attempts[1:]))
 
 
 def _still_paying(view: RunView) -> RunView:
@@ -130,7 +130,7 @@ def _still_paying(view: RunView) -> RunView:
 
 def _barred_and_granted(view: RunView) -> RunView:
     seventh = view.attempts[7]._replace(outcome="granted", cause=None, hop=None, reason=None)
-    return replace(view, attempts=(*view.attempts[:7], seventh, *view.attempts[8:]))
+    return changed(view, attempts=(*view.attempts[:7], seventh, *view.attempts[8:]))
 
 
 @pytest.mark.parametrize(
@@ -161,7 +161,7 @@ def test_nothing_examined_is_inconclusive(rule: Rule) -> None:
     # Without a change of the primary there is no rule 10 at all.
     tables = [name for name in rule.tables if name != "states"]
     nothing: dict[str, Any] = dict.fromkeys(tables, ())
-    empty = replace(whole(rule), **nothing)
+    empty = changed(whole(rule), **nothing)
     assert findings(empty)[rule.number].verdict != "held"
 
 

@@ -8,7 +8,7 @@ from harness.judge.ends import Finding
 from harness.judge.intents import judge_intents
 from harness.judge.oracle import Oracle
 from harness.judge.view import RunView
-from tests.run_views import LIMIT_FEN, clean, failed_over
+from tests.run_views import LIMIT_FEN, changed, clean, failed_over
 
 
 def finding(view: RunView, name: str) -> Finding:
@@ -35,7 +35,7 @@ def test_an_answer_of_an_old_primary_is_found() -> None:
     view = failed_over()
     late = max(view.calls, key=lambda call: (call.edge == "ledger->database", call.start_ns))
     found = finding(
-        replace(view, calls=(*view.calls, late._replace(server="database-1"))), "survives-failover"
+        changed(view, calls=(*view.calls, late._replace(server="database-1"))), "survives-failover"
     )
     assert (found.verdict, found.count) == ("breached", 1)
     assert "database-1 answered" in str(found.first)
@@ -45,7 +45,7 @@ def test_a_run_that_ended_early_knows_what_it_had_planned() -> None:
     """A draw that was sent after the word to stop, and whose attempt was lost, is not unasked."""
     view = clean()
     last = view.intents[-1]
-    early = replace(view, intents=view.intents[:-1], ended="aborted: x")
+    early = changed(view, intents=view.intents[:-1], ended="aborted: x")
     assert finding(early, "nothing-unasked").verdict == "breached"
     known = replace(early, unoffered_keys=frozenset({last.draw_key}))
     assert finding(known, "nothing-unasked").verdict == "held"
@@ -65,10 +65,10 @@ def test_a_call_that_waited_through_a_second_failover_accuses_nobody() -> None:
     waited = next(call for call in calls if call.edge == "ledger->database")._replace(
         server="database-1", start_ns=second_ns - 10**8, done_ns=second_ns + 10**8
     )
-    whole = replace(view, states=(*view.states, back), calls=(*calls, waited))
+    whole = changed(view, states=(*view.states, back), calls=(*calls, waited))
     assert finding(whole, "survives-failover").verdict == "held"
     stale = waited._replace(start_ns=second_ns - 10**9, done_ns=second_ns - 10**8)
-    accused = replace(whole, calls=(*calls, stale))
+    accused = changed(whole, calls=(*calls, stale))
     assert finding(accused, "survives-failover").verdict == "breached"
 
 
@@ -98,7 +98,7 @@ def test_draws_of_one_borrower_at_once_are_right_in_any_order() -> None:
         Version(f"borrower:{first.borrower}", 1, LIMIT_FEN, 0, amount_fen, None, won_ns,
                 second.draw_key, 1, "reserve"),
     )  # fmt: skip
-    crowd = replace(view, intents=intents, draws=draws, versions=versions)
+    crowd = changed(view, intents=intents, draws=draws, versions=versions)
     assert not Oracle(crowd).promised(intents[0])
     assert Oracle(crowd).promised(intents[1])
     too_soon = tuple(

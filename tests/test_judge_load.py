@@ -21,7 +21,7 @@ from harness.judge.view import RunView
 from harness.report.text import summary
 from harness.scenario.generator_limits import LIMITS, SECOND_LIMITS
 from harness.scenario.loader import load_scenario
-from tests.run_views import SCENARIO, SMOKE, T0_NS, clean
+from tests.run_views import SCENARIO, SMOKE, T0_NS, changed, clean
 
 MS = NS_PER_MS
 
@@ -81,7 +81,7 @@ def test_complete_evidence_is_held() -> None:
          "worker-1 on this machine (share 1 of 1): was not heard for 30 s; seconds 12 to 40"),
         (lambda v: replace(v, manifest=Manifest(False, v.manifest.shares)),
          "master did not come to its end"),
-        (lambda v: replace(v, attempts=v.attempts[1:]), "409 of 410 rows of attempts"),
+        (lambda v: changed(v, attempts=v.attempts[1:]), "409 of 410 rows of attempts"),
         (lambda v: replace(v, clocks=v.clocks[1:]), "1 of 2 rows of clocks"),
         (lambda v: replace(v, planned_sha256={0: "other"}), "not those that were handed out"),
     ],
@@ -144,7 +144,7 @@ def test_one_dropped_draw_is_one_too_many_and_not_the_lenders() -> None:
         for a in view.attempts
     )
     draws = tuple(d for d in view.draws if d.draw_key != gone.draw_key)
-    verdict = judge(replace(view, attempts=attempts, draws=draws))
+    verdict = judge(changed(view, attempts=attempts, draws=draws))
     assert any("1 draws were dropped" in doubt for doubt in verdict.doubts)
     end = next(e for e in verdict.parts.ends if e.intent.intent == gone.intent)
     assert end.broken
@@ -220,7 +220,7 @@ def test_a_lie_is_only_a_lie_beyond_what_the_clocks_know() -> None:
         kind="poll", sent_ns=paid.paid_ns + MS, outcome="failed", reason="voided", status=503,
         done_ns=paid.paid_ns + 2 * MS,
     )  # fmt: skip
-    told = replace(view, attempts=(*view.attempts, poll))
+    told = changed(view, attempts=(*view.attempts, poll))
     rule = {f.name: f.verdict for f in judge(told).parts.audit}
     assert rule["answers-true"] == "breached"
     rows = (clock("worker-1", 0, 0, 5, same_kernel=True),)

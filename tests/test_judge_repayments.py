@@ -17,7 +17,7 @@ from harness.judge.judge import judge
 from harness.judge.oracle import Oracle
 from harness.judge.view import RunView
 from tests.repaid_views import repaid
-from tests.run_views import T0_NS, clean
+from tests.run_views import T0_NS, changed, clean
 
 LIMIT_FEN = 1_000_00
 
@@ -45,7 +45,7 @@ def test_repayments_do_not_change_how_draws_ended() -> None:
     unsure = tuple(
         a._replace(outcome="unknown", status=504) if a.kind == "repay" else a for a in view.attempts
     )
-    for other in (view, replace(view, attempts=unsure)):
+    for other in (view, changed(view, attempts=unsure)):
         assert judge_intents(other, Oracle(other)) == judge_intents(plain, Oracle(plain))
         assert judge(other).parts.amplification == judge(plain).parts.amplification
         assert judge(other).parts.exposure == judge(plain).parts.exposure
@@ -53,7 +53,7 @@ def test_repayments_do_not_change_how_draws_ended() -> None:
 
 def test_repayments_of_which_none_was_acknowledged_prove_nothing() -> None:
     view = repaid()
-    none = replace(view, attempts=tuple(a for a in view.attempts if a.kind != "repay"))
+    none = changed(view, attempts=tuple(a for a in view.attempts if a.kind != "repay"))
     verdict = judge(none)
     assert verdict.verdict == "inconclusive"
     assert "nothing was repaid" in verdict.reason
@@ -100,13 +100,13 @@ def _told(view: RunView, **changes: object) -> RunView:
     """What the first repayment was told, changed."""
     at = next(n for n, a in enumerate(view.attempts) if a.kind == "repay")
     spoilt = view.attempts[at]._replace(**changes)  # type: ignore[arg-type]  # the row's own fields
-    return replace(view, attempts=(*view.attempts[:at], spoilt, *view.attempts[at + 1 :]))
+    return changed(view, attempts=(*view.attempts[:at], spoilt, *view.attempts[at + 1 :]))
 
 
 def _told_again(view: RunView) -> RunView:
     first = next(a for a in view.attempts if a.kind == "repay")
     later = first._replace(n=2, outcome="refused", cause="quota", done_ns=(first.done_ns or 0) + 1)
-    return replace(view, attempts=(*view.attempts, later))
+    return changed(view, attempts=(*view.attempts, later))
 
 
 def _refused_though_owed(view: RunView) -> RunView:
@@ -195,7 +195,7 @@ def history(events: list[tuple[str, int, int, int]], unit_ns: int = NS_PER_S) ->
                  1, due_ns)
         )  # fmt: skip
     person = Borrower(1, "new", LIMIT_FEN, barred=False, delinquent=False)
-    return replace(
+    return changed(
         base, intents=tuple(intents), draws=tuple(draws), repayments=tuple(repayments),
         versions=tuple(versions), attempts=tuple(attempts), population=(person,),
     )  # fmt: skip
@@ -233,7 +233,7 @@ def test_room_that_was_given_back_and_refused_all_the_same_is_broken() -> None:
     view = history([FIRST, ("repay", 0, 5, 600_00), ("draw", 10, 11, 500_00)])
     stale = view.draws[-1]._replace(state="refused", cause="quota", reason="over-quota")
     told = view.attempts[-1]._replace(outcome="refused", status=403, reason="over-quota")
-    spoilt = replace(
+    spoilt = changed(
         view, draws=(*view.draws[:-1], stale), attempts=(*view.attempts[:-1], told),
         versions=view.versions[:-2],
     )  # fmt: skip

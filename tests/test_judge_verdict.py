@@ -12,7 +12,7 @@ from harness.judge.intents import end_of
 from harness.judge.judge import judge, measure
 from harness.judge.verdict import verdict_bytes
 from harness.judge.view import RunView
-from tests.run_views import FAULT, SCENARIO, T0_NS, broken, clean, scenario
+from tests.run_views import FAULT, SCENARIO, T0_NS, broken, changed, clean, scenario
 
 
 def test_a_clean_run_is_held() -> None:
@@ -84,7 +84,7 @@ def _spoilt(view: RunView) -> RunView:
             versions.append(v._replace(version=numbers_by_tier, held_fen=held, balance_fen=balance))
         else:
             versions.append(v)
-    return replace(
+    return changed(
         spoilt,
         attempts=attempts,
         calls=calls,
@@ -165,13 +165,13 @@ def test_an_unwell_generator_is_inconclusive_and_one_hiccup_is_not() -> None:
 def test_a_mistake_of_the_harness_is_never_the_lenders() -> None:
     view = clean()
     first = view.attempts[0]._replace(outcome="failed", reason=f"{MISTAKE} 422 bad")
-    verdict = judge(replace(view, attempts=(first, *view.attempts[1:])))
+    verdict = judge(changed(view, attempts=(first, *view.attempts[1:])))
     assert any("mistake of the harness" in doubt for doubt in verdict.doubts)
 
 
 def test_nothing_at_all_is_inconclusive() -> None:
     view = clean()
-    empty = replace(
+    empty = changed(
         view, intents=(), attempts=(), calls=(), draws=(), tries=(), versions=(), postings=(),
         payouts=(), generator=(), population=(),
     )  # fmt: skip
@@ -188,7 +188,7 @@ def test_both_gateways_gone_and_no_lender_rows_is_system_gateway() -> None:
                    reason="connect-ConnectionRefusedError")
         for a in view.attempts
     )  # fmt: skip
-    gone = replace(
+    gone = changed(
         view, attempts=attempts, calls=(), draws=(), tries=(), versions=(), postings=(),
         payouts=(),
     )  # fmt: skip
@@ -202,13 +202,13 @@ def test_a_refusal_is_the_deciders_only_when_it_decided() -> None:
     told = view.attempts[0]._replace(
         outcome="refused", status=403, cause="risk", hop="risk", reason="delinquent"
     )
-    sold = replace(view, attempts=(told, *view.attempts[1:]))
+    sold = changed(view, attempts=(told, *view.attempts[1:]))
     assert measure(sold).guarantee.by_cause["risk"] == 0
     decided = tuple(
         c._replace(result="refused") if c.draw_key == "key-000000" and c.server == "risk-1" else c
         for c in view.calls
     )
-    assert measure(replace(sold, calls=decided)).guarantee.by_cause["risk"] == 1
+    assert measure(changed(sold, calls=decided)).guarantee.by_cause["risk"] == 1
 
 
 def test_latency_of_what_was_never_granted_is_infinite() -> None:
@@ -235,7 +235,7 @@ def test_recovery_waits_for_the_last_bad_window() -> None:
         else a
         for a in view.attempts
     )
-    found = measure(replace(view, attempts=attempts)).recovery
+    found = measure(changed(view, attempts=attempts)).recovery
     # With at most a tenth of slow ones in [t, t + 5 s) the p90 is good again: from 31.5 s on.
     assert found.recover_s == pytest.approx(4.5, abs=0.26)
     assert not found.stuck
@@ -249,7 +249,7 @@ def test_never_recovered_is_stuck() -> None:
         else a
         for a in view.attempts
     )
-    found = measure(replace(view, attempts=attempts)).recovery
+    found = measure(changed(view, attempts=attempts)).recovery
     assert found.recover_s is None
     assert found.stuck
 

@@ -58,9 +58,9 @@ class Loaded:
             self.last: Progress = attack.progress()
         found, missing, self.cut = tables.read_rows(run.path, "attempts")
         assert not missing
-        self.attempts = [Attempt(*row) for row in found]  # type: ignore[arg-type]  # as stored
+        self.attempts: list[Attempt] = list(found)
         seconds, _, _ = tables.read_rows(run.path, "generator")
-        self.seconds = [Second(*row) for row in seconds]  # type: ignore[arg-type]  # as stored
+        self.seconds: list[Second] = list(seconds)
 
     def _until(self, what: object, within_s: float = 30) -> None:
         assert callable(what)

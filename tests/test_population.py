@@ -17,7 +17,7 @@ from harness.drill import prepare
 from harness.errors import ScenarioError
 from harness.evidence import tables
 from harness.evidence.fingerprint import fingerprint, manifest
-from harness.evidence.rows import Borrower, Intent, RepayIntent
+from harness.evidence.rows import Borrower, Intent
 from harness.load.amounts import AMOUNT_YUAN, amount_fen
 from harness.load.arrivals import Arrival
 from harness.load.choice import TooFewBorrowers, Zipf, choice_of
@@ -25,7 +25,7 @@ from harness.load.intents import SWEEPER_WINDOW_S, intents_due, plan_intents
 from harness.load.population import GROUPS, plan_population
 from harness.load.repayments import plan_repayments
 from harness.load.room import check_room, demand_fen, tier_balances_fen
-from harness.load.shares import of_share
+from harness.load.shares import of_share, share_of
 from harness.plan import make_plan
 from harness.scenario.loader import load_scenario
 from harness.scenario.model import LogNormal, PopulationSpec, Scenario
@@ -259,11 +259,10 @@ def test_reunited_shares_are_what_the_run_directory_says_was_planned(
     owed = [plan_repayments(plan.scenario, share) for share in shares]
     assert said == manifest(sum(shares, ()), sum(owed, ()))
     rows, _, _ = tables.read_rows(run.path, "intents")
-    assert fingerprint(Intent(*row) for row in rows) == said["intents_sha256"]  # type: ignore[arg-type]  # as stored
+    assert [fingerprint(rows)] == rows.fingerprints(share_of, 1) == [said["intents_sha256"]]
     rows, _, _ = tables.read_rows(run.path, "repay_intents")
-    recorded = [RepayIntent(*row) for row in rows]  # type: ignore[arg-type]  # as stored
-    assert fingerprint(recorded) == said["repayments_sha256"]
-    assert len(recorded) == said["repayments"] > 100
+    assert fingerprint(rows) == said["repayments_sha256"]
+    assert len(rows) == said["repayments"] > 100
     # The same for any number of workers, and another for another seed.
     single = load_scenario(SMOKE, (*text, "load.workers=1"), None).scenario
     assert manifest(plan_intents(single, plan.population), plan.repayments) == said

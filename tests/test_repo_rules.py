@@ -46,7 +46,8 @@ IMPORTERS = {
         "harness.load.alarm",
     ),
     "pyarrow": (
-        "harness.evidence.columns", "harness.evidence.chunks", "harness.evidence.given",
+        "harness.evidence.columns", "harness.evidence.columnar", "harness.evidence.chunks",
+        "harness.evidence.given",
         "harness.evidence.recorder", "harness.evidence.tables", "tests.test_shape_section",
         "benchmarks.load_million",
         "tests.test_evidence",

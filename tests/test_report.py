@@ -17,7 +17,7 @@ from harness.report.live import LiveView, text_of
 from harness.report.text import summary
 from harness.scenario.model import AbortRule
 from harness.watch import AbortRules, Glance
-from tests.run_views import clean
+from tests.run_views import changed, clean
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 
@@ -59,7 +59,7 @@ def test_the_page_says_verdict_expectations_faults_and_rules() -> None:
 
 
 def test_a_run_without_anything_still_has_a_page() -> None:
-    empty = replace(
+    empty = changed(
         clean(), intents=(), attempts=(), calls=(), draws=(), tries=(), versions=(), postings=(),
         payouts=(), generator=(), population=(), faults=(), ended="cut",
     )  # fmt: skip

@@ -84,7 +84,7 @@ class RunDir:
         """CSV files with the table's columns, into its Parquet file."""
         try:
             tables.write_parquet(
-                self.path / f"{PLACES[table]}.parquet", tables.read_csv(table, files)
+                self.path / f"{PLACES[table]}.parquet", table, [tables.read_csv(table, files)]
             )
         except OSError as exc:
             raise HarnessError(f"{table} can't be written to {self.path}: {exc}") from exc
@@ -96,13 +96,7 @@ class RunDir:
         """
         try:
             for table in TABLES:
-                parts = tables.streams(self.path, table)
-                if parts and all(tables.whole(part) for part in parts):
-                    tables.write_parquet(
-                        self.path / f"{PLACES[table]}.parquet", tables.read_streams(table, parts)
-                    )
-                    for part in parts:
-                        part.unlink()
+                tables.compact(self.path, table)
         except OSError as exc:
             raise HarnessError(f"{self.path} can't be written: {exc}") from exc
 

@@ -2,16 +2,27 @@
 
 import io
 import os
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.csv as pacsv
 import pyarrow.parquet as pq
 
+from harness.evidence.chunks import TAIL
+from harness.evidence.columnar import Rows, in_order, kept_schema, word_columns
 from harness.evidence.columns import PLACES, SCHEMA_VERSION, TABLES
 
-Rows = list[tuple[object, ...]]
+# Rows that are handled at a time, and written together: more of them are smaller on the disk, and
+# take more memory (30 MB of attempts).
+GROUP_ROWS = 1 << 18
+# A batch is so small that sharing it out costs more than it saves.
+_READING = pa.ipc.IpcReadOptions(use_threads=False)
+
+
+class CutShort(Exception):
+    """A stream has broken off before its own end."""
 
 
 def streams(run: Path, table: str) -> list[Path]:
@@ -20,42 +31,61 @@ def streams(run: Path, table: str) -> list[Path]:
     return sorted(place.parent.glob(f"{place.name}.*.arrows"))
 
 
-def _batches(path: Path) -> tuple[list[pa.RecordBatch], bool]:
-    """The whole batches of a stream, and whether it came to its own end."""
-    found: list[pa.RecordBatch] = []
-    data = path.read_bytes()
-    try:
-        with pa.ipc.open_stream(io.BytesIO(data)) as reader:
-            while True:
-                try:
-                    found.append(reader.read_next_batch())
-                except StopIteration:
-                    break
-    except (pa.ArrowInvalid, OSError):
-        return found, False
-    # A reader takes the end of the file for the end of the stream; only the marker is one.
-    return found, data.endswith(b"\xff\xff\xff\xff\x00\x00\x00\x00")
+def _pieces(table: str, part: Path) -> Iterator[pa.Table]:
+    """The whole batches of a stream, many of them as one table each.
+
+    Raises CutShort after the last of them if the stream did not come to its own end, and OSError
+    for a file that can't be opened.
+    """
+    batches: list[pa.RecordBatch] = []
+    rows, whole = 0, False
+    with pa.OSFile(str(part)) as file:
+        try:
+            with pa.ipc.open_stream(file, options=_READING) as reader:
+                for batch in reader:
+                    batches.append(batch)
+                    rows += len(batch)
+                    if rows >= GROUP_ROWS:
+                        yield _joined(table, batches)
+                        batches, rows = [], 0
+            # A reader takes the end of the file for the end of the stream; only the marker is one.
+            file.seek(-len(TAIL), os.SEEK_END)
+            whole = file.read() == TAIL
+        except (pa.ArrowInvalid, OSError):
+            pass
+    if batches:
+        yield _joined(table, batches)
+    if not whole:
+        raise CutShort(part)
 
 
-def whole(path: Path) -> bool:
-    """Did the stream come to its own end?"""
-    return _batches(path)[1]
-
-
-def read_streams(table: str, parts: Sequence[Path]) -> pa.Table:
-    """All whole batches of the parts; columns that are younger than the run are null."""
-    schema = TABLES[table].with_metadata(_metadata())
-    batches = [_aligned(batch, schema) for part in parts for batch in _batches(part)[0]]
-    return pa.Table.from_batches(batches, schema=schema)
-
-
-def _aligned(batch: pa.RecordBatch, schema: pa.Schema) -> pa.RecordBatch:
-    known = set(batch.schema.names)
-    arrays = [
-        batch.column(field.name) if field.name in known else pa.nulls(len(batch), field.type)
-        for field in schema
+def _joined(table: str, batches: Sequence[pa.RecordBatch]) -> pa.Table:
+    """One table of one piece; columns that are younger than the run are null."""
+    found = pa.Table.from_batches(batches).combine_chunks()
+    columns = [
+        found.column(field.name)
+        if field.name in found.column_names
+        else pa.nulls(len(found), field.type)
+        for field in TABLES[table]
     ]
-    return pa.RecordBatch.from_arrays(arrays, schema=schema)
+    return pa.Table.from_arrays(columns, schema=TABLES[table])
+
+
+def compact(run: Path, table: str) -> None:
+    """The streams of a table into one Parquet file; they go when it is on the disk.
+
+    Where one was cut all stay as they are: what is missing must stay visible. Raises OSError.
+    """
+    parts = streams(run, table)
+    if not parts:
+        return
+    pieces = (piece for part in parts for piece in _pieces(table, part))
+    try:
+        write_parquet(run / f"{PLACES[table]}.parquet", table, pieces)
+    except CutShort:
+        return
+    for part in parts:
+        part.unlink()
 
 
 def read_csv(table: str, files: Sequence[Path]) -> pa.Table:
@@ -78,23 +108,26 @@ def read_csv(table: str, files: Sequence[Path]) -> pa.Table:
     return pa.concat_tables(found)
 
 
-def write_parquet(path: Path, table: pa.Table) -> None:
-    """On the disk when this returns. Raises OSError.
+def write_parquet(path: Path, table: str, pieces: Iterable[pa.Table]) -> None:
+    """On the disk when this returns; a whole file or none. Raises OSError.
 
     Times are written as differences, which halves an attempt (27 to 14 bytes).
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_suffix(".partial")
-    times = [name for name in table.schema.names if name.endswith("_ns")]
+    schema = TABLES[table].with_metadata({"schema": str(SCHEMA_VERSION)})
+    times = [name for name in schema.names if name.endswith("_ns")]
     try:
-        pq.write_table(
-            table.replace_schema_metadata(_metadata()),
+        with pq.ParquetWriter(
             partial,
+            schema,
             compression="zstd",
             # A list is right, as its documentation says; the stubs know a switch only.
-            use_dictionary=[n for n in table.schema.names if n not in times],  # type: ignore[arg-type]
+            use_dictionary=[n for n in schema.names if n not in times],  # type: ignore[arg-type]
             column_encoding=dict.fromkeys(times, "DELTA_BINARY_PACKED"),
-        )
+        ) as writer:
+            for group in _grouped(pieces):
+                writer.write_table(group.replace_schema_metadata(schema.metadata), GROUP_ROWS)
         with partial.open("rb") as file:
             os.fsync(file.fileno())
         os.replace(partial, path)
@@ -102,29 +135,54 @@ def write_parquet(path: Path, table: pa.Table) -> None:
         partial.unlink(missing_ok=True)
 
 
-def read_rows(run: Path, table: str) -> tuple[Rows, bool, bool]:
-    """(rows, missing, cut) of a table, in the order of its columns.
+def _grouped(pieces: Iterable[pa.Table]) -> Iterator[pa.Table]:
+    """Small pieces together, so that a table of many parts has no more groups than one of one."""
+    held: list[pa.Table] = []
+    for piece in pieces:
+        held.append(piece)
+        if sum(map(len, held)) >= GROUP_ROWS:
+            yield pa.concat_tables(held)
+            held = []
+    if held:
+        yield pa.concat_tables(held)
+
+
+def read_rows(run: Path, table: str) -> tuple[Rows[Any], bool, bool]:
+    """(rows, missing, cut) of a table, in the order in which they were written.
 
     Parquet when it is there, else streams. Raises OSError for a file that can't be read.
     """
+    found, missing, cut = _read(run, table)
+    return Rows(table, found), missing, cut
+
+
+def read_ordered(run: Path, table: str, by: Sequence[str] = ()) -> tuple[Rows[Any], bool, bool]:
+    """The same in order of these columns, or of all if none is named; null comes last."""
+    found, missing, cut = _read(run, table)
+    columns = found.columns
+    del found
+    rows = in_order(table, columns, by)
+    # A hundred megabytes of a million attempts, which Arrow would keep for what it reads next.
+    pa.default_memory_pool().release_unused()
+    return rows, missing, cut
+
+
+def _read(run: Path, table: str) -> tuple[pa.Table, bool, bool]:
     parquet = run / f"{PLACES[table]}.parquet"
     parts = streams(run, table)
+    schema = kept_schema(table)
     if parquet.exists():
         try:
-            found = pq.read_table(parquet, schema=TABLES[table])
+            found = pq.read_table(parquet, schema=schema, read_dictionary=word_columns(table))
         except pa.ArrowInvalid:
-            return [], False, True
-        return _rows(found), False, False
-    if not parts:
-        return [], True, False
-    cut = not all(whole(part) for part in parts)
-    return _rows(read_streams(table, parts)), False, cut
-
-
-def _rows(found: pa.Table) -> Rows:
-    columns = [column.to_pylist() for column in found.columns]
-    return list(zip(*columns, strict=True)) if columns else []
-
-
-def _metadata() -> dict[str, str]:
-    return {"schema": str(SCHEMA_VERSION)}
+            return schema.empty_table(), False, True
+        return found, False, False
+    pieces = [schema.empty_table()]
+    cut = False
+    for part in parts:
+        try:
+            for piece in _pieces(table, part):
+                pieces.append(piece.cast(schema))
+        except CutShort:
+            cut = True
+    return pa.concat_tables(pieces), not parts, cut

@@ -17,19 +17,22 @@ class Amplification:
 
 def amplification(view: RunView) -> Amplification:
     """Ratios to 4 digits; null without data."""
-    presses = [a for a in view.attempts if a.kind == "press" and a.outcome != "dropped"]
-    pressed = len({a.intent for a in presses})
-    reached = sum(
-        call.side == "server" and call.edge == "borrower->gateway" and call.attempt > 0
-        for call in view.calls
-    )
+    pressed = [
+        intent
+        for intent, outcome in view.attempts.where(kind="press").columns("intent", "outcome")
+        if outcome != "dropped"
+    ]
+    arrived = view.calls.where(side="server", edge="borrower->gateway")
+    reached = sum(attempt > 0 for attempt in arrived.column("attempt"))
     repaid = {owed.repay_key for owed in view.repay_intents}
-    calls = Counter(
-        role(call.server)
-        for call in view.calls
-        if call.side == "client" and call.draw_key not in repaid
+    made = view.calls.where(side="client")
+    servers = Counter(
+        server for server, key in made.columns("server", "draw_key") if key not in repaid
     )
+    calls: Counter[str] = Counter()
+    for server, times in servers.items():
+        calls[role(server)] += times
     return Amplification(
-        borrower=round(len(presses) / pressed, 4) if pressed else None,
+        borrower=round(len(pressed) / len(set(pressed)), 4) if pressed else None,
         by_hop={hop: round(calls[hop] / reached, 4) for hop in sorted(calls)} if reached else {},
     )

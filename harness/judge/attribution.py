@@ -23,14 +23,13 @@ def attribute(
     view: RunView, ends: Sequence[IntentEnd], exposures: Mapping[str, Exposure]
 ) -> tuple[IntentEnd, ...]:
     """The same ends, the broken ones with cause, hop and the faults that touched them."""
+    broken = [end.intent for end in ends if end.broken]
     attempts: dict[int, list[Attempt]] = defaultdict(list)
-    for attempt in view.attempts:
-        if attempt.kind in DRAWING:
-            attempts[attempt.intent].append(attempt)
+    for attempt in view.attempts.where(kind=DRAWING, intent=[one.intent for one in broken]):
+        attempts[attempt.intent].append(attempt)
     calls: dict[str, list[Call]] = defaultdict(list)
-    for call in view.calls:
-        if call.side == "client":
-            calls[call.draw_key].append(call)
+    for call in view.calls.where(side="client", draw_key=[one.draw_key for one in broken]):
+        calls[call.draw_key].append(call)
     bad = bad_seconds(view)
     found = []
     for end in ends:

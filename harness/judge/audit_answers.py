@@ -21,10 +21,8 @@ def acknowledged_once(view: RunView, _: Sequence[IntentEnd]) -> Offences:
     found = Offences()
     draws = {draw.draw_key: draw for draw in view.draws}
     times = Counter(draw.draw_key for draw in view.draws)
-    granted = {a.intent for a in view.attempts if a.outcome == "granted" and a.kind in DRAWING}
-    for intent in view.intents:
-        if intent.intent not in granted:
-            continue
+    told = view.attempts.where(kind=DRAWING, outcome="granted").column("intent")
+    for intent in view.intents.where(intent=set(told)):
         found.examined += 1
         draw = draws.get(intent.draw_key)
         if draw is None:
@@ -43,7 +41,7 @@ def acknowledged_once(view: RunView, _: Sequence[IntentEnd]) -> Offences:
 
 def nothing_unasked(view: RunView, _: Sequence[IntentEnd]) -> Offences:
     """2: nothing in the ledger or at a bank that nobody asked for."""
-    asked = {intent.draw_key for intent in view.intents} | view.unoffered_keys
+    asked = {*view.intents.column("draw_key"), *view.unoffered_keys}
     found = Offences(examined=len(view.draws) + len(view.payouts))
     for draw in view.draws:
         if draw.draw_key not in asked:
@@ -60,11 +58,11 @@ def one_payout(view: RunView, _: Sequence[IntentEnd]) -> Offences:
     payouts: dict[str, list[str]] = defaultdict(list)
     for payout in view.payouts:
         payouts[payout.draw_key].append(payout.payout_key)
+    again = [key for key, mine in payouts.items() if len(mine) > 1]
     found = Offences(examined=len(view.intents))
-    for intent in view.intents:
+    for intent in view.intents.where(draw_key=again):
         mine = payouts[intent.draw_key]
-        if len(mine) > 1:
-            found.add(intent.amount_fen, f"{intent.draw_key}: paid {len(mine)} times: {mine}")
+        found.add(intent.amount_fen, f"{intent.draw_key}: paid {len(mine)} times: {mine}")
     return found
 
 
@@ -76,9 +74,8 @@ def answers_true(view: RunView, _: Sequence[IntentEnd]) -> Offences:
     error_ns = clock_error_ns(view)
     paid_ns = {key: at_ns + error_ns for key, at_ns in _paid_out_ns(view).items()}
     told: dict[int, list[Attempt]] = defaultdict(list)
-    for attempt in view.attempts:
-        if attempt.kind in DRAWING:
-            told[attempt.intent].append(attempt)
+    for attempt in view.attempts.where(kind=DRAWING):
+        told[attempt.intent].append(attempt)
     for intent in view.intents:
         mine = sorted(told[intent.intent], key=lambda a: (a.done_ns or 0, a.n))
         if not mine:

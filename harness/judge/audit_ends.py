@@ -2,10 +2,11 @@
 
 from collections.abc import Sequence
 
-from harness.evidence.rows import DRAWING, State
+from harness.evidence.rows import State
 from harness.judge.audit_books import by_account
 from harness.judge.ends import IntentEnd
 from harness.judge.offences import Offences
+from harness.judge.told import first_granted_ns
 from harness.judge.view import RunView
 
 
@@ -63,17 +64,12 @@ def survives_failover(view: RunView, _: Sequence[IntentEnd]) -> Offences:
     if not changes:
         return found
     paid = {draw.draw_key for draw in view.draws if draw.state == "paid"}
-    granted: dict[int, int] = {}
-    for attempt in view.attempts:
-        if attempt.outcome == "granted" and attempt.kind in DRAWING and attempt.done_ns is not None:
-            granted[attempt.intent] = min(
-                attempt.done_ns, granted.get(attempt.intent, attempt.done_ns)
-            )
-    for intent in view.intents:
-        if granted.get(intent.intent, max(changes) + 1) <= max(changes):
-            found.examined += 1
-            if intent.draw_key not in paid:
-                found.add(intent.amount_fen, f"{intent.draw_key}: acknowledged, lost by failover")
+    granted = first_granted_ns(view.attempts)
+    before = {intent for intent, at_ns in granted.items() if at_ns <= max(changes)}
+    for intent in view.intents.where(intent=before):
+        found.examined += 1
+        if intent.draw_key not in paid:
+            found.add(intent.amount_fen, f"{intent.draw_key}: acknowledged, lost by failover")
     return found
 
 
@@ -82,9 +78,7 @@ def _check_fenced(view: RunView, found: Offences) -> None:
     promoted = sorted(
         (state.at_ns, state.state.split()[1]) for state in view.states if is_failover(state)
     )
-    for call in view.calls:
-        if call.edge != "ledger->database" or call.result != "ok":
-            continue
+    for call in view.calls.where(edge="ledger->database", result="ok"):
         found.examined += 1
         # A call that began while there was none waits for the next, so its server may have become
         # the primary at any time until the answer.

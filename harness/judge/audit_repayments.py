@@ -116,9 +116,8 @@ def _versions(view: RunView) -> dict[int, list[Version]]:
 def _told(view: RunView) -> list[tuple[RepayIntent, list[Attempt]]]:
     """Each planned repayment that was asked for, with what was answered."""
     told: dict[int, list[Attempt]] = defaultdict(list)
-    for attempt in view.attempts:
-        if attempt.kind == "repay":
-            told[attempt.intent].append(attempt)
+    for attempt in view.attempts.where(kind="repay"):
+        told[attempt.intent].append(attempt)
     return [(owed, told[owed.intent]) for owed in view.repay_intents if owed.intent in told]
 
 

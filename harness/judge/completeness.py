@@ -15,7 +15,7 @@ def incomplete(view: RunView) -> list[str]:
         return []
     found = manifest.problems()
     known = {
-        "attempts": Counter(row.worker for row in view.attempts),
+        "attempts": view.attempts.counts("worker"),
         "generator": Counter(row.worker for row in view.generator),
         "clocks": Counter(row.worker for row in view.clocks),
     }

@@ -5,7 +5,6 @@ its first and its last sighting; and the intents they belonged to.
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from harness.evidence.rows import Call
 from harness.faults.catalogue import told_by_service
 from harness.faults.site import SITE, crosses
 from harness.judge.view import FaultLine, RunView
@@ -21,7 +20,7 @@ class Exposure:
 
 def exposure(view: RunView) -> Mapping[str, Exposure]:
     """By the fault's name; a fault never seen has touched nothing."""
-    by_key = {intent.draw_key: intent.intent for intent in view.intents}
+    by_key = dict(view.intents.columns("draw_key", "intent"))
     return {fault.name: _of_fault(view, fault, by_key) for fault in view.faults}
 
 
@@ -47,31 +46,34 @@ def _of_fault(view: RunView, fault: FaultLine, by_key: Mapping[str, int]) -> Exp
         return Exposure(len(hit), frozenset(by_key[key] for key in hit if key in by_key))
     calls, intents = 0, set()
     # The caller's side alone: the other side of the same call must not count twice.
-    for call in view.calls:
-        if (
-            call.side == "client"
-            and _on(fault.edge_or_replica, call)
-            and (_overlaps(call.start_ns, call.done_ns, window))
+    made = view.calls.where(side="client")
+    for edge, client, server, start_ns, done_ns, key in made.columns(
+        "edge", "client", "server", "start_ns", "done_ns", "draw_key"
+    ):
+        if _on(fault.edge_or_replica, edge, client, server) and _overlaps(
+            start_ns, done_ns, window
         ):
             calls += 1
-            if call.draw_key in by_key:
-                intents.add(by_key[call.draw_key])
-    for attempt in view.attempts:
+            if key in by_key:
+                intents.add(by_key[key])
+    for intent, kind, replica, sent_ns, done_ns in view.attempts.columns(
+        "intent", "kind", "replica", "sent_ns", "done_ns"
+    ):
         if (
-            _reached(fault.edge_or_replica, attempt.replica)
-            and attempt.sent_ns is not None
-            and (_overlaps(attempt.sent_ns, attempt.done_ns, window))
+            sent_ns is not None
+            and _reached(fault.edge_or_replica, replica)
+            and _overlaps(sent_ns, done_ns, window)
         ):
             calls += 1
-            if attempt.kind != "repay":  # its draw had been granted by then
-                intents.add(attempt.intent)
+            if kind != "repay":  # its draw had been granted by then
+                intents.add(intent)
     return Exposure(calls, frozenset(intents))
 
 
-def _on(faulted: str, call: Call) -> bool:
+def _on(faulted: str, edge: str, client: str, server: str) -> bool:
     if faulted.startswith(SITE):
-        return crosses(faulted, f"{call.client}->{call.server}")
-    return faulted == call.edge or _of(call.server, faulted)
+        return crosses(faulted, f"{client}->{server}")
+    return faulted == edge or _of(server, faulted)
 
 
 def _reached(faulted: str, gateway: str) -> bool:

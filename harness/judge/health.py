@@ -145,12 +145,12 @@ def generator_health(view: RunView) -> GeneratorHealth:
 
 def _about_sending(view: RunView) -> list[str]:
     """Was everything sent that had to be, and understood?"""
-    presses = [a for a in view.attempts if a.kind == "press"]
-    pressed = {a.intent for a in presses}
-    dropped = sum(a.outcome == "dropped" for a in presses)
-    never = sum(intent.intent not in pressed for intent in view.intents)
+    presses = view.attempts.where(kind="press")
+    pressed = set(presses.column("intent"))
+    dropped = len(presses.where(outcome="dropped"))
+    never = sum(intent not in pressed for intent in view.intents.column("intent"))
     whole = view.manifest is None or view.manifest.complete
-    mistakes = sum((a.reason or "").startswith(MISTAKE) for a in view.attempts)
+    mistakes = sum((reason or "").startswith(MISTAKE) for reason in view.attempts.column("reason"))
     found = []
     if not pressed:
         found.append("nothing was sent")

@@ -1,32 +1,30 @@
 """How each intent ended: the table of ends, one row an intent."""
 
-from collections import defaultdict
-
 from harness.clock import NS_PER_S
-from harness.evidence.rows import DRAWING, Attempt, Intent
+from harness.evidence.rows import DRAWING, Intent
 from harness.judge.ends import End, IntentEnd
 from harness.judge.oracle import Oracle
+from harness.judge.told import first_granted_ns
 from harness.judge.view import RunView
 
 
 def judge_intents(view: RunView, oracle: Oracle) -> tuple[IntentEnd, ...]:
     """Every scheduled intent exactly once, in order."""
-    attempts: dict[int, list[Attempt]] = defaultdict(list)
-    for attempt in view.attempts:
-        if attempt.kind in DRAWING:
-            attempts[attempt.intent].append(attempt)
-    return tuple(_end(view, oracle, intent, attempts[intent.intent]) for intent in view.intents)
-
-
-def _end(view: RunView, oracle: Oracle, intent: Intent, attempts: list[Attempt]) -> IntentEnd:
-    deadline_ns = intent.due_ns + int(view.scenario.load.patience.deadline_s * NS_PER_S)
-    granted_ns = min(
-        (a.done_ns for a in attempts if a.outcome == "granted" and a.done_ns is not None),
-        default=None,
+    granted = first_granted_ns(view.attempts)
+    asked = set(view.attempts.where(kind=DRAWING, outcome="unknown").column("intent"))
+    return tuple(
+        _end(view, oracle, intent, granted.get(intent.intent), asked=intent.intent in asked)
+        for intent in view.intents
     )
+
+
+def _end(
+    view: RunView, oracle: Oracle, intent: Intent, granted_ns: int | None, *, asked: bool
+) -> IntentEnd:
+    """`asked`: what was sent may have worked, and nobody has said."""
+    deadline_ns = intent.due_ns + int(view.scenario.load.patience.deadline_s * NS_PER_S)
     paid_ns = oracle.paid_ns(intent.draw_key)
     draw = oracle.draw(intent.draw_key)
-    asked = any(a.outcome == "unknown" for a in attempts)
     no_ledger = bool({"draws", "tries"} & {*view.missing, *view.cut})
     unresolved = draw is not None and draw.state == "paying"
     unresolved = unresolved or (asked and no_ledger and granted_ns is None)

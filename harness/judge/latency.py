@@ -5,7 +5,8 @@ shown as `> deadline`; one with fewer than ten intents beyond it is null.
 """
 
 import math
-from collections.abc import Mapping, Sequence
+from bisect import bisect_left
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from harness.clock import NS_PER_MS
@@ -42,17 +43,22 @@ def latency(view: RunView, ends: Sequence[IntentEnd]) -> dict[str, LatencySummar
 
 def latencies_ms(ends: Sequence[IntentEnd]) -> list[float]:
     """One value a promised intent, infinite for those never known to be granted."""
+    promised = [end for end in ends if end.promised]
+    return since_due_ms([end.intent.due_ns for end in promised], [e.granted_ns for e in promised])
+
+
+def since_due_ms(due_ns: Iterable[int], granted_ns: Iterable[int | None]) -> list[float]:
+    """One value a pair, infinite where there is no grant."""
     return [
-        math.inf if end.granted_ns is None else (end.granted_ns - end.intent.due_ns) / NS_PER_MS
-        for end in ends
-        if end.promised
+        math.inf if known_ns is None else (known_ns - at_ns) / NS_PER_MS
+        for at_ns, known_ns in zip(due_ns, granted_ns, strict=True)
     ]
 
 
 def summary(values_ms: Sequence[float]) -> LatencySummary:
     """Quantiles of one set of latencies."""
     ordered = sorted(values_ms)
-    granted = [value for value in ordered if math.isfinite(value)]
+    granted = ordered[: bisect_left(ordered, math.inf)]
     return LatencySummary(
         quantiles={name: quantile(ordered, share) for name, share in QUANTILES.items()},
         intervals={name: rank_interval(ordered, share) for name, share in QUANTILES.items()},

@@ -94,7 +94,7 @@ class Oracle:
         overlapping = {
             other.draw_key
             for other in self._intents[intent.borrower]
-            if abs(other.due_ns - intent.due_ns) <= deadline_ns and other is not intent
+            if abs(other.due_ns - intent.due_ns) <= deadline_ns and other.intent != intent.intent
         }
         won = {
             version.draw_key

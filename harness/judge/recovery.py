@@ -37,7 +37,7 @@ class Recovery:
 def recovery(view: RunView, ends: Sequence[IntentEnd]) -> Recovery:
     """By the rule above. `rpo_draws`: acknowledged draws that the ledger does not have;
     `exposed_s`: how long one more failure, of a disk, could have taken some."""
-    done_ns = (one.done_ns for one in view.attempts if one.done_ns is not None)
+    done_ns = (at_ns for at_ns in view.attempts.column("done_ns") if at_ns is not None)
     last_ns = view.drain_end_ns or view.load_end_ns or max(done_ns, default=view.t0_ns)
     exposed = exposed_s(view.states, view.t0_ns, last_ns)
     return replace(_by_the_rule(view, ends), exposed_s=exposed)

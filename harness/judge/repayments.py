@@ -19,9 +19,9 @@ class Repaid:
 
 def repayments(view: RunView) -> Repaid:
     """By the generator's record alone; the audit holds it against the ledger."""
-    told = [attempt for attempt in view.attempts if attempt.kind == "repay"]
-    asked = {attempt.intent for attempt in told}
-    done = {attempt.intent for attempt in told if attempt.outcome == "repaid"}
+    told = view.attempts.where(kind="repay")
+    asked = set(told.column("intent"))
+    done = set(told.where(outcome="repaid").column("intent"))
     return Repaid(
         planned=len(view.repay_intents),
         asked=len(asked),

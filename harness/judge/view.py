@@ -1,8 +1,13 @@
-"""What judging reads: one run's evidence as frozen values. No files, no clock, no pyarrow."""
+"""What judging reads: one run's evidence as frozen values. No files, no clock.
+
+The tables that grow with the load are Rows, which keep their columns to themselves; the rest are
+small, or read so often that they are plain tuples of rows.
+"""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from harness.evidence.columnar import Rows
 from harness.evidence.manifest import Manifest
 from harness.evidence.rows import (
     Attempt,
@@ -68,9 +73,9 @@ class RunView:
     drain_end_ns: int | None
     missing: tuple[str, ...]
     cut: tuple[str, ...]
-    intents: tuple[Intent, ...]
-    attempts: tuple[Attempt, ...]
-    calls: tuple[Call, ...]
+    intents: Rows[Intent]
+    attempts: Rows[Attempt]
+    calls: Rows[Call]
     states: tuple[State, ...]
     generator: tuple[Second, ...]
     draws: tuple[Draw, ...]

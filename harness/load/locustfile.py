@@ -36,7 +36,6 @@ from locust.exception import RPCError  # noqa: E402
 
 from harness.clock import NS_PER_MS, NS_PER_S  # noqa: E402
 from harness.errors import DrawproofError, HarnessError  # noqa: E402
-from harness.evidence.rows import Intent  # noqa: E402
 from harness.evidence.tables import read_rows  # noqa: E402
 from harness.load import plain  # noqa: E402
 from harness.load.conversation import Labour, LocalWire, Wire, lead  # noqa: E402
@@ -120,8 +119,7 @@ def hurry() -> None:
 
 def run_master(plan: LoadPlan) -> int:
     """Until all shares are closed or lost; the manifest is written then."""
-    rows, _, _ = read_rows(Path(plan.run), "intents")
-    intents = [Intent(*row) for row in rows]  # type: ignore[arg-type]  # as stored
+    intents, _, _ = read_rows(Path(plan.run), "intents")
     environment = Environment(user_classes=[Borrowers])
     runner = environment.create_master_runner(plan.master_host, plan.master_port)
     try:
