@@ -3,13 +3,12 @@
 What is taken there is a lease: it ends by itself, should nobody come back to release it.
 """
 
-import http.client
-import json
 from collections.abc import Mapping
 from typing import Any
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote
 
 from harness.errors import TargetError
+from harness.faults.asking import ask
 from harness.faults.fault import Surroundings
 
 LEASE_MARGIN_S = 5.0  # less than a fault is given to be seen healed
@@ -28,12 +27,15 @@ def lease_s(for_s: float | None) -> float:
 
 def take(around: Surroundings, name: str, body: Mapping[str, object]) -> Mapping[str, Any]:
     """Take what `body` says, under a name; facts about it. Raises TargetError."""
-    return _ask(around, "PUT", _hold(name), body)
+    found = ask(around.console_api(), "PUT", _hold(name), body, ANSWER_S)
+    if "gone" in found:
+        raise TargetError(f"the console refused {name}: {found.get('why')}")
+    return found
 
 
 def release(around: Surroundings, name: str) -> None:
     """Release it; what is not held any more is no error. Raises TargetError."""
-    _ask(around, "DELETE", _hold(name), None)
+    ask(around.console_api(), "DELETE", _hold(name), None, ANSWER_S)
 
 
 def undo(around: Surroundings, name: str) -> Mapping[str, Any]:
@@ -45,31 +47,11 @@ def undo(around: Surroundings, name: str) -> Mapping[str, Any]:
 def look(around: Surroundings, path: str, within_s: float = LOOK_S) -> Mapping[str, Any] | None:
     """What the console says; None when it does not, or can't tell."""
     try:
-        return _ask(around, "GET", path, None, within_s)
+        found = ask(around.console_api(), "GET", path, None, within_s)
     except TargetError:
         return None
+    return None if "gone" in found else found
 
 
 def _hold(name: str) -> str:
     return f"/holds/{quote(name, safe='')}"
-
-
-def _ask(
-    around: Surroundings, method: str, path: str, body: object, within_s: float = ANSWER_S
-) -> Mapping[str, Any]:
-    base_url, token = around.console_api()
-    parts = urlsplit(base_url)
-    connection = http.client.HTTPConnection(parts.hostname or "", parts.port, timeout=within_s)
-    try:
-        data = None if body is None else json.dumps(body)
-        connection.request(method, path, data, {"X-Token": token})
-        response = connection.getresponse()
-        status, said = response.status, response.read(100_000)
-        found = json.loads(said)
-    except (OSError, http.client.HTTPException, ValueError) as exc:
-        raise TargetError(f"the console did not answer {method} {path}: {exc}") from exc
-    finally:
-        connection.close()
-    if status >= 300 and not (method == "DELETE" and status == 404):
-        raise TargetError(f"the console refused {method} {path}: {status} {found}")
-    return found if isinstance(found, dict) else {}
