@@ -21,7 +21,6 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
-from importlib.util import find_spec
 from pathlib import Path
 
 from benchmarks.results import RESULTS, keep, kept
@@ -274,12 +273,6 @@ def table(rows: list[Row]) -> str:
 def every_fault(only: str | None = None) -> list[tuple[str, str]]:
     """(family, kind) of the whole catalogue, in its order."""
     return [key for key in sorted(CATALOGUE) if only is None or key[0] == only]
-
-
-def missing(family: str, kind: str) -> str:
-    """The module that a kind needs and that is not installed, or nothing."""
-    needs = CATALOGUE[family, kind].needs
-    return needs if needs and find_spec(needs) is None else ""
 
 
 def main() -> int:
