@@ -31,8 +31,7 @@ from harness.evidence.rows import Borrower
 from harness.evidence.store import RunDir
 from harness.faults.catalogue import CATALOGUE, build_fault
 from harness.faults.fault import Fault
-from harness.faults.names import edges
-from harness.faults.sample import FOR_S, LENDER, sample_spec
+from harness.faults.sample import FOR_S, LENDER, sample_edges, sample_spec
 from harness.guardian.client import Guardian
 from harness.guardian.journal import Journal
 from harness.guardian.undo import undo_all
@@ -141,7 +140,7 @@ def bench(out: Path) -> Iterator[Bench]:
     with Guardian.start(run.path) as guardian:
         run.write_token(token)
         proxy = start_proxy(guardian, run.path, token, 1)
-        proxied = tuple(sorted({*edges(LENDER), *needed_edges()}))
+        proxied = sample_edges(LENDER)
         target = MockTarget(guardian, run, LENDER, people, balances_fen, token, proxy, proxied)
         target.start()
         give_up_s = time.monotonic() + UP_WITHIN_S
@@ -153,14 +152,6 @@ def bench(out: Path) -> Iterator[Bench]:
         made = Bench(run, target)
         made.steady_s()
         yield made
-
-
-def needed_edges() -> Iterator[str]:
-    """Edges that kinds of faults need without naming them."""
-    for family, kind in CATALOGUE:
-        needs = CATALOGUE[family, kind].edges
-        if needs is not None:
-            yield from needs(sample_spec(family, kind, LENDER), LENDER)
 
 
 def try_one(
