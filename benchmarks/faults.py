@@ -21,7 +21,6 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
-from importlib.util import find_spec
 from pathlib import Path
 
 from benchmarks.results import RESULTS, keep, kept
@@ -32,8 +31,7 @@ from harness.evidence.rows import Borrower
 from harness.evidence.store import RunDir
 from harness.faults.catalogue import CATALOGUE, build_fault
 from harness.faults.fault import Fault
-from harness.faults.names import edges
-from harness.faults.sample import FOR_S, LENDER, sample_spec
+from harness.faults.sample import FOR_S, LENDER, sample_edges, sample_spec
 from harness.guardian.client import Guardian
 from harness.guardian.journal import Journal
 from harness.guardian.undo import undo_all
@@ -142,7 +140,7 @@ def bench(out: Path) -> Iterator[Bench]:
     with Guardian.start(run.path) as guardian:
         run.write_token(token)
         proxy = start_proxy(guardian, run.path, token, 1)
-        proxied = tuple(sorted({*edges(LENDER), *needed_edges()}))
+        proxied = sample_edges(LENDER)
         target = MockTarget(guardian, run, LENDER, people, balances_fen, token, proxy, proxied)
         target.start()
         give_up_s = time.monotonic() + UP_WITHIN_S
@@ -154,14 +152,6 @@ def bench(out: Path) -> Iterator[Bench]:
         made = Bench(run, target)
         made.steady_s()
         yield made
-
-
-def needed_edges() -> Iterator[str]:
-    """Edges that kinds of faults need without naming them."""
-    for family, kind in CATALOGUE:
-        needs = CATALOGUE[family, kind].edges
-        if needs is not None:
-            yield from needs(sample_spec(family, kind, LENDER), LENDER)
 
 
 def try_one(
@@ -274,12 +264,6 @@ def table(rows: list[Row]) -> str:
 def every_fault(only: str | None = None) -> list[tuple[str, str]]:
     """(family, kind) of the whole catalogue, in its order."""
     return [key for key in sorted(CATALOGUE) if only is None or key[0] == only]
-
-
-def missing(family: str, kind: str) -> str:
-    """The module that a kind needs and that is not installed, or nothing."""
-    needs = CATALOGUE[family, kind].needs
-    return needs if needs and find_spec(needs) is None else ""
 
 
 def main() -> int:

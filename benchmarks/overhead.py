@@ -25,7 +25,7 @@ from benchmarks.results import RESULTS, keep, kept
 from harness.drill import Drill, prepare
 from harness.environment import commit
 from harness.evidence.store import RunDir
-from harness.faults.names import edges
+from harness.faults.sample import sample_edges
 from harness.plan import make_plan
 from harness.report.write import judge_and_write
 from harness.scenario.loader import load_scenario
@@ -51,7 +51,7 @@ def one_drill(arm: str, seed: int, out: Path, *, short: bool) -> dict[str, Any]:
     loaded = load_scenario(ROOT / "scenarios" / "smoke.yaml", changes, None)
     plan = make_plan(loaded.scenario)
     if arm == "with":
-        plan = dataclasses.replace(plan, edges=tuple(edges(loaded.scenario.lender)))
+        plan = dataclasses.replace(plan, edges=sample_edges(loaded.scenario.lender))
     run = prepare(plan, loaded.text, loaded.files, out)
     Drill(plan, run, StopFlag(), lambda _: None).run()
     run.compact()

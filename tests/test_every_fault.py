@@ -2,12 +2,21 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from importlib.util import find_spec
 from typing import Any
 
 import pytest
 
-from benchmarks.faults import Bench, bench, every_fault, missing, try_one
+from benchmarks.faults import Bench, bench, every_fault, try_one
+from harness.faults.catalogue import CATALOGUE
 from harness.faults.fault import Fault, Healer, Sighting, Surroundings
+
+
+def missing(family: str, kind: str) -> str:
+    """The module that a kind needs and that is not installed, or nothing."""
+    needs = CATALOGUE[family, kind].needs
+    return needs if needs and find_spec(needs) is None else ""
+
 
 EVERY = [
     pytest.param(*key, marks=pytest.mark.skipif(bool(missing(*key)), reason=f"no {missing(*key)}"))

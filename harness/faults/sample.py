@@ -52,3 +52,12 @@ def sample_value(parameter: Parameter, lender: LenderSpec, whose: str) -> Value:
     if not parameter.required:
         return ""
     raise HarnessError(f"{whose}: give the parameter {parameter.key} an example")
+
+
+def sample_edges(lender: LenderSpec) -> tuple[str, ...]:
+    """Every edge that the sample of any kind needs to lead through the proxy, in order of name."""
+    named = set(NAMES["edge"](lender))
+    for (family, kind), known in CATALOGUE.items():
+        if known.edges is not None:
+            named.update(known.edges(sample_spec(family, kind, lender), lender))
+    return tuple(sorted(named))
