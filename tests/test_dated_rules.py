@@ -22,7 +22,7 @@ from harness.target import plan_tables
 from mock_lender.risk import SCORE_MOST, refusal, score
 from mock_lender.rulebook import Entry, Rulebook, Wanted, Writer, number_of, read
 from mock_lender.telemetry import Telemetry
-from tests.run_views import T0_NS, clean
+from tests.run_views import T0_NS, changed, clean
 
 CLEAN = clean(200)
 # Draw 100 is due after 10 s: for education, of 20,000 fen.
@@ -176,14 +176,14 @@ def test_the_books_entries_become_dated_rows(tmp_path: Path) -> None:
     plan_tables.write_added(run, tmp_path, TIERS)
     run.compact()
     entries = read(tmp_path / plan_tables.RULEBOOK)
-    policies = [Policy(*row) for row in read_rows(tmp_path, "policies")[0]]  # type: ignore[arg-type]
+    policies = [Policy(*row) for row in read_rows(tmp_path, "policies")[0]]
     assert [(p.policy, p.replica, p.adopted_ns) for p in policies if p.above_fen == 7] == [
         (2, None, None), (2, "risk-2", 77)
     ]  # fmt: skip
-    published = [Published(*row) for row in read_rows(tmp_path, "published")[0]]  # type: ignore[arg-type]
+    published = [Published(*row) for row in read_rows(tmp_path, "published")[0]]
     assert [(p.kind, p.policy) for p in published] == [("policy", 1), ("notice", 2)]
     assert published[1].published_ns == entries[0].announced_ns
-    tiers = [Tier(*row) for row in read_rows(tmp_path, "tiers")[0]]  # type: ignore[arg-type]
+    tiers = [Tier(*row) for row in read_rows(tmp_path, "tiers")[0]]
     own = [(tier.from_ns, tier.available) for tier in tiers if tier.tier == "own"]
     assert own[0][1] is None
     assert own[1:] == [(entries[1].adopted_ns, False), (entries[1].ended_ns, True)]
@@ -214,7 +214,7 @@ def test_a_cut_site_has_touched_what_crosses_its_border() -> None:
     crossing = CLEAN.calls[5]._replace(server="risk-2", edge="gateway->risk", side="client")
     fault = replace(CLEAN.faults[0], edge_or_replica="site b", observed_ns=T0_NS,
                     last_observed_ns=T0_NS + 30 * NS_PER_S)  # fmt: skip
-    whole = replace(CLEAN, calls=(*CLEAN.calls, crossing), faults=(fault,))
+    whole = changed(CLEAN, calls=(*CLEAN.calls, crossing), faults=(fault,))
     (touched,) = exposure(whole).values()
     assert touched.calls == 1
     banks = replace(whole, faults=(replace(fault, edge_or_replica="site a->banks"),))

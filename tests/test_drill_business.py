@@ -25,7 +25,7 @@ def test_untold_it_breaks_the_promise_by_risk_alone(tmp_path: Path) -> None:
     assert guarantee["wrongly_approved"] == guarantee["withheld"] == 0
     assert {row["verdict"] for row in ran.verdict["audit"]} == {"held"}
     assert ran.run is not None
-    policies = [Policy(*row) for row in read_rows(ran.run, "policies")[0]]  # type: ignore[arg-type]
+    policies = [Policy(*row) for row in read_rows(ran.run, "policies")[0]]
     assert {row.replica for row in policies if row.policy == 2} == {None, "risk-1", "risk-2"}
 
 
