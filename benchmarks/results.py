@@ -34,4 +34,6 @@ def keep(place: Path, key: str, runs: list[dict[str, Any]], summary: dict[str, A
     """All runs, their summary and the machine, in one file."""
     place.parent.mkdir(parents=True, exist_ok=True)
     found = {"machine": machine(), "summary": summary, key: runs}
-    place.write_text(json.dumps(found, indent=1, ensure_ascii=False) + "\n")
+    partial = place.with_suffix(".partial")  # a kill must not leave half a file to resume from
+    partial.write_text(json.dumps(found, indent=1, ensure_ascii=False) + "\n")
+    partial.replace(place)

@@ -14,6 +14,7 @@ from harness.scenario.model import AbortRule, Scenario
 from harness.stopping import StopFlag
 from harness.target.protocol import Target
 
+TIMED_OUT_S = 2.0
 TICK_S = 0.2
 RESTING_LOOKS = 5
 OPERATORS: dict[str, Callable[[float, float], bool]] = {
@@ -128,7 +129,9 @@ class Watch:
 
     def _judge(self, now_s: float, progress: Progress) -> None:
         """Abort rules, and blindness: draws fall due and no attempt has any outcome."""
-        blind_s = self._scenario.safety.blind_after_s
+        # No attempt that hangs has an outcome before its timeout: that is not blindness yet.
+        timeout_s = self._scenario.load.patience.attempt_timeout_s
+        blind_s = max(self._scenario.safety.blind_after_s, timeout_s + TIMED_OUT_S)
         if progress.attempted > self._last_outcome[1] or progress.due == 0:
             self._last_outcome = (now_s, progress.attempted)
         elif now_s - self._last_outcome[0] > blind_s and now_s < self._scenario.phases.load_s:

@@ -130,6 +130,7 @@ def test_no_verdict_is_an_error_and_no_number(tmp_path: Path) -> None:
 
 @pytest.mark.drill
 @pytest.mark.timeout(120)
+@pytest.mark.slow
 def test_a_drill_that_takes_too_long_is_ended_in_order(tmp_path: Path) -> None:
     changes = dict(one.split("=", 1) for one in SHORT)
     with pytest.raises(HarnessError, match="took longer than 8 s"):

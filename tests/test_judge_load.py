@@ -171,7 +171,7 @@ def test_a_worker_that_has_no_rows_at_all_is_missed() -> None:
     (share,) = view.manifest.shares
     second = replace(share, share=1, worker="worker-2", rows={})
     two = replace(view, manifest=Manifest(True, (share, second)))
-    assert "a worker has no row for 26 of them" in " ".join(judge(two).doubts)
+    assert "a worker has no row for 38 of them" in " ".join(judge(two).doubts)
 
 
 @pytest.mark.parametrize(

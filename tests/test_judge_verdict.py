@@ -149,7 +149,7 @@ def test_an_unwell_generator_is_inconclusive_and_one_hiccup_is_not() -> None:
     )
     verdict = judge(replace(view, generator=late))
     assert verdict.exit_code == 3
-    assert "not well in 12 of 26" in verdict.reason
+    assert "not well in 12 of 38" in verdict.reason
     once = tuple(
         s._replace(lag_ns_max=300 * NS_PER_MS) if s.second == 4 else s for s in view.generator
     )

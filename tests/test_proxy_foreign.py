@@ -116,6 +116,7 @@ def test_what_toxiproxy_has_not_is_a_problem_of_the_scenario(tmp_path: Path) -> 
 
 
 @pytest.mark.drill
+@pytest.mark.slow
 def test_a_drill_by_a_toxiproxy_that_is_there(foreign: ProxyProcess, tmp_path: Path) -> None:
     path = written(tmp_path, f'proxy: {{toxiproxy: "{url_of(foreign)}"}}')
     ran = drill(tmp_path / "runs", str(path), *short())

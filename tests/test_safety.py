@@ -304,6 +304,7 @@ def test_an_undo_that_fails_ends_the_drill_with_a_shout(tmp_path: Path) -> None:
 
 @pytest.mark.drill
 @pytest.mark.timeout(180)
+@pytest.mark.slow
 def test_a_blind_drill_is_aborted(tmp_path: Path) -> None:
     """The load goes on falling due and nobody can say what becomes of it."""
     running = Running(tmp_path / "out", str(SMOKE), *short("safety.blind_after=2s"))

@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from typing import NamedTuple
 
 # A request that was refused as malformed says so in its `reason`: ours is the mistake then.
+# The hop of what broke on the generator's own machine; no lender's word, so with status 0 alone.
+MACHINE = "machine"
 MISTAKE = "harness-mistake:"
 
 # Attempts that are about the draw itself; looks and repayments go with it.

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from harness.clock import NS_PER_S
-from harness.evidence.rows import DRAWING, Attempt, Call
+from harness.evidence.rows import DRAWING, MACHINE, Attempt, Call
 from harness.judge.ends import IntentEnd
 from harness.judge.exposure import Exposure
 from harness.judge.health import bad_seconds
@@ -38,9 +38,11 @@ def attribute(
             continue
         number = end.intent.intent
         second = (end.intent.due_ns - view.t0_ns) // NS_PER_S
-        ours = not attempts[number] or any(a.outcome == "dropped" for a in attempts[number])
+        ours = not attempts[number] or any(
+            a.outcome == "dropped" or (a.hop == MACHINE and not a.status) for a in attempts[number]
+        )
         if second in bad or ours:
-            cause, hop = "system", "machine"
+            cause, hop = "system", MACHINE
         else:
             mine = sorted(attempts[number], key=lambda a: a.sent_ns or a.scheduled_ns)
             cause, hop = _why(mine, calls[end.intent.draw_key])

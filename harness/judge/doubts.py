@@ -1,9 +1,14 @@
 """What makes a run inconclusive whatever it measured: no data is not zero."""
 
+from harness.clock import NS_PER_S
 from harness.judge.completeness import incomplete
 from harness.judge.exposure import window_ns
 from harness.judge.parts import Parts
-from harness.judge.view import RunView
+from harness.judge.view import FaultLine, RunView
+
+# By so much a fault may come or go at another moment than planned. Beyond it, what is measured by
+# phase is not what was planned: the controller was stopped, or had no CPU.
+SLIP_NS = NS_PER_S
 
 
 def doubts(view: RunView, parts: Parts) -> list[str]:
@@ -47,4 +52,21 @@ def _about_faults(view: RunView, parts: Parts) -> list[str]:
             found.append(f"{fault.name}: touched no call")
         elif fault.healer == "nemesis" and fault.heal_observed_ns is None:
             found.append(f"{fault.name}: {fault.failure or 'not seen healed'}")
+        found += _slipped(view, fault)
+    return found
+
+
+def _slipped(view: RunView, fault: FaultLine) -> list[str]:
+    """Was it begun when it was planned, and its heal after as long as planned?"""
+    began_ns = fault.inject_began_ns or fault.injected_ns
+    if began_ns is None:
+        return []
+    late_ns = began_ns - fault.planned_ns
+    found = [f"{fault.name}: injected {late_ns / NS_PER_S:.1f} s late"] if late_ns > SLIP_NS else []
+    for_s = next((spec.for_s for spec in view.scenario.faults if spec.name == fault.name), None)
+    ended_ns = fault.heal_began_ns or fault.healed_ns
+    if fault.healer == "nemesis" and for_s and ended_ns is not None:
+        more_ns = ended_ns - began_ns - round(for_s * NS_PER_S)
+        if abs(more_ns) > SLIP_NS:
+            found.append(f"{fault.name}: lasted {more_ns / NS_PER_S:+.1f} s more than planned")
     return found

@@ -6,13 +6,14 @@ is shown with hop `machine`. Too many bad seconds, a dropped draw or a clock tha
 enough make the run inconclusive.
 """
 
+import math
 from collections import defaultdict
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from harness.clock import NS_PER_MS, NS_PER_S
-from harness.evidence.rows import MISTAKE, Second
+from harness.evidence.rows import MACHINE, MISTAKE, Second
 from harness.judge.clocks import WorkerClock, worker_clocks
 from harness.judge.view import RunView
 from harness.scenario.generator_limits import (
@@ -89,14 +90,27 @@ def bad_seconds(view: RunView) -> frozenset[int]:
     rows: dict[int, list[Second]] = defaultdict(list)
     for row in view.generator:
         rows[row.second].append(row)
-    workers = workers_of(view)
+    workers, late = workers_of(view), _due_and_late(view)
     return frozenset(
         second
-        for second in range(int(view.scenario.phases.load_s))
+        for second in range(math.ceil(view.scenario.phases.load_s))
         if len({row.worker for row in rows[second]}) < workers
         or workers == 0
+        or second in late
         or any(row.dropped or _beyond(view, row) for row in rows[second])
     )
+
+
+def _due_and_late(view: RunView) -> set[int]:
+    """Seconds in which something was due that was sent too late, by the attempts themselves: a row
+    of `generator` counts what has ended in its second, which may be another one."""
+    late = next(limit for limit in SECOND_LIMITS if limit.key == "late")
+    most_ns = bound(late, dict(view.scenario.load.generator)) * NS_PER_S
+    return {
+        (scheduled_ns - view.t0_ns) // NS_PER_S
+        for kind, scheduled_ns, sent_ns in view.attempts.columns("kind", "scheduled_ns", "sent_ns")
+        if sent_ns is not None and sent_ns - scheduled_ns > most_ns and kind != "look"
+    }
 
 
 def _beyond(view: RunView, row: Second) -> list[Limit]:
@@ -112,9 +126,14 @@ def _beyond(view: RunView, row: Second) -> list[Limit]:
 
 
 def judged_seconds(view: RunView) -> range:
-    """Seconds of baseline and fault."""
+    """Seconds of baseline and fault; of the watch too where something is expected of it."""
     phases = view.scenario.phases
-    return range(int(phases.start_s("baseline")), int(phases.start_s("watch")))
+    watched = any(
+        one.phase == "watch" or one.measure in ("recover_s", "rto_s")
+        for one in view.scenario.expect
+    )
+    end_s = phases.load_s if watched else phases.start_s("watch")
+    return range(int(phases.start_s("baseline")), math.ceil(end_s))
 
 
 def generator_health(view: RunView) -> GeneratorHealth:
@@ -156,6 +175,11 @@ def _about_sending(view: RunView) -> list[str]:
         found.append("nothing was sent")
     elif never and whole:
         found.append(f"{never} scheduled draws were never sent")
+    ours = sum(
+        not status for status in view.attempts.where(outcome="failed", hop=MACHINE).column("status")
+    )
+    if ours:
+        found.append(f"{ours} requests were not made: the generator had no descriptor or port left")
     if dropped:
         found.append(f"{dropped} draws were dropped: as many were in flight as a worker may have")
     if mistakes:
@@ -179,10 +203,12 @@ def _about_seconds(view: RunView, rows: list[Second]) -> list[str]:
         if limit in broken
     ]
     absent = sum(len({r.worker for r in rows if r.second == s}) < workers_of(view) for s in judged)
+    late = len(_due_and_late(view) & set(judged))
+    words += [f"draws that were due in {late} of them were sent late"] if late else []
     words += [f"a worker has no row for {absent} of them"] if absent else []
     return [
-        f"the generator or its machine was not well in {len(bad)} of {len(judged)} seconds of"
-        f" baseline and fault (at worst: {'; '.join(words)})"
+        f"the generator or its machine was not well in {len(bad)} of {len(judged)} seconds"
+        f" that are judged (at worst: {'; '.join(words)})"
     ]
 
 

@@ -10,12 +10,15 @@
 8. The verdict: anything missing, cut or vacuous makes it inconclusive; wrong money breaches.
 """
 
+from dataclasses import replace
+
+from harness.clock import NS_PER_S
 from harness.judge.amplification import amplification
 from harness.judge.attribution import attribute
 from harness.judge.audit import audit
 from harness.judge.exposure import exposure
 from harness.judge.guarantee import guarantee
-from harness.judge.health import generator_health
+from harness.judge.health import bad_seconds, generator_health, judged_seconds
 from harness.judge.intents import judge_intents
 from harness.judge.latency import latency
 from harness.judge.oracle import Oracle
@@ -35,7 +38,7 @@ def measure(view: RunView) -> Parts:
     """Steps 1 to 6."""
     exposures = exposure(view)
     ends = attribute(view, judge_intents(view, Oracle(view)), exposures)
-    return Parts(
+    whole = Parts(
         ends=ends,
         guarantee=guarantee(view, ends),
         latency=latency(view, ends),
@@ -46,3 +49,15 @@ def measure(view: RunView) -> Parts:
         health=generator_health(view),
         repaid=repayments(view),
     )
+    bad = bad_seconds(view) & set(judged_seconds(view))
+    if not bad:
+        return whole
+    well = tuple(e for e in ends if (e.intent.due_ns - view.t0_ns) // NS_PER_S not in bad)
+    without = replace(
+        whole,
+        ends=well,
+        guarantee=guarantee(view, well),
+        latency=latency(view, well),
+        recovery=recovery(view, well),
+    )
+    return replace(whole, without_bad=without)

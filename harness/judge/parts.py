@@ -26,3 +26,5 @@ class Parts:
     audit: tuple[Finding, ...]
     health: GeneratorHealth
     repaid: Repaid
+    # Of the intents that fell due in seconds in which the generator was well; None: it always was.
+    without_bad: "Parts | None" = None

@@ -57,12 +57,20 @@ def conclude(view: RunView, parts: Parts) -> Verdict:
 
 
 def _meet(view: RunView, expectation: Expectation, parts: Parts) -> Met:
-    """What was computed from rows that are not all there holds nothing and breaches nothing."""
+    """What was computed from rows that are not all there holds nothing and breaches nothing; nor
+    does what follows from seconds alone in which the generator was not well."""
     gone = sorted({*view.missing, *view.cut})
     if gone:
         why = f"evidence is missing or cut: {', '.join(gone)}"
         return Met(expectation, None, "inconclusive", why)
-    return meet(expectation, parts)
+    met = meet(expectation, parts)
+    if parts.without_bad is None or met.verdict == "inconclusive":
+        return met
+    other = meet(expectation, parts.without_bad)
+    if other.verdict == met.verdict or (met.verdict, other.verdict) == ("held", "inconclusive"):
+        return met
+    why = f"{met.verdict} only with the draws due in seconds in which the generator was not well"
+    return Met(expectation, met.actual, "inconclusive", why)
 
 
 def _only_unfinished(view: RunView, rules: list[int]) -> bool:

@@ -163,11 +163,10 @@ class Master:
 
     def _hello(self, message: Message) -> None:
         data = message.data
-        share = self._deal.give(message.node, data["wants"])
-        if data["schema"] != SCHEMA_VERSION or share is None:
-            why = (
-                "every share has been started" if share is None else "another version of drawproof"
-            )
+        current = data["schema"] == SCHEMA_VERSION
+        share = self._deal.give(message.node, data["wants"]) if current else None
+        if share is None:
+            why = "every share has been started" if current else "another version of drawproof"
             self._answers.append(Message("refuse", message.node, {"why": why}))
             return
         part = self._parts[share]

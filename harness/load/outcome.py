@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from harness.evidence.rows import MISTAKE
+from harness.evidence.rows import MACHINE, MISTAKE
 
 Outcome = Literal["granted", "repaid", "refused", "failed", "unknown", "dropped"]
 MISTAKES = (400, 405, 411, 413, 414, 415, 422, 431)
@@ -57,7 +57,7 @@ def of_trouble(*, connected: bool, what: str) -> Answer:
 
 
 # The attempt that was not made: no answer will come.
-DROPPED = Answer("dropped", None, "machine", "in-flight-bound", over=True)
+DROPPED = Answer("dropped", None, MACHINE, "in-flight-bound", over=True)
 
 
 def _text(value: object) -> str | None:

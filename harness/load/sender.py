@@ -5,6 +5,7 @@ status 0, nor its client: both may send again, and what decides about money is w
 had been made. An attempt is one request, sent once.
 """
 
+import errno
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -19,9 +20,12 @@ from geventhttpclient.response import (
     HTTPSocketPoolResponse,
 )
 
+from harness.evidence.rows import MACHINE
 from harness.load.outcome import Answer, of_answer, of_trouble
 
 CONNECT_S = 1.0
+# What a connect fails of when the generator's own machine has none left: no fault of the lender.
+OURS = (errno.EMFILE, errno.ENFILE, errno.EADDRNOTAVAIL, errno.ENOBUFS, errno.ENOMEM)
 AT_ONCE = 4096
 
 
@@ -94,17 +98,23 @@ class Sender:
             response = self._ask(method, request)
             first_ns = self._clock()
             status = response.get_code()
-            answer = of_answer(status, json.loads(response.read()))
+            told = json.loads(response.read())
+            if not isinstance(told, dict):
+                raise ValueError("an answer is a JSON object")
+            answer = of_answer(status, told)
         except gevent.Timeout as fired:
             if fired is not timer:
                 raise
             answer = self._trouble("timeout")
         except HTTPConnectionClosed:
             answer = of_trouble(connected=True, what="reset")
-        except (HTTPParseError, ValueError):
+        except (HTTPParseError, ValueError, RecursionError):
             answer = of_trouble(connected=True, what="half-a-body")
         except OSError as exc:
-            answer = self._trouble(type(exc).__name__)
+            if greenlet.connecting and exc.errno in OURS:
+                answer = Answer("failed", "system", MACHINE, errno.errorcode[exc.errno])
+            else:
+                answer = self._trouble(type(exc).__name__)
         finally:
             timer.close()
         done_ns = self._clock()

@@ -24,6 +24,7 @@ from harness.load.tally import Tally
 from harness.seeds import Dice
 
 WARM = 256
+SPARE = 8
 GC_OBJECTS = 100_000
 BEAT_NS = 5_000_000
 FLUSH_S = 0.5
@@ -50,8 +51,9 @@ class Worker:
         self._health = Health(share.worker, clock)
         self._tally = Tally(share.intents)
         self._work: SimpleQueue = SimpleQueue()
-        self._idle = 0
         self._made = 0
+        self._walking = 0
+        self._resting = 0  # of those walking: wait for their repayment, with nothing in flight
         self._t0_ns = 0
         self._senders: list[tuple[str, Sender]] = []
         self._given_up = False
@@ -89,7 +91,11 @@ class Worker:
         counting = gevent.spawn(self._count_seconds)
         counting.link_exception(self._died)
         self._offer()
-        while self._busy and self.failure is None:
+        # To the end, even if its last draws are long over: each second says how this machine was.
+        end_ns = t0_ns + int(self._plan.load_s * NS_PER_S)
+        while self.failure is None and (
+            self._busy or (self._clock() < end_ns and not self.stopped)
+        ):
             gevent.sleep(0.02)
         heart.stop()
         counting.kill()
@@ -119,10 +125,14 @@ class Worker:
             if self.stopped or self.failure is not None:
                 return
             self._tally.offered += 1
-            if self._idle == 0 and self._made >= self._plan.in_flight:
+            # Those handed out and not yet begun count too: a greenlet takes one when it next runs,
+            # and hundreds may be due at one moment.
+            free = self._made - self._walking - self._work.qsize()
+            may_grow = self._made - self._resting < self._plan.in_flight
+            if free <= 0 and not may_grow:
                 self._drop(intent)
                 continue
-            if self._idle < 8 and self._made < self._plan.in_flight:
+            if free < SPARE and may_grow:
                 self._grow()
             self._work.put(intent)
 
@@ -147,13 +157,13 @@ class Worker:
 
     def _walk_all(self) -> None:
         while True:
-            self._idle += 1
             intent = self._work.get()
-            self._idle -= 1
+            self._walking += 1
             end = "failed"
             try:
                 end = self._walk(intent)
             finally:
+                self._walking -= 1
                 if intent.intent in self._owing:
                     self._owing.discard(intent.intent)  # the draw has ended before
                 else:
@@ -179,7 +189,9 @@ class Worker:
             if act.kind == "repay" and act.n == 1:
                 self._owing.add(intent.intent)
                 self._tally.end(intent.intent, "granted")
+                self._resting += 1
                 self._sleep_until(act.at_ns)
+                self._resting -= 1
                 if self.stopped:
                     return "granted"
             self._alarm.wait_until(act.at_ns)

@@ -1,0 +1,93 @@
+"""What the machine did is not held against the lender; a fault that slipped is not the planned one."""
+
+import math
+from dataclasses import replace
+
+import pytest
+
+from harness.clock import NS_PER_MS, NS_PER_S
+from harness.evidence.rows import MACHINE
+from harness.judge.health import bad_seconds, judged_seconds
+from harness.judge.judge import judge
+from harness.judge.view import RunView
+from tests.run_views import T0_NS, broken, changed, clean
+
+
+def due_in(view: RunView, low: int, high: int) -> list[int]:
+    """Intents that fell due in seconds low .. high - 1."""
+    low_ns, high_ns = T0_NS + low * NS_PER_S, T0_NS + high * NS_PER_S
+    return [one.intent for one in view.intents if low_ns <= one.due_ns < high_ns]
+
+
+def lagging(view: RunView, seconds: range) -> RunView:
+    """The heartbeat overslept in these seconds."""
+    rows = tuple(
+        row._replace(lag_ns_max=300 * NS_PER_MS) if row.second in seconds else row
+        for row in view.generator
+    )
+    return replace(view, generator=rows)
+
+
+def test_a_second_is_bad_by_what_was_due_in_it_and_sent_late() -> None:
+    view = clean()
+    numbers = set(due_in(view, 10, 12))
+    assert numbers
+    attempts = tuple(
+        a._replace(sent_ns=(a.sent_ns or 0) + 2 * NS_PER_S, done_ns=(a.done_ns or 0) + 2 * NS_PER_S)
+        if a.intent in numbers
+        else a
+        for a in view.attempts
+    )
+    late = changed(view, attempts=attempts)
+    assert bad_seconds(late) == {10, 11}
+    assert "draws that were due in 2 of them were sent late" in judge(late).reason
+
+
+def test_a_breach_by_bad_seconds_alone_accuses_nobody() -> None:
+    """One bad second is a hiccup, but what broke in it may not breach by itself."""
+    view = clean()
+    numbers = due_in(view, 6, 7)
+    hurt = broken(view, range(min(numbers), max(numbers) + 1))
+    assert judge(hurt).exit_code == 1, "the lender's, when the generator was well"
+    verdict = judge(lagging(hurt, range(6, 7)))
+    assert verdict.exit_code == 3
+    assert "only with the draws due in seconds in which the generator was not well" in (
+        verdict.reason
+    )
+    both = broken(hurt, range(max(numbers) + 1, max(numbers) + 30))
+    assert judge(lagging(both, range(6, 7))).exit_code == 1, "broken in well seconds too"
+
+
+def test_the_watch_is_judged_where_something_is_expected_of_it() -> None:
+    view = clean()
+    phases = view.scenario.phases
+    watch = range(int(phases.start_s("watch")), int(phases.load_s))
+    assert judge(lagging(view, watch)).exit_code == 3
+    rest = tuple(e for e in view.scenario.expect if e.measure not in ("recover_s", "rto_s"))
+    indifferent = replace(view, scenario=replace(view.scenario, expect=rest))
+    assert judged_seconds(indifferent).stop == math.ceil(phases.start_s("watch"))
+    assert judge(lagging(indifferent, watch)).exit_code == 0
+
+
+def test_no_descriptor_left_is_the_machines() -> None:
+    view = broken(clean(), range(40, 41))
+    attempts = tuple(
+        a._replace(outcome="failed", status=0, hop=MACHINE, reason="EMFILE")
+        if a.intent == 40
+        else a
+        for a in view.attempts
+    )
+    verdict = judge(changed(view, attempts=attempts))
+    assert verdict.exit_code == 3
+    assert "had no descriptor or port left" in verdict.reason
+    assert verdict.parts.guarantee.broken_by[0].hop == MACHINE
+
+
+@pytest.mark.parametrize("late_s", [0.9, 1.5])
+def test_a_fault_that_came_late_is_not_the_planned_one(late_s: float) -> None:
+    view = clean()
+    (fault,) = view.faults
+    assert fault.injected_ns is not None
+    slipped = replace(fault, planned_ns=fault.injected_ns - round(late_s * NS_PER_S))
+    doubts = " ".join(judge(replace(view, faults=(slipped,))).doubts)
+    assert ("injected 1.5 s late" in doubts) == (late_s > 1)
