@@ -1,4 +1,4 @@
-"""What the machine did is not held against the lender; a fault that slipped is not the planned one."""
+"""What the machine did is not held against the lender, nor is a fault that slipped."""
 
 import math
 from dataclasses import replace
