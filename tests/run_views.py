@@ -222,13 +222,10 @@ class _Builder:
 
 def changed(view: RunView, **changes: Any) -> RunView:
     """The same run with other values; rows of what it keeps as columns are given as plain ones."""
-    return replace(
-        view,
-        **{
-            name: Rows.of(name, value) if name in GROWING else value
-            for name, value in changes.items()
-        },
-    )
+    for name in GROWING:
+        if name in changes:
+            changes[name] = Rows.of(name, changes[name])
+    return replace(view, **changes)
 
 
 def broken(view: RunView, numbers: range, status: int = 504) -> RunView:

@@ -44,7 +44,7 @@ def plain(run: Path, table: str) -> tuple[list[object], bool, bool]:
 def test_columns_and_rows_agree() -> None:
     assert set(ROWS) == set(TABLES) == set(LOAD_TABLES) | set(LENDER_TABLES) == set(PLACES)
     for name, schema in TABLES.items():
-        fields: tuple[str, ...] = ROWS[name]._fields  # type: ignore[attr-defined]  # NamedTuple
+        fields: tuple[str, ...] = ROWS[name]._fields
         assert tuple(field.rstrip("_") for field in fields) == tuple(schema.names)
 
 

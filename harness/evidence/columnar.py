@@ -134,11 +134,12 @@ class Rows(Sequence[Row_co]):
         digests = [hashlib.sha256() for _ in range(parts)]
         for start in range(0, len(table), AT_ONCE):
             piece = table.slice(start, AT_ONCE)
-            intents = piece.column("intent").to_pylist()
+            intents: list[Any] = piece.column("intent").to_pylist()
             theirs = pa.array(map(part_of, intents, repeat(parts)), pa.int64())
             lines = _json_lines(piece)
             for part, digest in enumerate(digests):
-                digest.update(lines.filter(pc.equal(theirs, part)).buffers()[2])
+                mine = lines.filter(pc.equal(theirs, pa.scalar(part, pa.int64())))
+                digest.update(mine.buffers()[2])
         return [digest.hexdigest() for digest in digests]
 
     def _column(self, name: str) -> Any:
@@ -181,7 +182,7 @@ def _values(chunk: Any) -> Iterator[list[Any]]:
             yield chunk.slice(start, AT_ONCE).to_pylist()
         return
     words = [*chunk.dictionary.to_pylist(), None]
-    numbers = chunk.indices.fill_null(len(words) - 1)
+    numbers: Any = chunk.indices.fill_null(len(words) - 1)
     for start in range(0, len(chunk), AT_ONCE):
         yield [words[number] for number in numbers.slice(start, AT_ONCE).to_pylist()]
 

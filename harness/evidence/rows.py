@@ -4,7 +4,7 @@ Apart from columns.py so that whoever plans or judges needs no pyarrow.
 """
 
 from collections.abc import Mapping
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 # A request that was refused as malformed says so in its `reason`: ours is the mistake then.
 # The hop of what broke on the generator's own machine; no lender's word, so with status 0 alone.
@@ -267,7 +267,7 @@ class Borrower(NamedTuple):
     income_band: int | None = None
 
 
-ROWS: Mapping[str, type] = {
+ROWS: Mapping[str, type[Any]] = {
     "intents": Intent, "repay_intents": RepayIntent,
     "attempts": Attempt, "calls": Call, "states": State, "generator": Second,
     "clocks": ClockRow,

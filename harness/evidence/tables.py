@@ -39,7 +39,7 @@ def _pieces(table: str, part: Path) -> Iterator[pa.Table]:
     """
     batches: list[pa.RecordBatch] = []
     rows, whole = 0, False
-    with pa.OSFile(str(part)) as file:
+    with pa.OSFile(str(part), "r") as file:
         try:
             with pa.ipc.open_stream(file, options=_READING) as reader:
                 for batch in reader:
