@@ -4,10 +4,11 @@
 
     rate       requests a second at 32 connections, CPU a request, the median added to an answer;
                HAProxy in TCP mode with one thread beside it in the same run (proxy_rate.py)
-    latency    the median of a latency toxic, and whether its jitter is uniform
+    latency    how far the median of a latency toxic is off, and whether its jitter is uniform
     bandwidth  what passes a second at four rates
     toxicity   the share of a thousand connections that is hit
     memory     2,000 connections whose clients do not read, their servers writing
+               (proxy_memory.py; needs a network namespace)
 
 HAProxy and wrk: `apt-get install haproxy wrk`. Processes are pinned to cores by `taskset`; where is
 said in proxy_rate.py. Results: docs/results/proxy.json, with commit and machine; `--resume` goes
@@ -21,8 +22,9 @@ import sys
 from typing import Any
 
 from benchmarks.load import shown
+from benchmarks.proxy_memory import memory
 from benchmarks.proxy_rate import rate
-from benchmarks.proxy_shaping import bandwidth, latency, memory, toxicity
+from benchmarks.proxy_shaping import bandwidth, latency, toxicity
 from benchmarks.results import RESULTS, keep, kept, spreads
 from harness.environment import commit
 
