@@ -50,7 +50,7 @@ def plan_load(scenario_yaml: str, gateways: Sequence[str]) -> Planned:
     """Raises ScenarioError. The lender takes drill traffic with the token in DRAWPROOF_TOKEN."""
     given = [url.strip() for url in gateways if url.strip()]
     urls = {f"gateway-{number}": url for number, url in enumerate(given, start=1)}
-    lacking = [_problem("--host, --gateways", repr(url), URL) for url in given if not _usable(url)]
+    lacking = [_problem("--host, --gateways", _shown(url), URL) for url in given if not _usable(url)]
     if not scenario_yaml:
         lacking.append(_problem("--scenario", "nothing", "a scenario file"))
     if not urls:
@@ -92,6 +92,12 @@ def _usable(url: str) -> bool:
     except ValueError:
         return False
     return whole and parts.path in ("", "/") and not (parts.query or parts.fragment or "@" in url)
+
+
+def _shown(url: str) -> str:
+    """Without what may be a password."""
+    before, at, host = url.rpartition("@")
+    return repr(f"{before.partition('//')[0]}//...@{host}" if at else url)
 
 
 def _problem(path: str, found: str, allowed: str) -> Problem:
