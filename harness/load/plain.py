@@ -50,7 +50,8 @@ def plan_load(scenario_yaml: str, gateways: Sequence[str]) -> Planned:
     """Raises ScenarioError. The lender takes drill traffic with the token in DRAWPROOF_TOKEN."""
     given = [url.strip() for url in gateways if url.strip()]
     urls = {f"gateway-{number}": url for number, url in enumerate(given, start=1)}
-    lacking = [_problem("--host, --gateways", _shown(url), URL) for url in given if not _usable(url)]
+    wrong = [_shown(url) for url in given if not _usable(url)]
+    lacking = [_problem("--host, --gateways", found, URL) for found in wrong]
     if not scenario_yaml:
         lacking.append(_problem("--scenario", "nothing", "a scenario file"))
     if not urls:
