@@ -19,7 +19,7 @@ from harness.commands import (
 )
 from harness.errors import DrawproofError
 from harness.find_capacity import Asked, find_capacity
-from harness.lender_up import lender_up
+from harness.lender_up import lender_up, stock_of
 from harness.proxy.alone import Asked as ProxyAsked
 from harness.proxy.alone import proxy_alone
 from harness.units import parse_duration_s, parse_rate_per_s
@@ -199,6 +199,10 @@ def _capacity(arguments: argparse.Namespace) -> int:
 
 def _add_scenario(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("scenario", type=Path, metavar="SCENARIO")
+    _add_changes(parser)
+
+
+def _add_changes(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--set",
         action="append",
@@ -213,7 +217,13 @@ def _add_lender(commands: "argparse._SubParsersAction[argparse.ArgumentParser]")
     lender = commands.add_parser("lender", help="the mock lender alone")
     actions = lender.add_subparsers(required=True, metavar="up")
     up = actions.add_parser("up", help="start it, print its URL, stop it with Ctrl-C")
-    up.add_argument("--profile", choices=("none", "naive", "full"), default="full")
+    up.add_argument(
+        "--scenario",
+        type=Path,
+        metavar="SCENARIO",
+        help="with the borrowers, tiers, capacity and profile of this scenario; injects no fault",
+    )
+    _add_changes(up)
     up.add_argument("--out", type=Path, default=Path("runs"), metavar="DIR")
     up.set_defaults(command=_lender_up)
 
@@ -282,7 +292,8 @@ def _plan(arguments: argparse.Namespace) -> int:
 
 
 def _lender_up(arguments: argparse.Namespace) -> int:
-    return lender_up(arguments.profile, arguments.out)
+    stock = stock_of(arguments.scenario, arguments.set, arguments.profile)
+    return lender_up(stock, arguments.out)
 
 
 if __name__ == "__main__":

@@ -11,6 +11,7 @@ from harness.judge.verdict import Verdict
 from harness.plan import make_plan
 from harness.report.dry_run import dry_run
 from harness.report.live import LiveView
+from harness.report.load_alone import is_load_alone, write_load_alone
 from harness.report.plan_picture import pen_for, picture
 from harness.report.write import judge_and_write
 from harness.safety import MOCK, check_allowed, needs_allow_exec
@@ -59,7 +60,12 @@ def run_command(
 
 def recheck_command(path: Path) -> int:
     """`drawproof recheck`: the same evidence gives the same bytes."""
-    return _judge(RunDir.open(path)).exit_code
+    run = RunDir.open(path)
+    if is_load_alone(run):
+        exit_code, text = write_load_alone(run)
+        print(text)
+        return exit_code
+    return _judge(run).exit_code
 
 
 def heal_command(path: Path) -> int:

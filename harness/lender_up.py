@@ -1,36 +1,87 @@
-"""`drawproof lender up`: the mock lender alone, to be looked at and tried by hand."""
+"""`drawproof lender up`: the mock lender alone, to be looked at, and for a load by plain Locust."""
 
 import json
 import secrets
+import shlex
 import sys
 import time
-from dataclasses import replace
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 
-from harness.errors import TargetError
+from harness.errors import Problem, ScenarioError, TargetError
 from harness.evidence.rows import Borrower
 from harness.evidence.store import RunDir
 from harness.faults.sample import LENDER
 from harness.guardian.client import Guardian
+from harness.plan import make_plan
+from harness.scenario.loader import Loaded, load_scenario
+from harness.scenario.model import LenderSpec
 from harness.stopping import Interrupted, StopFlag
 from harness.target.mock import UP_WITHIN_S, MockTarget
 
 BORROWERS = 1000
 LIMIT_FEN = 5_000_000
 TIER_FEN = 10_000_000_000
+LOCUSTFILE = Path(__file__).with_name("load") / "locustfile.py"
 
 
-def lender_up(profile: str, out: Path) -> int:
-    """Start it, say where it is, wait for Ctrl-C or SIGTERM; leaves only its logs."""
+@dataclass(frozen=True, slots=True)
+class Stock:
+    """What a lender begins with. loaded: the scenario that it is of, if any."""
+
+    spec: LenderSpec
+    people: tuple[Borrower, ...]
+    balances_fen: Mapping[str, int]
+    loaded: Loaded | None = None
+
+
+def plain_stock(profile: str | None) -> Stock:
+    """A thousand borrowers with one limit each, and plenty of money; profile `full` by default."""
+    people = tuple(
+        Borrower(number, "regular", LIMIT_FEN, barred=False, delinquent=False)
+        for number in range(1, BORROWERS + 1)
+    )
+    spec = replace(LENDER, profile=profile or LENDER.profile)
+    return Stock(spec, people, {tier: TIER_FEN for tier, _ in spec.tier_shares})
+
+
+def stock_of(scenario: Path | None, overrides: list[str], profile: str | None) -> Stock:
+    """The lender, borrowers and balances that a drill of the scenario would have.
+
+    Raises ScenarioError, also for overrides of nothing.
+    """
+    if scenario is None:
+        if overrides:
+            found = f"{overrides[0]!r} without a scenario"
+            problem = Problem("the command line", 0, "--set", found, "it together with --scenario")
+            raise ScenarioError((problem,))
+        return plain_stock(profile)
+    loaded = load_scenario(scenario, overrides, profile)
+    plan = make_plan(loaded.scenario)
+    return Stock(plan.scenario.lender, plan.population, plan.balances_fen, loaded)
+
+
+def lender_up(stock: Stock, out: Path) -> int:
+    """Start it, say where it is, wait for Ctrl-C or SIGTERM; leaves its logs and its scenario."""
     stop = StopFlag()
     stop.install()
-    run = RunDir.create(out, "lender", 0)
+    run = RunDir.create(out, "lender", stock.loaded.scenario.seed if stock.loaded else 0)
+    if stock.loaded is not None:
+        run.write_text("scenario.yaml", stock.loaded.text)
+        for name, data in stock.loaded.files.items():
+            run.write_bytes(name, data)
     try:
         with Guardian.start(run.path) as guardian:
-            target = _target(guardian, run, profile)
+            token = secrets.token_hex(16)
+            run.write_token(token)
+            target = MockTarget(
+                guardian, run, stock.spec, stock.people, stock.balances_fen, token, None, ()
+            )
             target.start()
             _wait(target, guardian, stop)
-            _announce(target, run.path)
+            print(_announcement(target, stock, run.path))
+            sys.stdout.flush()
             while True:
                 stop.check()
                 guardian.check()
@@ -40,18 +91,6 @@ def lender_up(profile: str, out: Path) -> int:
     except Interrupted:
         print("stopped; nothing is left running")
         return 0
-
-
-def _target(guardian: Guardian, run: RunDir, profile: str) -> MockTarget:
-    token = secrets.token_hex(16)
-    run.write_token(token)
-    spec = replace(LENDER, profile=profile)
-    people = (
-        Borrower(number, "regular", LIMIT_FEN, barred=False, delinquent=False)
-        for number in range(1, BORROWERS + 1)
-    )
-    balances_fen = {tier: TIER_FEN for tier, _ in spec.tier_shares}
-    return MockTarget(guardian, run, spec, people, balances_fen, token, None, ())
 
 
 def _wait(target: MockTarget, guardian: Guardian, stop: StopFlag) -> None:
@@ -66,17 +105,35 @@ def _wait(target: MockTarget, guardian: Guardian, stop: StopFlag) -> None:
         time.sleep(0.02)
 
 
-def _announce(target: MockTarget, directory: Path) -> None:
+def _announcement(target: MockTarget, stock: Stock, directory: Path) -> str:
     urls = list(target.base_urls().values())
     body = json.dumps({"borrower": 1, "amount_fen": 100_00, "purpose": "education"})
-    print(f"the lender is up after {target.up_s:.1f} s: {', '.join(urls)}")
-    print(
-        f"  borrowers 1 to {BORROWERS}, each with a limit of {LIMIT_FEN} fen; logs in {directory}"
-    )
-    print(f"  curl {urls[0]}/v1/borrowers/1/quota")
-    print(
+    lines = [f"the lender is up after {target.up_s:.1f} s: {', '.join(urls)}"]
+    if stock.loaded is None:
+        lines.append(
+            f"  borrowers 1 to {BORROWERS}, each with a limit of {LIMIT_FEN} fen; "
+            f"logs in {directory}"
+        )
+    else:
+        tiers = ", ".join(tier for tier, _ in stock.spec.tier_shares)
+        lines += [
+            f"  of {stock.loaded.scenario.name}: {len(stock.people):,} borrowers, tiers {tiers}, "
+            f"profile {stock.spec.profile}; logs in {directory}",
+            "  its load, once: the keys of a second time would be answered with the first one's",
+            f"  {_locust(directory / 'scenario.yaml', urls)}",
+        ]
+    lines += [
+        f"  curl {urls[0]}/v1/borrowers/1/quota",
         f"  curl -X POST {urls[0]}/v1/draws -H 'Content-Type: application/json' "
-        f"-H 'Idempotency-Key: my-first-draw' -d '{body}'"
-    )
-    print("Ctrl-C (or SIGTERM) stops it.")
-    sys.stdout.flush()
+        f"-H 'Idempotency-Key: my-first-draw' -d '{body}'",
+        "Ctrl-C (or SIGTERM) stops it.",
+    ]
+    return "\n".join(lines)
+
+
+def _locust(scenario_yaml: Path, urls: list[str]) -> str:
+    """The command that loads it as planned: the resolved scenario, so that --set is in it."""
+    return shlex.join(
+        ["locust", "-f", str(LOCUSTFILE), "--headless", "--only-summary",
+         "--scenario", str(scenario_yaml), "--host", ",".join(urls)]
+    )  # fmt: skip

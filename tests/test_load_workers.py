@@ -117,10 +117,8 @@ def test_a_master_that_cannot_write_fails_aloud(tmp_path: Path) -> None:
         assert manifest.problems()
 
 
-@pytest.mark.parametrize("processes", [(), ("--processes", "2")], ids=("alone", "processes"))
-def test_plain_locust_runs_a_scenario_and_says_where_its_evidence_is(
-    tmp_path: Path, processes: tuple[str, ...]
-) -> None:
+def test_plain_locust_runs_a_scenario_and_says_where_its_evidence_is(tmp_path: Path) -> None:
+    """In two processes; alone, and against a lender: tests/test_lender_up.py."""
     scenario = tmp_path / "plain.yaml"
     text = SMOKE.read_text()
     for old, new in (
@@ -138,7 +136,7 @@ def test_plain_locust_runs_a_scenario_and_says_where_its_evidence_is(
         ran = subprocess.run(
             [sys.executable, "-m", "locust", "-f", "harness/load/locustfile.py", "--headless",
              "--scenario", str(scenario), "--host", url, "--runs", str(tmp_path / "runs"),
-             "--only-summary", *processes],
+             "--only-summary", "--processes", "2"],
             cwd=ROOT, capture_output=True, text=True, timeout=90, check=False,
         )  # fmt: skip
     assert ran.returncode == 0, ran.stdout + ran.stderr
@@ -147,7 +145,7 @@ def test_plain_locust_runs_a_scenario_and_says_where_its_evidence_is(
     manifest = read_manifest(run)
     assert manifest is not None
     assert manifest.complete
-    assert len(manifest.shares) == (2 if processes else 1)
+    assert len(manifest.shares) == 2
     assert json.loads((run / "run.json").read_text())["ended"] == "complete"
     assert (run / "attempts.parquet").exists()
 

@@ -182,6 +182,11 @@ def _options(parser: Any, **_: Any) -> None:
         parser.add_argument(f"--{name}", env_var=env_var, default=default, help=text)
 
 
+def say_last(text: str) -> None:
+    """What became of the load, in one line."""
+    print(f"drawproof: {text}", flush=True)
+
+
 class Plain:
     """One load under Locust's own command: in its master, or alone; never in a worker."""
 
@@ -202,6 +207,8 @@ class Plain:
             self._wire.listening = False
         environment.events.test_start.add_listener(self._start)
         environment.events.test_stopping.add_listener(self._stop)
+        # Locust settles its exit code after this one, and before it stops what runs.
+        environment.events.quitting.add_listener(self._stop)
 
     def _start(self, environment: Any, **_: Any) -> None:
         """The shares are as many as there are workers now; a second start starts nothing."""
@@ -228,7 +235,7 @@ class Plain:
         lead(master, self._wire, lambda: self._look(master))
         manifest = master.finish()
         end_ns = time.monotonic_ns()
-        ended = f"load lost: {master.lost}" if master.lost else "complete"
+        ended = plain.how_ended(manifest, master.lost)
         plain.record(run, ended, self._t0_ns, min(end_ns, self._t0_ns + self._load_ns()))
         code, text = plain.end(run, manifest, master.failure)
         self._end(code, f"{text}; {run.path}")
@@ -249,11 +256,15 @@ class Plain:
         Labour(courier, wire, noting(self._environment), clock).run()
 
     def _end(self, code: int, text: str) -> None:
-        print(f"drawproof: {text}", flush=True)
+        """Said at once to whoever looks at Locust's page; else last, below Locust's own tables."""
         self._environment.process_exit_code = code
         self._over.set()
-        headless = self._environment.parsed_options.headless
-        gevent.spawn(self._runner.quit if headless else self._runner.stop)
+        if self._environment.parsed_options.headless:
+            self._environment.events.quit.add_listener(lambda **_: say_last(text))
+            gevent.spawn(self._runner.quit)
+        else:
+            say_last(text)
+            gevent.spawn(self._runner.stop)
 
 
 @events.init.add_listener  # type: ignore[untyped-decorator]  # as locust has it
