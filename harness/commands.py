@@ -8,7 +8,7 @@ from harness.drill import Drill, prepare
 from harness.evidence.store import RunDir
 from harness.heal import heal
 from harness.judge.verdict import Verdict
-from harness.plan import make_plan
+from harness.plan import Plan, make_plan
 from harness.report.dry_run import dry_run
 from harness.report.live import LiveView
 from harness.report.load_alone import is_load_alone, write_load_alone
@@ -37,8 +37,8 @@ def run_command(
 ) -> int:
     """`drawproof run`: nothing is started before the whole scenario has been checked."""
     loaded = load_scenario(scenario, overrides, profile)
-    plan = make_plan(loaded.scenario)
-    _warn(loaded)
+    plan = make_plan(loaded.scenario, loaded.where)
+    _warn(loaded, plan)
     if permission.dry_run:
         print(dry_run(plan, needs_allow_exec(loaded.scenario, MOCK)))
         return 0
@@ -85,11 +85,14 @@ def stop_command(path: Path, within_s: float) -> int:
 def validate_command(scenario: Path, overrides: list[str], profile: str | None) -> int:
     """`drawproof validate`: all problems at once, or one line that says it is sound."""
     loaded = load_scenario(scenario, overrides, profile)
-    plan = make_plan(loaded.scenario)
-    _warn(loaded)
+    plan = make_plan(loaded.scenario, loaded.where)
+    _warn(loaded, plan)
+    warnings = len(loaded.warnings) + len(plan.too_few)
+    sound = f"sound, {warnings} warning{'s' * (warnings > 1)}" if warnings else "sound"
     print(
-        f"{scenario}: sound. {len(plan.intents)} draws of {loaded.scenario.load.borrowers} "
-        f"borrowers in {loaded.scenario.phases.load_s:g} s, {len(plan.faults)} faults, "
+        f"{scenario}: {sound}. {len(plan.intents)} draws, {plan.counts['drill'].promised} of them "
+        f"promised, of {loaded.scenario.load.borrowers} borrowers in "
+        f"{loaded.scenario.phases.load_s:g} s, {len(plan.faults)} faults, "
         f"{len(loaded.scenario.expect)} expectations."
     )
     return 0
@@ -98,19 +101,19 @@ def validate_command(scenario: Path, overrides: list[str], profile: str | None) 
 def plan_command(scenario: Path, overrides: list[str], profile: str | None) -> int:
     """`drawproof plan`: the planned rate, phases and faults, drawn; starts nothing."""
     loaded = load_scenario(scenario, overrides, profile)
-    plan = make_plan(loaded.scenario)
+    plan = make_plan(loaded.scenario, loaded.where)
     text = picture(plan, pen_for(sys.stdout.encoding))
     if sys.stdout.encoding:  # a trace's or a file's name may have letters that it has not
         text = text.encode(sys.stdout.encoding, "replace").decode(sys.stdout.encoding)
     print(text)
     sys.stdout.flush()
-    _warn(loaded)
+    _warn(loaded, plan)
     return 0
 
 
-def _warn(loaded: Loaded) -> None:
-    """What is planned and can't be proven, before anything runs."""
-    for warning in loaded.warnings:
+def _warn(loaded: Loaded, plan: Plan) -> None:
+    """What can hardly be meant, and what is planned and can't be proven, before anything runs."""
+    for warning in (*loaded.warnings, *plan.too_few):
         print(f"warning: {warning}", file=sys.stderr)
 
 

@@ -22,8 +22,9 @@ class DrawproofError(Exception):
 class Problem:
     """One mistake in a scenario: where it is, what was found, what would be right.
 
-    `line` counts from 1 (0: not in the file, given on the command line); `path` is the key
-    path, `load.shape.rate`; `allowed` is a phrase that completes "allowed: ...".
+    `file` is empty where only the key is known; make_plan fills it in. `line` counts from 1 (0: not
+    in the file, given on the command line); `path` is the key path, `load.shape.rate`; `allowed` is
+    a phrase that completes "allowed: ...".
     """
 
     file: str

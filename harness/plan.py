@@ -1,6 +1,6 @@
 """From a scenario to what will be done: pure, and the same for every profile."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 
 from harness.clock import NS_PER_S
@@ -8,18 +8,26 @@ from harness.errors import Problem, ScenarioError
 from harness.evidence.rows import Borrower, Intent, RepayIntent
 from harness.faults.catalogue import CATALOGUE, build_fault
 from harness.faults.fault import Fault
+from harness.faults.rules import BookFault
 from harness.load.choice import TooFewBorrowers
+from harness.load.foreseen import Count, Fate, Notice, counted, foresee
 from harness.load.intents import SWEEPER_WINDOW_S, plan_intents
 from harness.load.population import plan_population
 from harness.load.repayments import plan_repayments
 from harness.load.room import check_room, tier_balances_fen
 from harness.scenario.model import FaultSpec, Scenario
+from harness.scenario.planned import TooFew, too_few
 from harness.seeds import draw_key
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """intents, repayments: due_ns counts from t = 0. edges: those that lead through a proxy."""
+    """intents, repayments: due_ns counts from t = 0. edges: those that lead through a proxy.
+
+    fates: of each intent, in their order. counts: by phase and of the `drill`, how many draws there
+    are and how many the judge will count as promised. too_few: which expectations so many can't
+    support.
+    """
 
     scenario: Scenario
     population: tuple[Borrower, ...]
@@ -28,31 +36,71 @@ class Plan:
     balances_fen: Mapping[str, int]
     faults: tuple[tuple[Fault, float, float | None], ...]
     edges: tuple[str, ...]
+    fates: tuple[Fate, ...]
+    counts: Mapping[str, Count]
+    too_few: tuple[TooFew, ...]
 
 
-def make_plan(scenario: Scenario) -> Plan:
-    """Everything that follows from the scenario and its seed. Raises ScenarioError."""
+def nowhere(path: str) -> tuple[str, int]:
+    """The place of a key in a scenario that came from no file."""
+    return "the scenario", 0
+
+
+def make_plan(scenario: Scenario, where: Callable[[str], tuple[str, int]] = nowhere) -> Plan:
+    """Everything that follows from the scenario and its seed. where: the place of a key.
+
+    Raises ScenarioError.
+    """
+    try:
+        return _planned(scenario)
+    except ScenarioError as exc:
+        raise ScenarioError(tuple(_placed(exc.problems, where))) from exc
+
+
+def _placed(
+    problems: Iterable[Problem], where: Callable[[str], tuple[str, int]]
+) -> Iterator[Problem]:
+    """What is known by its key alone gets its file and line."""
+    for problem in problems:
+        file, line = where(problem.path)
+        yield problem if problem.file else replace(problem, file=file, line=line)
+
+
+def _planned(scenario: Scenario) -> Plan:
     _check_trace(scenario)
     population = plan_population(scenario)
     try:
         intents = plan_intents(scenario, population)
     except TooFewBorrowers as exc:
         found = str(scenario.load.borrowers)
-        problem = Problem(scenario.name, 0, "load.borrowers", found, str(exc))
-        raise ScenarioError((problem,)) from exc
+        raise ScenarioError((Problem("", 0, "load.borrowers", found, str(exc)),)) from exc
+    if not intents:
+        problem = Problem("", 0, "load.shape", "no draw at all", "at least one draw")
+        raise ScenarioError((problem,))
     balances_fen = tier_balances_fen(scenario, intents)
     check_room(scenario, population, intents, balances_fen)
+    repayments = plan_repayments(scenario, intents)
+    faults = tuple(
+        (build_fault(addressed(spec, scenario.seed, len(intents))), spec.at_s, spec.for_s)
+        for spec in scenario.faults
+    )
+    baseline_ns = round(scenario.phases.start_s("baseline") * NS_PER_S)
+    notices = tuple(notices_of(faults))
+    fates = tuple(foresee(population, intents, repayments, notices, baseline_ns))
+    counts = counted(intents, fates)
+    promised = {phase: count.promised for phase, count in counts.items()}
+    offered = {phase: count.promised + count.withheld for phase, count in counts.items()}
     return Plan(
         scenario=scenario,
         population=population,
         intents=intents,
-        repayments=plan_repayments(scenario, intents),
+        repayments=repayments,
         balances_fen=balances_fen,
-        faults=tuple(
-            (build_fault(addressed(spec, scenario.seed, len(intents))), spec.at_s, spec.for_s)
-            for spec in scenario.faults
-        ),
+        faults=faults,
         edges=proxied_edges(scenario),
+        fates=fates,
+        counts=counts,
+        too_few=too_few(scenario.expect, promised, offered),
     )
 
 
@@ -69,6 +117,24 @@ def addressed(spec: FaultSpec, seed: int, intents: int) -> FaultSpec:
         raise ScenarioError((problem,))
     named = {**dict(spec.params), "draw": draw_key(seed, number)}
     return replace(spec, params=tuple(sorted(named.items())))
+
+
+def notices_of(faults: Iterable[tuple[Fault, float, float | None]]) -> Iterator[Notice]:
+    """What borrowers will be told of policies and rules that come as faults."""
+    for fault, at_s, for_s in faults:
+        if not isinstance(fault, BookFault):
+            continue
+        until_ns = None if for_s is None else round((at_s + for_s) * NS_PER_S)
+        for entry in fault.entries:
+            if entry.get("announced"):
+                above_fen, forbids = entry.get("above_fen"), entry.get("forbids")
+                yield Notice(
+                    from_ns=round(at_s * NS_PER_S),
+                    until_ns=until_ns,
+                    above_fen=above_fen if isinstance(above_fen, int) else None,
+                    forbids=None if forbids is None else str(forbids),
+                    law=entry.get("in_force_s") is not None,
+                )
 
 
 def proxied_edges(scenario: Scenario) -> tuple[str, ...]:

@@ -21,8 +21,10 @@ from harness.evidence.rows import Borrower, Intent
 from harness.load.amounts import AMOUNT_YUAN, amount_fen
 from harness.load.arrivals import Arrival
 from harness.load.choice import TooFewBorrowers, Zipf, choice_of
+from harness.load.enough import enough_borrowers
 from harness.load.intents import SWEEPER_WINDOW_S, intents_due, plan_intents
 from harness.load.population import GROUPS, plan_population
+from harness.load.population import people as people_of
 from harness.load.repayments import plan_repayments
 from harness.load.room import check_room, demand_fen, tier_balances_fen
 from harness.load.shares import of_share, share_of
@@ -140,13 +142,47 @@ def test_a_larger_exponent_gives_fewer_people_more_draws() -> None:
 
 @pytest.mark.parametrize("zipf", [0.0, 1.0])
 def test_too_few_borrowers_are_said_to_be_too_few(zipf: float) -> None:
-    with pytest.raises(TooFewBorrowers, match="at least 600 borrowers"):
-        planned(scenario(borrowers=300, zipf=zipf))
+    """With a number that does, and that is not far from the smallest."""
+    with pytest.raises(TooFewBorrowers) as caught:
+        planned_whole(scenario(borrowers=300, zipf=zipf))
+    needed = caught.value.needed
+    assert needed is not None
+    assert str(caught.value).startswith(f"at least {needed} borrowers")
+    planned_whole(scenario(borrowers=needed, zipf=zipf))
+    fewer = needed - 1 if zipf == 0 else round(needed / 1.25)
+    with pytest.raises(TooFewBorrowers):
+        planned_whole(scenario(borrowers=fewer, zipf=zipf))
 
 
-def test_the_mend_for_too_steep_a_law_is_a_flatter_one_too() -> None:
-    with pytest.raises(ScenarioError, match=r"or a smaller load\.population\.zipf"):
-        make_plan(scenario(borrowers=300, zipf=1.0))
+def planned_whole(made: Scenario) -> None:
+    plan_intents(made, plan_population(made))
+
+
+def test_nobody_of_a_kind_is_too_few_as_well() -> None:
+    """Draws by borrowers in arrears need some who are; the first of them has a high number."""
+    made = replace(SCENARIO, load=replace(SCENARIO.load, borrowers=10))
+    draws = [(n * NS_PER_S, n == 3) for n in range(5)]
+    needed = enough_borrowers(made, draws, 2 * NS_PER_S, named=frozenset({1, 2}))
+    assert needed == next(one.borrower for one in people_of(made) if one.delinquent)
+    assert enough_borrowers(made, [(0, False)], 1, named=frozenset({1, 2})) == 3
+    assert enough_borrowers(made, [(0, False)] * 1_000_001, 1, named=()) is None
+
+
+def test_the_mend_for_too_steep_a_law_is_a_flatter_one_too(tmp_path: Path) -> None:
+    """And where it is to be made: at the key, in the file."""
+    path = tmp_path / "s.yaml"
+    path.write_text(SMOKE.read_text().replace("borrowers: 20000", "borrowers: 300"))
+    loaded = load_scenario(path, ("load.population={zipf: 1.0, limits: 9}",), None)
+    line = path.read_text()[: path.read_text().index("borrowers:")].count("\n") + 1
+    with pytest.raises(ScenarioError, match=r"or a smaller load\.population\.zipf") as caught:
+        make_plan(loaded.scenario, loaded.where)
+    assert str(caught.value).startswith(f"{path}:{line}: load.borrowers: found 300; allowed: at le")
+
+
+@pytest.mark.slow
+def test_no_number_is_too_few_of_when_none_would_do() -> None:
+    with pytest.raises(TooFewBorrowers, match="no number will do, up to 1000000 were tried: a sma"):
+        planned_whole(scenario(borrowers=300, zipf=3.0))
 
 
 def test_amounts_do_not_shift_who_draws_nor_what_for() -> None:

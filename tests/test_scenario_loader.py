@@ -159,6 +159,53 @@ def test_overrides_that_lead_nowhere(text: str) -> None:
     assert "--set" in str(caught.value)
 
 
+@pytest.mark.parametrize(
+    ("changes", "path", "row"),
+    [
+        ((("audit clean", "rto_s <= 6 s"),), "expect.drill.2", "  drill:"),
+        ((("attempt_timeout: 1500ms", "attempt_timeout: 9s"),), "load.patience.attempt_timeout",
+         "  patience:"),
+        ((('baseline: ["guarantee >= 99 %", "p95 < 400 ms"]', "watch: []"),), "expect.baseline",
+         "expect:"),
+        ((("zipf: 0", "limits: 1"), ("100 yuan..5000", "5000 yuan..50000"), ("700", "9000")),
+         "load.population.limits", "    limits:"),
+        ((("borrowers: 20000", "borrowers: 20"),), "load.borrowers", "  borrowers:"),
+    ],
+)  # fmt: skip
+def test_what_no_single_key_shows_is_told_where_its_key_is(
+    tmp_path: Path, changes: tuple[tuple[str, str], ...], path: str, row: str
+) -> None:
+    """Or where the nearest key above it is, that is there."""
+    text = SMOKE.read_text().replace(
+        "  borrowers: 20000\n",
+        "  borrowers: 20000\n  population:\n    zipf: 0\n"
+        "    amounts: {median: 700 yuan, range: 100 yuan..5000 yuan}\n",
+    )
+    for old, new in changes:
+        assert old in text
+        text = text.replace(old, new)
+    (tmp_path / "s.yaml").write_text(text)
+
+    def plan() -> None:
+        loaded = load_scenario(tmp_path / "s.yaml", (), None)
+        make_plan(loaded.scenario, loaded.where)
+
+    with pytest.raises(ScenarioError) as caught:
+        plan()
+    (line,) = (n for n, text in enumerate(text.splitlines(), 1) if text.startswith(row))
+    (problem,) = caught.value.problems
+    assert (problem.path, problem.line) == (path, line)
+    assert problem.file == str(tmp_path / "s.yaml")
+
+
+def test_without_faults_there_is_nothing_to_recover_from() -> None:
+    """Warned of, not refused: without its faults a drill is the control of the drill with them."""
+    (told,) = load_scenario(SMOKE, ("faults=[]",), None).warnings
+    line = next(n for n, row in enumerate(SMOKE.read_text().splitlines(), 1) if "drill:" in row)
+    assert told.startswith(f"{SMOKE}:{line}: expect.drill.0: recovered within 6 s: no fault is")
+    assert load_scenario(SMOKE, (), None).warnings == ()
+
+
 def test_a_mistake_in_the_population_is_told_with_its_line(tmp_path: Path) -> None:
     """And mistakes elsewhere with it."""
     text = SMOKE.read_text()

@@ -122,6 +122,29 @@ def test_mistakes_are_told_with_their_line(tmp_path: Path, text: str, words: str
     assert any(words in one and one.startswith(f"s.yaml:{line}: ") for one in found), found
 
 
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("{kind: festival_eve, rate: 10/s, at: baseline, rise: 6s}",
+         "load.shape.rise: begins 3 s before the load does, which starts at 15/s"),
+        ("{kind: quarter_end, rate: 10/s, at: baseline, rise: 3s}", ""),
+        ("{kind: step, rate: 5/s, to: 40/s, at: fault, by: 5/s, every: 10s}",
+         "load.shape.to: 40/s is reached at 75 s; the load ends at 41 s"),
+        ("{kind: step, rate: 5/s, to: 15/s, at: fault, by: 5/s, every: 10s}", ""),
+        ("{kind: ramp, rate: 5/s, to: 15/s, at: watch, rise: 12s}",
+         "load.shape.to: 15/s is reached at 41 s; the load ends at 41 s"),
+        ("[{kind: steady, rate: 5/s}, {kind: repayment_day, rate: 1/s, at: watch, rise: 20s, "
+         "for: 1s, fall: 1s}]", "load.shape.1.at: 6/s is reached at 49 s; the load ends at 41 s"),
+        ("{kind: promotion, rate: 5/s, at: watch, half_life: 5s}", ""),
+    ],
+)  # fmt: skip
+def test_a_rise_that_the_load_cuts_off_is_warned_of(tmp_path: Path, text: str, told: str) -> None:
+    path = scenario(tmp_path, text)
+    line = next(n for n, row in enumerate(path.read_text().splitlines(), 1) if "shape:" in row)
+    warned = load_scenario(path, (), None).warnings
+    assert warned == ((f"{path}:{line}: {told}",) if told else ())
+
+
 def test_more_draws_than_can_be_judged_are_refused(tmp_path: Path) -> None:
     long = ("watch: 12s", "watch: 10m")
     told = problems(scenario(tmp_path, "{kind: steady, rate: 2000/s}", long))
@@ -202,9 +225,11 @@ def test_a_trace_without_borrowers_adds_to_other_shapes(tmp_path: Path) -> None:
         (b"due_s\n38\n", "t.csv:2: row 1, due_s: found '38'"),
         (b"due_s\nnan\n", "t.csv:2: row 1, due_s: found 'nan'"),
         (b"due_s\n\n\n1e1\n", "t.csv:4: row 1, due_s: found '1e1'"),
-        (b"due_s,borrower\n1,\n", "t.csv:2: row 1, borrower: found nothing"),
+        (b"due_s,borrower\n,1\n", "t.csv:2: row 1, due_s: found nothing"),
+        (b"due_s,amount_fen\n1,100.5\n", "t.csv:2: row 1, amount_fen: found '100.5'"),
         (b"due_s,borrower\n1,2.5\n", "t.csv:2: row 1, borrower: found '2.5'"),
-        (b"due_s,borrower\n1,1\n2,20001\n", "t.csv: row 2, borrower: found 20001; allowed: 1 to 2"),
+        (b"due_s,borrower\n1,1\n2,20001\n",
+         "t.csv:3: row 2, borrower: found '20001'; allowed: a whole number from 1 to 20000"),
         (b"due_s,amount_fen\n1,0\n", "t.csv:2: row 1, amount_fen: found '0'"),
         (b"due_s,amount_fen\n1\n", "t.csv:2: row 1: found 1 values; allowed: 2, as in the header"),
         (b'due_s\n"1\n', "t.csv:2: (top): found unexpected end of data"),
@@ -218,13 +243,51 @@ def test_mistakes_of_a_trace(tmp_path: Path, text: bytes, told: str) -> None:
     assert any(one.startswith(told) for one in found), found
 
 
-def test_every_mistake_of_a_trace_at_once_but_not_without_end(tmp_path: Path) -> None:
-    (tmp_path / "t.csv").write_text("due_s,borrower\n1,x\ny,2\n" + "z,3\n" * 200)
-    found = problems(scenario(tmp_path, TRACE, *ALONE))
-    assert found[0].startswith("t.csv:2: row 1, borrower: found 'x'")
-    assert found[1].startswith("t.csv:3: row 2, due_s: found 'y'")
-    assert any("102 more mistakes" in one for one in found)
-    assert len(found) == 101
+def test_mistakes_of_a_trace_are_told_by_kind_and_not_without_end(tmp_path: Path) -> None:
+    rows = ["1,x", "y,2", *[f"{n},3" for n in range(30, 130)], *["1,20001"] * 6, "1"]
+    (tmp_path / "t.csv").write_text("due_s,borrower\n" + "\n".join(rows) + "\n")
+    found = [one.partition("; allowed")[0] for one in problems(scenario(tmp_path, TRACE, *ALONE))]
+    assert found == [
+        "t.csv: due_s: found rows up to 129 s",
+        "t.csv:2: row 1, borrower: found 'x'",
+        "t.csv:3: row 2, due_s: found 'y'",
+        *(f"t.csv:{n}: row {n - 1}, due_s: found '{n + 26}'" for n in range(12, 16)),
+        "t.csv:16: due_s: found 88 more rows like these",
+        *(f"t.csv:{n}: row {n - 1}, borrower: found '20001'" for n in range(104, 108)),
+        "t.csv:108: borrower: found 2 more rows like these",
+        "t.csv:110: row 109: found 1 values",
+    ]
+
+
+def test_what_a_trace_leaves_open_is_chosen_and_whole_numbers_may_have_a_point(
+    tmp_path: Path,
+) -> None:
+    """As pandas writes whole numbers beside empty cells."""
+    (tmp_path / "t.csv").write_text("due_s,borrower,amount_fen\n1,7.0,\n2,,12300.0\n3,8,500\n")
+    plan = make_plan(load_scenario(scenario(tmp_path, TRACE, *ALONE), (), None).scenario)
+    one, two, three = plan.intents
+    assert (one.borrower, three.borrower, two.amount_fen) == (7, 8, 12300)
+    assert one.amount_fen % 100 == 0
+    assert two.borrower not in (7, 8)
+    same = parquet(due_s=[1, 2, 3], borrower=[7.0, None, 8.0], amount_fen=[None, 12300.0, 500.0])
+    (tmp_path / "t.parquet").write_bytes(same)
+    parted = scenario(tmp_path, TRACE.replace("csv", "parquet"), *ALONE)
+    assert make_plan(load_scenario(parted, (), None).scenario).intents == plan.intents
+
+
+def test_who_is_named_by_a_trace_is_left_to_it(tmp_path: Path) -> None:
+    """Nobody else's draw is theirs, so that they can't come again too soon."""
+    rows = "".join(f"{n / 20},{n + 1 if n % 2 else ''}\n" for n in range(400))
+    (tmp_path / "t.csv").write_text("due_s,borrower\n" + rows)
+    path = scenario(tmp_path, TRACE, *ALONE, ("borrowers: 20000", "borrowers: 500"))
+    plan = make_plan(load_scenario(path, (), None).scenario)
+    named = {n + 1 for n in range(400) if n % 2}
+    chosen = {one.borrower for n, one in enumerate(plan.intents) if n % 2 == 0}
+    assert len(chosen) == 200
+    assert not named & chosen
+    (told,) = problems(scenario(tmp_path, TRACE, *ALONE, ("borrowers: 20000", "borrowers: 400")))
+    needed = int(told.partition("at least ")[2].partition(" ")[0])
+    assert 400 < needed <= 420
 
 
 @pytest.mark.parametrize(
@@ -234,6 +297,8 @@ def test_every_mistake_of_a_trace_at_once_but_not_without_end(tmp_path: Path) ->
         (parquet(due_s=[1.0, None]), "t.parquet: row 2, due_s: found nothing"),
         (parquet(due_s=[1.0], borrower=[True]), "t.parquet: row 1, borrower: found True"),
         (parquet(due_s=[float("nan")]), "t.parquet: row 1, due_s: found nan"),
+        (parquet(due_s=["1.5"]), "t.parquet: row 1, due_s: found '1.5'"),
+        (parquet(due_s=[1.5], borrower=[float("inf")]), "t.parquet: row 1, borrower: found inf"),
         (parquet(due=[1.0]), "t.parquet:1: due: found the column 'due'"),
     ],
 )

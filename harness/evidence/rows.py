@@ -28,6 +28,13 @@ class Intent(NamedTuple):
     phase: str
     straddling: bool
 
+    def counts_in(self, phase: str) -> bool:
+        """Is a phase judged by it? What straddles the first bite counts to the fault phase and not
+        to the baseline."""
+        if phase == "baseline":
+            return self.phase == "baseline" and not self.straddling
+        return self.phase == phase or (phase == "fault" and self.straddling)
+
 
 class RepayIntent(NamedTuple):
     """A row of `repay_intents`: what the borrower of a draw gives back if it is granted."""

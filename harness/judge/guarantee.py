@@ -105,11 +105,7 @@ def guarantee(view: RunView, ends: Sequence[IntentEnd]) -> Guarantee:
 
 def of_phase(ends: Iterable[IntentEnd], phase: str) -> list[IntentEnd]:
     """The intents a phase is judged by."""
-    if phase == "baseline":
-        return [e for e in ends if e.intent.phase == "baseline" and not e.intent.straddling]
-    if phase == "fault":
-        return [e for e in ends if e.intent.phase == "fault" or e.intent.straddling]
-    return [e for e in ends if e.intent.phase == phase]
+    return [end for end in ends if end.intent.counts_in(phase)]
 
 
 def share_of(ends: Iterable[IntentEnd]) -> Share:

@@ -4,13 +4,15 @@ Each intent follows from the seed and its number alone, whatever the number of w
 """
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from typing import NamedTuple
 
 from harness.clock import NS_PER_S
 from harness.evidence.rows import Borrower, Intent
 from harness.load.amounts import amount_fen
 from harness.load.arrivals import Arrival, arrivals
-from harness.load.choice import choice_of
+from harness.load.choice import NobodyFree, TooFewBorrowers, choice_of
+from harness.load.enough import enough_borrowers
 from harness.scenario.model import Scenario
 from harness.seeds import draw_key, stream
 
@@ -28,34 +30,73 @@ CROWD_SHARE = 0.4
 
 def plan_intents(scenario: Scenario, population: Sequence[Borrower]) -> tuple[Intent, ...]:
     """All draw intents in due order; due_ns counts from t = 0. Raises TooFewBorrowers."""
-    due = arrivals(scenario.load.shape, stream(scenario.seed, "arrivals"))
-    return intents_due(scenario, population, due)
+    try:
+        return intents_due(scenario, population, _arrivals(scenario))
+    except NobodyFree as exc:
+        wanted = [
+            (wish.arrival.due_ns, wish.refusal == "delinquent")
+            for wish in _wishes(scenario, _arrivals(scenario))
+            if wish.arrival.borrower is None
+        ]
+        named = scenario.load.shape.named
+        needed = enough_borrowers(scenario, wanted, _again_ns(scenario), named)
+        raise TooFewBorrowers(needed, scenario.load.population.zipf) from exc
+
+
+def _arrivals(scenario: Scenario) -> Iterator[Arrival]:
+    return arrivals(scenario.load.shape, stream(scenario.seed, "arrivals"))
+
+
+def _again_ns(scenario: Scenario) -> int:
+    """How long a borrower rests after a due time."""
+    return int((scenario.load.patience.deadline_s + SWEEPER_WINDOW_S) * NS_PER_S)
+
+
+class _Wish(NamedTuple):
+    """A draw, but for who wants it. refusal: why it must be refused, or empty."""
+
+    arrival: Arrival
+    refusal: str
+    amount_fen: int
+    purpose: str
+
+
+def _wishes(scenario: Scenario, due: Iterable[Arrival]) -> Iterator[_Wish]:
+    load = scenario.load
+    dice = stream(scenario.seed, "what")
+    for arrival in due:
+        refusal = REFUSALS[dice.randrange(3)] if dice.random() < load.journey.must_refuse else ""
+        wanted_fen = amount_fen(dice, load.population.amounts)
+        purpose = PURPOSES[dice.randrange(len(PURPOSES))]
+        given_fen = arrival.amount_fen
+        wanted_fen = wanted_fen if given_fen is None else given_fen
+        yield _Wish(arrival, refusal, wanted_fen, purpose)
 
 
 def intents_due(
     scenario: Scenario, population: Sequence[Borrower], due: Iterable[Arrival]
 ) -> tuple[Intent, ...]:
-    """The intents that fall due then, in order: who, how much, what for. Raises TooFewBorrowers."""
+    """The intents that fall due then, in order: who, how much, what for. Raises NobodyFree.
+
+    Borrowers whom a trace names are left to it, so that nobody comes again too soon.
+    """
     load, phases = scenario.load, scenario.phases
     first_fault_s = min((fault.at_s for fault in scenario.faults), default=math.inf)
-    people = choice_of(population, stream(scenario.seed, "who"), load.population.zipf)
-    dice = stream(scenario.seed, "what")
-    again_ns = int((load.patience.deadline_s + SWEEPER_WINDOW_S) * NS_PER_S)
+    named = load.shape.named
+    free = [one for one in population if one.borrower not in named] if named else population
+    people = choice_of(free, stream(scenario.seed, "who"), load.population.zipf)
+    again_ns = _again_ns(scenario)
     planned = []
-    for number, (due_ns, given_borrower, given_fen) in enumerate(due):
-        refusal = REFUSALS[dice.randrange(3)] if dice.random() < load.journey.must_refuse else ""
-        wanted_fen = amount_fen(dice, load.population.amounts)
-        purpose = PURPOSES[dice.randrange(len(PURPOSES))]
-        wanted_fen = wanted_fen if given_fen is None else given_fen
-        if given_borrower is not None:  # by a trace; borrowers are numbered from 1
-            borrower = population[given_borrower - 1]
+    for number, wish in enumerate(_wishes(scenario, due)):
+        arrival, due_ns, wanted_fen = wish.arrival, wish.arrival.due_ns, wish.amount_fen
+        if arrival.borrower is not None:  # by a trace; borrowers are numbered from 1
+            borrower = population[arrival.borrower - 1]
         else:
-            late = refusal == "delinquent"
+            late = wish.refusal == "delinquent"
             borrower = people.take(delinquent=late, due_ns=due_ns, again_ns=again_ns)
-        if refusal == "over-quota":
+        if wish.refusal == "over-quota":
             wanted_fen += borrower.limit_fen
-        elif refusal == "barred-purpose":
-            purpose = BARRED_PURPOSE
+        barred = wish.refusal == "barred-purpose"
         due_s = due_ns / NS_PER_S
         planned.append(
             Intent(
@@ -64,7 +105,7 @@ def intents_due(
                 borrower=borrower.borrower,
                 group=borrower.group,
                 amount_fen=wanted_fen,
-                purpose=purpose,
+                purpose=BARRED_PURPOSE if barred else wish.purpose,
                 due_ns=due_ns,
                 phase=phases.phase_at(due_s),
                 straddling=first_fault_s - load.patience.attempt_timeout_s <= due_s < first_fault_s,

@@ -3,7 +3,10 @@ borrow. Pure.
 """
 
 import random
+from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import islice
+from typing import NamedTuple
 
 from harness.evidence.rows import Borrower
 from harness.scenario.model import Scenario
@@ -36,25 +39,41 @@ DELINQUENT_SHARE = 0.02
 PAST_DUE_DAYS = (1, 90)
 
 
-def plan_population(scenario: Scenario) -> tuple[Borrower, ...]:
-    """Every borrower of the scenario, numbered from 1."""
+class Person(NamedTuple):
+    """A borrower without the features that a scorecard knows."""
+
+    borrower: int
+    group: str
+    limit_fen: int
+    delinquent: bool
+
+
+def people(scenario: Scenario) -> Iterator[Person]:
+    """One borrower after another, numbered from 1, without end: each the same however many there
+    are."""
     dice = stream(scenario.seed, "population")
-    facts = stream(scenario.seed, "features")
     names = list(GROUPS)
     shares = [GROUPS[name].share for name in names]
-    people = []
-    for number in range(1, scenario.load.borrowers + 1):
+    number = 0
+    while True:
+        number += 1
         name = dice.choices(names, shares)[0]
         low, high = GROUPS[name].limit_yuan
         limit_yuan = dice.randrange(low, high + 1, 1000) * scenario.load.population.limits
         delinquent = dice.random() < DELINQUENT_SHARE
-        people.append(
-            Borrower(
-                number, name, round(limit_yuan) * 100, barred=False, delinquent=delinquent,
-                **_features(GROUPS[name], facts, delinquent=delinquent),
-            )
-        )  # fmt: skip
-    return tuple(people)
+        yield Person(number, name, round(limit_yuan) * 100, delinquent)
+
+
+def plan_population(scenario: Scenario) -> tuple[Borrower, ...]:
+    """Every borrower of the scenario, numbered from 1."""
+    facts = stream(scenario.seed, "features")
+    return tuple(
+        Borrower(
+            one.borrower, one.group, one.limit_fen, barred=False, delinquent=one.delinquent,
+            **_features(GROUPS[one.group], facts, delinquent=one.delinquent),
+        )
+        for one in islice(people(scenario), scenario.load.borrowers)
+    )  # fmt: skip
 
 
 def _features(group: Group, dice: random.Random, *, delinquent: bool) -> dict[str, int]:

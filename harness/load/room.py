@@ -29,7 +29,8 @@ def check_room(
     intents: Sequence[Intent],
     balances_fen: Mapping[str, int],
 ) -> None:
-    """Raises ScenarioError that says what to change; drills about risk and liquidity may be tight.
+    """Raises ScenarioError that says what to change, by its key alone; drills about risk and
+    liquidity may be tight.
 
     Draws that must be refused for their amount are nobody's demand, and those of a crowd exceed the
     quota on purpose.
@@ -78,7 +79,7 @@ def _check_limits(
         f"at least {enough:g}, since a drill about {scenario.cause} gives each borrower {TIMES} "
         "times what they want; or a smaller zipf, more borrowers, smaller amounts"
     )
-    return [Problem(scenario.name, 0, "load.population.limits", found, allowed)]
+    return [Problem("", 0, "load.population.limits", found, allowed)]
 
 
 def _check_tiers(
@@ -86,7 +87,7 @@ def _check_tiers(
 ) -> list[Problem]:
     return [
         Problem(
-            scenario.name, 0, f"lender.tiers.{tier}", format_yuan(balances_fen.get(tier, 0)),
+            "", 0, f"lender.tiers.{tier}", format_yuan(balances_fen.get(tier, 0)),
             f"at least {format_yuan(math.ceil(TIMES * share * whole_fen))}: {TIMES} times its part "
             "of the draws",
         )

@@ -10,8 +10,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from harness.clock import NS_PER_S
-from harness.load.intents import BARRED_PURPOSE
+from harness.load.foreseen import DRILL, Count
 from harness.plan import Plan
+from harness.report.plan_facts import facts
 from harness.scenario.model import PHASES, PhasePlan, Shape
 
 COLUMNS = 70
@@ -63,6 +64,8 @@ def picture(plan: Plan, pen: Pen) -> str:
         *_fault_lines(plan, pen),
         "",
         *_table(plan),
+        "",
+        *facts(plan),
     ]
     return "\n".join(line.rstrip() for line in lines)
 
@@ -153,39 +156,49 @@ def _fault_lines(plan: Plan, pen: Pen) -> list[str]:
 
 
 def _table(plan: Plan) -> list[str]:
-    """By phase: its time, its rates, and how many draws of it must be refused."""
+    """By phase: its time, its rates, how many draws of it must be refused, and how many promised
+    ones it will be judged by."""
     phases, shape = plan.scenario.phases, plan.scenario.load.shape
-    people = {one.borrower: one for one in plan.population}
-    draws: Counter[str] = Counter()
-    refused: Counter[str] = Counter()
-    asked_fen: Counter[str] = Counter()
-    for intent in plan.intents:
-        who = people[intent.borrower]
-        must = who.barred or who.delinquent or intent.purpose == BARRED_PURPOSE
-        draws[intent.phase] += 1
-        asked_fen[intent.phase] += intent.amount_fen
-        refused[intent.phase] += must or intent.amount_fen > who.limit_fen
     lines = [
-        _row("phase", "from", "length", "planned rate", "draws", "must be refused", "asked, yuan")
+        _row("phase", "from", "length", "planned rate", "draws", "refused", "promised", "yuan")
     ]
-    for phase, after in zip(PHASES, (*PHASES[1:], "drain"), strict=True):
-        start_s, end_s = phases.start_s(phase), phases.start_s(after)
+    for phase in PHASES:
+        start_s, end_s = phases.start_s(phase), phases.end_s(phase)
         rates = [
             stretch.rate_at(min(max(at_s, stretch.start_s), stretch.end_s))
             for stretch in shape.stretches
             if stretch.start_s < end_s and stretch.end_s > start_s
             for at_s in (start_s, end_s)
         ]
-        low, high = _per_s(min(rates)), _per_s(max(rates))
-        lines.append(
-            _row(
-                phase, f"{start_s:g} s", f"{end_s - start_s:g} s",
-                _rate_words(low, high, shape),
-                str(draws[phase]), str(refused[phase]), _yuan(asked_fen[phase]),
-            )
-        )  # fmt: skip
-    total = (draws.total(), refused.total(), _yuan(asked_fen.total()))
-    return [*lines, _row("all", "", f"{phases.load_s:g} s", "", *map(str, total))]
+        words = _rate_words(_per_s(min(rates)), _per_s(max(rates)), shape)
+        length = f"{end_s - start_s:g} s"
+        lines.append(_row(phase, f"{start_s:g} s", length, words, *_cells(plan.counts[phase])))
+    lines.append(_row("all", "", f"{phases.load_s:g} s", "", *_cells(plan.counts[DRILL])))
+    return [*lines, "", *_notes(plan)]
+
+
+def _notes(plan: Plan) -> list[str]:
+    """What the columns mean: as the judge counts, which is not always by due time."""
+    timeout_s = plan.scenario.load.patience.attempt_timeout_s
+    moved = sum(intent.straddling and intent.phase != "fault" for intent in plan.intents)
+    withheld = plan.counts[DRILL].withheld
+    lines = [
+        "refused: these must be. promised, yuan: what the phase is judged by; warmup",
+        "counts in the total alone.",
+    ]
+    if moved:
+        lines += [
+            f"{moved} draws due before the fault phase, and within {timeout_s:g} s "
+            "(attempt_timeout) before", "the first fault, straddle: they count to the fault phase.",
+        ]  # fmt: skip
+    if withheld:
+        lines.append(f"{withheld} more are withheld: borrowers are told no before they are due.")
+    return lines
+
+
+def _cells(count: Count) -> tuple[str, str, str, str]:
+    yuan = f"{round(count.promised_fen / 100):,}"
+    return str(count.draws), str(count.refused), str(count.promised), yuan
 
 
 def _rate_words(low: str, high: str, shape: Shape) -> str:
@@ -194,11 +207,8 @@ def _rate_words(low: str, high: str, shape: Shape) -> str:
     return (low if low == high else f"{low}..{high}") + (" + trace" if shape.traced else "")
 
 
-def _yuan(amount_fen: int) -> str:
-    return f"{round(amount_fen / 100):,}"
-
-
 def _row(
-    phase: str, start: str, length: str, rate: str, draws: str, refused: str, asked: str
-) -> str:
-    return f"{phase:<9}{start:>7}{length:>7}{rate:>17}{draws:>8}{refused:>16}{asked:>16}"
+    phase: str, start: str, length: str, rate: str, draws: str, refused: str, promised: str,
+    yuan: str,
+) -> str:  # fmt: skip
+    return f"{phase:<9}{start:>7}{length:>8}{rate:>18}{draws:>8}{refused:>8}{promised:>9}{yuan:>13}"

@@ -1,7 +1,7 @@
 """The `load` section of a scenario."""
 
 from harness.scenario.generator_section import generator
-from harness.scenario.model import LoadSpec, Patience, PhasePlan
+from harness.scenario.model import BORROWERS_MAX, LoadSpec, Patience, PhasePlan
 from harness.scenario.nodes import Book, Node, fields, value
 from harness.scenario.numbers import whole
 from harness.scenario.people_section import journey, population
@@ -15,9 +15,12 @@ def load(book: Book, node: Node | None, plan: PhasePlan, beside: Beside) -> Load
     keys = ("shape", "borrowers", "journey", "patience")
     more = ("population", "spacing", "workers", "generator")
     found = fields(book, node, "load", keys, more) if node else {}
+    borrowers = value(
+        book, found.get("borrowers"), "load.borrowers", whole(1, BORROWERS_MAX), BORROWERS_MAX, ""
+    )
     return LoadSpec(
-        shape=shape(book, found.get("shape"), found.get("spacing"), plan, beside),
-        borrowers=value(book, found.get("borrowers"), "load.borrowers", whole(1, 10**6), 1000, ""),
+        shape=shape(book, found.get("shape"), found.get("spacing"), plan, beside, borrowers),
+        borrowers=borrowers,
         journey=journey(book, found.get("journey")),
         patience=_patience(book, found.get("patience")),
         workers=value(book, found.get("workers"), "load.workers", whole(1, 16), 1, ""),

@@ -1,14 +1,14 @@
 """A scenario file to a Scenario: every problem at once, each with its file, line and key path."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from harness.scenario import sections
 from harness.scenario.checks import check
 from harness.scenario.model import Scenario
-from harness.scenario.nodes import Book, dump, fields, override, read_file
-from harness.scenario.planned import warnings_of
+from harness.scenario.nodes import Book, dump, fields, override, place, read_file
 from harness.scenario.trace import Beside
 
 KEYS = ("name", "cause", "seed", "lender", "load", "phases", "faults", "expect")
@@ -17,12 +17,14 @@ KEYS = ("name", "cause", "seed", "lender", "load", "phases", "faults", "expect")
 @dataclass(frozen=True, slots=True)
 class Loaded:
     """text: the scenario as YAML with the overrides in it; loading it gives the same Scenario, from
-    a folder that has `files` (name to bytes) beside it."""
+    a folder that has `files` (name to bytes) beside it. warnings: what the file says that can
+    hardly be meant. where: a path of keys to (file, line) of the nearest key that is there."""
 
     scenario: Scenario
     warnings: tuple[str, ...]
     text: str
     files: Mapping[str, bytes]
+    where: Callable[[str], tuple[str, int]]
 
 
 def load_scenario(path: Path, overrides: Sequence[str], profile: str | None) -> Loaded:
@@ -53,4 +55,5 @@ def load_scenario(path: Path, overrides: Sequence[str], profile: str | None) -> 
     book.close()
     check(book, root, scenario)
     book.close()
-    return Loaded(scenario, warnings_of(scenario), dump(root), beside.taken)
+    where = partial(place, root)
+    return Loaded(scenario, tuple(book.warnings), dump(root), beside.taken, where)

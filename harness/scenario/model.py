@@ -9,6 +9,7 @@ from typing import Literal
 Cause = Literal["risk", "liquidity", "system", "compliance"]
 CAUSES: tuple[Cause, ...] = ("risk", "liquidity", "system", "compliance")
 PHASES = ("warmup", "baseline", "fault", "watch")
+BORROWERS_MAX = 1_000_000
 PROFILES = ("none", "naive", "full")
 PROTECTIONS = ("breaker", "canary", "deadlines", "failover", "retries", "tier_fallthrough")
 
@@ -110,9 +111,9 @@ class Shape:
     trace: str = ""
 
     @property
-    def names_borrowers(self) -> bool:
-        """Does a trace say who draws?"""
-        return any(draw.borrower is not None for draw in self.traced)
+    def named(self) -> frozenset[int]:
+        """The borrowers of whom a trace says when they draw."""
+        return frozenset(draw.borrower for draw in self.traced if draw.borrower is not None)
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,21 +20,60 @@ Node = yaml.Node
 
 
 class Book:
-    """Problems as they are found; all of them are told at once."""
+    """Problems as they are found; all of them are told at once. Warnings: what will run all the
+    same, each with its place."""
 
     def __init__(self) -> None:
         self.problems: list[Problem] = []
+        self.warnings: list[str] = []
 
     def add(self, node: Node, path: str, found: str, allowed: str) -> None:
         """What was found at a node, and what would be right."""
-        mark = node.start_mark
-        line = 0 if mark.name.startswith("--") else mark.line + 1
-        self.problems.append(Problem(mark.name, line, path, found, allowed))
+        self.problems.append(Problem(*_at(node), path, found, allowed))
+
+    def add_at(self, root: Node, path: str, found: str, allowed: str) -> None:
+        """The same by a path of keys from the root."""
+        self.problems.append(Problem(*place(root, path), path, found, allowed))
+
+    def warn(self, node: Node, path: str, text: str) -> None:
+        """What a node says that can hardly be meant."""
+        self.warnings.append(_sentence(_at(node), path, text))
+
+    def warn_at(self, root: Node, path: str, text: str) -> None:
+        """The same by a path of keys from the root."""
+        self.warnings.append(_sentence(place(root, path), path, text))
 
     def close(self) -> None:
         """Raises ScenarioError when there is any."""
         if self.problems:
             raise ScenarioError(tuple(sorted(self.problems, key=lambda p: (p.file, p.line))))
+
+
+def _at(node: Node) -> tuple[str, int]:
+    """(file, line); line 0: given on the command line."""
+    name: str = node.start_mark.name
+    return name, 0 if name.startswith("--") else node.start_mark.line + 1
+
+
+def _sentence(where: tuple[str, int], path: str, text: str) -> str:
+    file, line = where
+    return f"{file}:{line}: {path}: {text}" if line else f"{file}: {path}: {text}"
+
+
+def place(root: Node, path: str) -> tuple[str, int]:
+    """(file, line) of the key or list item at a path of keys, or of the nearest above it that is
+    there; line 0: given on the command line."""
+    where, node = root, root
+    for part in path.split("."):
+        if isinstance(node, yaml.SequenceNode) and part.isdigit() and int(part) < len(node.value):
+            where = node = node.value[int(part)]
+            continue
+        pairs = node.value if isinstance(node, yaml.MappingNode) else ()
+        found = next((pair for pair in pairs if pair[0].value == part), None)
+        if found is None:
+            break
+        where, node = found
+    return _at(where)
 
 
 def read_file(path: Path) -> Node:

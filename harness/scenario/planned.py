@@ -1,24 +1,42 @@
-"""How many draws a scenario plans, and what so few can't prove. Pure; known before anything runs.
-
-Counts here are expected ones, from the rate; the intents planned by a seed differ by chance.
-"""
+"""What so few planned draws can't prove. Pure; known before anything runs."""
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 
-from harness.clock import NS_PER_S
 from harness.scenario.measures import LATENCIES, SHARES
-from harness.scenario.model import Expectation, Scenario
-from harness.scenario.shapes import cumulated
+from harness.scenario.model import Expectation
 
 BEYOND_MIN = 10
 CHANCE = 0.05
 
 
-def warnings_of(scenario: Scenario) -> tuple[str, ...]:
-    """What will run but may not be able to prove what is expected, as sentences.
+@dataclass(frozen=True, slots=True)
+class TooFew:
+    """draws: how many are planned; needed: how many would do. expectation: as its author wrote it,
+    empty when the phase has no draw at all."""
 
-    With n promised draws planned in the phase (for `x baseline`: the smaller n of the two):
+    phase: str
+    expectation: str
+    draws: int
+    needed: int
+    why: str
+
+    def __str__(self) -> str:
+        if not self.expectation:
+            return f"expect.{self.phase}: {self.why}"
+        planned = "1 promised draw is" if self.draws == 1 else f"{self.draws} promised draws are"
+        return f"expect.{self.phase}: {self.expectation}: {planned} planned: {self.why}"
+
+
+def too_few(
+    expectations: Iterable[Expectation], promised: Mapping[str, int], offered: Mapping[str, int]
+) -> tuple[TooFew, ...]:
+    """Warnings, those of empty phases first.
+
+    promised: how many promised draws each phase and the `drill` will be judged by; offered: the
+    withheld ones with them, by which access is judged. With n of them (for `x baseline`: the
+    smaller n of the two):
 
     - A quantile q needs ten draws beyond it, n * (1 - q) >= 10; with fewer it is not given at all.
     - A share bound from below (`guarantee >= 99 %`) is too fine when one single broken draw breaks
@@ -30,39 +48,46 @@ def warnings_of(scenario: Scenario) -> tuple[str, ...]:
     A bound of 100 % says "none" on purpose and is not warned of. By money, n is the same: amounts
     of different size only make it coarser.
     """
-    found = []
-    for expectation in scenario.expect:
-        draws = planned_promised(scenario, expectation.phase)
-        if expectation.relative:
-            draws = min(draws, planned_promised(scenario, "baseline"))
-        why = _too_few(expectation, draws)
-        if why:
-            where = f"expect.{expectation.phase}: {expectation.text}"
-            found.append(f"{where}: about {draws:.0f} promised draws are planned: {why}")
+    empty = [phase for phase in ("baseline", "fault", "watch") if not promised[phase]]
+    found = [TooFew(phase, "", 0, 1, _nothing(phase)) for phase in empty]
+    for one in expectations:
+        known = offered if one.measure.startswith("access") else promised
+        draws = min(known[one.phase], known["baseline"]) if one.relative else known[one.phase]
+        needed, why = _why(one, draws)
+        if why and draws:  # of none at all the phase's own warning says enough
+            found.append(TooFew(one.phase, one.text, draws, needed, why))
     return tuple(found)
 
 
-def _too_few(expectation: Expectation, draws: float) -> str:
-    """Why so many draws can't support an expectation; empty when they can."""
+def _nothing(phase: str) -> str:
+    """Every run needs something promised in baseline and in fault."""
+    result = "nothing expected of it can be judged" if phase == "watch" else "it is inconclusive"
+    return f"no promised draw is planned in this phase: whatever the run does, {result}"
+
+
+def _why(expectation: Expectation, draws: int) -> tuple[int, str]:
+    """(how many draws are needed, why so many can't support it); nothing when they can."""
     bound, measure = expectation.bound, expectation.measure
     if measure in LATENCIES:
         share = float(measure[1:]) / 100
         if draws * (1 - share) < BEYOND_MIN - 1e-9:
             beyond, needed = draws * (1 - share), _whole(BEYOND_MIN / (1 - share))
-            return f"{beyond:.1f} beyond the quantile, inconclusive below 10; {needed} are needed"
-        return ""
+            return needed, (
+                f"{beyond:.1f} beyond the quantile, inconclusive below 10; {needed} are needed"
+            )
+        return 0, ""
     if measure not in SHARES or expectation.op not in (">", ">=") or not 0 < bound < 1:
-        return ""
+        return 0, ""
     needed = _whole(math.log(CHANCE) / math.log(bound))
     if draws * (1 - bound) < 1:
-        return f"one single broken one breaks this bound; {needed} are needed to tell"
+        return needed, f"one single broken one breaks this bound; {needed} are needed to tell"
     if draws < needed:
         low = CHANCE ** (1 / draws)
-        return (
+        return needed, (
             f"even if none breaks, the 95 % interval reaches down to {_percent(low)}, below the "
             f"bound; {needed} are needed to tell"
         )
-    return ""
+    return 0, ""
 
 
 def _whole(draws: float) -> int:
@@ -73,35 +98,3 @@ def _whole(draws: float) -> int:
 def _percent(share: float) -> str:
     """Cut, not rounded: 98.999 % must not seem to reach 99 %."""
     return f"{math.floor(share * 10_000) / 100:g} %"
-
-
-def planned_promised(scenario: Scenario, phase: str) -> float:
-    """How many promised draws a phase (or the `drill`) is expected to be judged by: without those
-    that must be refused; those that straddle the first bite count to the fault, not the baseline.
-    """
-    draws = sum(end - start for start, end in _spans(scenario, phase))
-    return draws * (1 - scenario.load.journey.must_refuse)
-
-
-def _spans(scenario: Scenario, phase: str) -> Iterator[tuple[float, float]]:
-    """(before, after) of the draws expected in each time that a phase is judged by."""
-    plan, timeout_s = scenario.phases, scenario.load.patience.attempt_timeout_s
-    if phase == "drill":
-        yield 0.0, _expected(scenario, plan.load_s)
-        return
-    start_s = plan.start_s(phase)
-    end_s = plan.end_s(phase)
-    yield _expected(scenario, start_s), _expected(scenario, end_s)
-    bite_s = min((fault.at_s for fault in scenario.faults), default=math.inf)
-    low_s = max(plan.start_s("baseline"), bite_s - timeout_s)
-    high_s = min(plan.start_s("fault"), bite_s)
-    if low_s < high_s and phase in ("baseline", "fault"):
-        ends = _expected(scenario, low_s), _expected(scenario, high_s)
-        yield ends if phase == "fault" else (ends[1], ends[0])
-
-
-def _expected(scenario: Scenario, at_s: float) -> float:
-    """How many draws are expected to be due before a moment."""
-    shape = scenario.load.shape
-    traced = sum(draw.due_ns < at_s * NS_PER_S for draw in shape.traced)
-    return cumulated(shape.stretches, [at_s])[0] + traced

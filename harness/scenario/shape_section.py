@@ -14,7 +14,7 @@ from harness.scenario.moments import moment
 from harness.scenario.nodes import Book, Node, fields, form_of, items, value
 from harness.scenario.numbers import number, one_of, whole
 from harness.scenario.shapes import Curve, RateStep, ShapeMistake, Spike
-from harness.scenario.trace import Beside, TraceMistakes, read_trace
+from harness.scenario.trace import Beside, TraceMistakes, Window, read_trace
 from harness.units import parse_duration_s, parse_rate_per_s
 
 RATE_MAX_PER_S = 5000.0
@@ -117,19 +117,27 @@ KINDS: dict[str, Kind] = {
     ),
     "trace": Kind(("file",), ("at",), lambda g: ((0.0, 0.0),)),
 }  # fmt: skip
+# Warned of when the load has only a part of their rise; all others begin with it or have no end.
+CUT_SHORT = ("ramp", "step", "double_peak", "repayment_day", "festival_eve", "quarter_end")
 
 
 def shape(
-    book: Book, node: Node | None, spacing: Node | None, plan: PhasePlan, beside: Beside
+    book: Book,
+    node: Node | None,
+    spacing: Node | None,
+    plan: PhasePlan,
+    beside: Beside,
+    borrowers: int,
 ) -> Shape:
-    """`load.shape` and `load.spacing`; every problem goes into the book."""
+    """`load.shape` and `load.spacing`; every problem goes into the book. borrowers: how many a
+    trace may name."""
     path = "load.shape"
     nodes = [(path, node)] if node is not None else []
     if node is not None and form_of(node) == "list":
         nodes = items(book, node, path, "shapes")
         if not 1 <= len(nodes) <= SHAPES_MAX:
             book.add(node, path, f"{len(nodes)} shapes", f"1 to {SHAPES_MAX} shapes")
-    one = _One(book, plan, beside)
+    one = _One(book, plan, beside, borrowers)
     kinds, parts = [], []
     for place, item in nodes:
         kind, curve = one.read(place, item)
@@ -163,6 +171,7 @@ class _One:
     book: Book
     plan: PhasePlan
     beside: Beside
+    borrowers: int
 
     def __post_init__(self) -> None:
         self.traced: list[Traced] = []
@@ -180,6 +189,9 @@ class _One:
         given["load_s"] = self.plan.load_s
         try:
             curve = KINDS[name].curve(given)
+            if name in CUT_SHORT:
+                for key, text in curves.cut_off(curve, given, self.plan.load_s):
+                    self.book.warn(found.get(key, node), f"{path}.{key}", text)
             if "repeat" in given:
                 curve = curves.repeated(curve, given["repeat"], self.plan.load_s)
         except ShapeMistake as exc:
@@ -253,8 +265,8 @@ class _One:
         try:
             kept, data = self.beside.take(name)
             self.trace = str(self.beside.folder / name)
-            at_s = given.get("at", 0.0)
-            self.traced += read_trace(data, self.trace, at_s, self.plan.load_s, INTENTS_MAX)
+            window = Window(given.get("at", 0.0), self.plan.load_s, self.borrowers, INTENTS_MAX)
+            self.traced += read_trace(data, self.trace, window)
             node.value = kept
         except TraceMistakes as exc:
             self.book.problems += exc.problems

@@ -10,16 +10,16 @@ says which. No public hourly figures of consumer draws were found.
 """
 
 from bisect import bisect_left
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import accumulate, pairwise
 
 from harness.scenario.model import Stretch
 
 __all__ = [
-    "Curve", "RateStep", "ShapeMistake", "Spike", "Stretch", "added", "cumulated", "diurnal",
-    "double_peak", "festival_eve", "level", "promotion", "quarter_end", "ramp", "rate_at",
-    "repayment_day", "repeated", "step", "stretches",
+    "Curve", "RateStep", "ShapeMistake", "Spike", "Stretch", "added", "cumulated", "cut_off",
+    "diurnal", "double_peak", "festival_eve", "level", "promotion", "quarter_end", "ramp",
+    "rate_at", "repayment_day", "repeated", "step", "stretches",
 ]  # fmt: skip
 
 Curve = tuple[tuple[float, float], ...]
@@ -243,6 +243,20 @@ def repeated(curve: Curve, every_s: float, load_s: float) -> Curve:
         points.append((first_s + later_s, curve[-1][1]))
         points += [(at_s + later_s, rate) for at_s, rate in curve]
     return tuple(points)
+
+
+def cut_off(curve: Curve, given: Mapping[str, object], load_s: float) -> Iterator[tuple[str, str]]:
+    """(key, what is lost) of a curve that begins before the load, or reaches a rate after it."""
+    first_s, high_per_s = curve[0][0], max(rate for _, rate in curve)
+    if first_s < 0:
+        key = "rise" if "rise" in given else "at"
+        at_0 = stretches(curve, load_s)[0].rate_per_s
+        yield key, f"begins {-first_s:g} s before the load does, which starts at {at_0:.3g}/s"
+    wanted = {key: given[key] for key in ("to", "peak", "second_peak") if key in given}
+    for key, rate in (wanted or {"at": high_per_s}).items():
+        reached_s = min((at_s for at_s, found in curve if found == rate), default=0.0)
+        if reached_s >= load_s:
+            yield key, f"{rate:g}/s is reached at {reached_s:g} s; the load ends at {load_s:g} s"
 
 
 def stretches(curve: Curve, load_s: float) -> tuple[Stretch, ...]:
