@@ -15,7 +15,7 @@ from harness.load.foreseen import Notice, foresee
 from harness.plan import Plan, make_plan, notices_of
 from harness.scenario.loader import load_scenario
 from tests.drills import SMOKE, command
-from tests.run_views import clean
+from tests.run_views import changed, clean
 
 BARRED = Policy("compliance", 1, "securities", 0, 0, None)
 PHASES = ("baseline", "fault", "watch")
@@ -36,7 +36,7 @@ def judged(plan: Plan) -> dict[str, tuple[int, int]]:
                    notice.from_ns, None, notice.above_fen, None, notice.until_ns)
         )  # fmt: skip
         published.append(Published(None, "notice", number, notice.from_ns))
-    view = replace(
+    view = changed(
         clean(1), scenario=plan.scenario, t0_ns=0, intents=plan.intents, attempts=(),
         draws=tuple(
             paid(intent)

@@ -210,4 +210,5 @@ def test_the_drill_is_all_of_it_and_a_trace_counts_by_its_rows(tmp_path: Path) -
 def test_the_smoke_scenarios_expect_what_they_can_prove() -> None:
     for path in (SMOKE, NAIVE):
         loaded = load_scenario(path, (), None)
-        assert loaded.warnings == make_plan(loaded.scenario).too_few == (), path
+        assert not loaded.warnings, path
+        assert not make_plan(loaded.scenario).too_few, path

@@ -27,6 +27,7 @@ class Chosen(Protocol):
 
 
 B = TypeVar("B", bound=Chosen)
+B_co = TypeVar("B_co", bound=Chosen, covariant=True)
 
 
 class NobodyFree(ValueError):
@@ -48,10 +49,10 @@ class TooFewBorrowers(ValueError):
         self.needed = needed
 
 
-class Choice(Protocol[B]):
+class Choice(Protocol[B_co]):
     """Chooses one borrower after another, in due order."""
 
-    def take(self, *, delinquent: bool, due_ns: int, again_ns: int) -> B:
+    def take(self, *, delinquent: bool, due_ns: int, again_ns: int) -> B_co:
         """Who wants the draw due at `due_ns`. Raises NobodyFree."""
 
 
