@@ -73,7 +73,7 @@ def test_the_load_that_it_names_is_answered_as_planned(tmp_path: Path) -> None:
 
 
 def test_it_has_what_a_drill_of_the_scenario_would_have() -> None:
-    changes = ["load.borrowers=2500", "lender.tiers={own: 30 %, partner-b: 70 %}", "faults=[]"]
+    changes = ["load.borrowers=2500", "lender.tiers={own: 30 %, partner-a: 70 %}", "faults=[]"]
     stock = stock_of(SMOKE, changes, "naive")
     plan = make_plan(load_scenario(SMOKE, changes, "naive").scenario)
     assert (stock.spec, stock.people) == (plan.scenario.lender, plan.population)

@@ -73,8 +73,7 @@ def _summary(view: RunView, saw: Seen, health: GeneratorHealth, doubts: list[str
     lines.append("latency     from the due time to the known grant, over granted draws alone")
     lines += [f"  {phase:10}{latency_words(saw.latency_ms[phase])}" for phase in PHASES]
     if health.verdict == "held":
-        well = f"{health.workers} workers, {health.bad_seconds} bad seconds"
-        lines.append(f"generator   well: {well}")
+        lines.append(f"generator   well; bad seconds: {health.bad_seconds}")
     return "\n".join([*lines, *(f"in doubt    {doubt}" for doubt in doubts)])
 
 
