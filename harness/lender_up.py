@@ -58,7 +58,7 @@ def stock_of(scenario: Path | None, overrides: list[str], profile: str | None) -
             raise ScenarioError((problem,))
         return plain_stock(profile)
     loaded = load_scenario(scenario, overrides, profile)
-    plan = make_plan(loaded.scenario)
+    plan = make_plan(loaded.scenario, loaded.where)
     return Stock(plan.scenario.lender, plan.population, plan.balances_fen, loaded)
 
 

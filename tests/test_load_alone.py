@@ -14,7 +14,7 @@ from harness.evidence.rows import Attempt, Intent
 from harness.evidence.store import RunDir
 from harness.judge.load_alone import outcomes, seen, useless
 from harness.judge.view import RunView
-from harness.load.intents import must_refuse
+from harness.load.foreseen import foresee
 from harness.load.plain import Planned, begin, end, how_ended, plan_load, record
 from harness.report.load_alone import is_load_alone, write_load_alone
 from tests.drills import SMOKE, command
@@ -84,14 +84,16 @@ def test_of_a_crowd_as_many_are_meant_to_be_refused_as_there_is_no_room_for() ->
     leader = view.intents[0]._replace(amount_fen=int(LIMIT_FEN * 0.4))
     crowd = tuple(leader._replace(intent=number) for number in range(4))
 
-    def refused_from(first: int) -> RunView:
+    def outcome_of(*refused: int) -> str:
         def answer(one: Attempt) -> Attempt:
-            return one._replace(outcome="refused", reason="quota") if one.intent >= first else one
+            no = one.intent in refused
+            return one._replace(outcome="refused", reason="quota") if no else one
 
-        return answered(changed(view, intents=crowd), answer)
+        return outcomes(seen(answered(changed(view, intents=crowd), answer)))
 
-    assert outcomes(seen(refused_from(2))) == "2 granted, 2 refused (all as planned)"
-    assert outcomes(seen(refused_from(1))) == "1 granted, 3 refused (2 as planned; 1 not: quota 1)"
+    assert outcome_of(0, 3) == outcome_of(2, 3) == "2 granted, 2 refused (all as planned)"
+    assert outcome_of(1, 2, 3) == "1 granted, 3 refused (2 as planned; 1 not: quota 1)"
+    assert outcome_of() == "4 granted (2 of them were planned to be refused)"
 
 
 @pytest.mark.parametrize(
@@ -137,23 +139,21 @@ def _manifest(planned: Planned) -> Manifest:
 
 def test_the_closing_line_has_the_outcomes_and_unknown_borrowers_are_exit_3(tmp_path: Path) -> None:
     planned = plan_load(str(SMOKE), ["http://127.0.0.1:1"])
-    people = {one.borrower: one for one in planned.population}
-    known = {n for n in people if n <= 1000}
+    fates = tuple(foresee(planned.population, planned.intents, (), (), 0))
+    known = range(1, 1001)
 
     def of_a_small_lender(intent: Intent) -> tuple[int, str, str | None]:
         if intent.borrower not in known:
             return 403, "refused", "barred"
-        if must_refuse(intent, people[intent.borrower]):
+        if fates[intent.intent] == "refused":
             return 403, "refused", "over-quota"
         return 201, "granted", None
 
     run, text = ran(tmp_path, of_a_small_lender)
     total = len(planned.intents)
-    strangers = {one.borrower for one in planned.intents} - known
-    granted = [
-        one for one in planned.intents
-        if one.borrower in known and not must_refuse(one, people[one.borrower])
-    ]  # fmt: skip
+    strangers = {one.borrower for one in planned.intents} - set(known)
+    promised = [n for n, fate in enumerate(fates) if fate == "promised"]
+    granted = [n for n in promised if planned.intents[n].borrower in known]
     assert granted
     assert text.startswith(f"{total:,} of {total:,} planned draws offered: {len(granted)} granted")
     assert f"{len(strangers):,} of the plan's borrowers are unknown to the lender" in text

@@ -11,10 +11,10 @@ from typing import NamedTuple
 
 from harness.clock import NS_PER_MS
 from harness.evidence.columnar import Rows
-from harness.evidence.rows import DRAWING, MISTAKE, Attempt, Borrower, Intent
+from harness.evidence.rows import DRAWING, MISTAKE, Attempt
 from harness.judge.latency import LatencySummary, summary
 from harness.judge.view import RunView
-from harness.load.intents import must_refuse
+from harness.load.foreseen import foresee
 
 UNSENT = "never sent"
 ENDS = ("granted", "refused", "failed", "unknown", "dropped", UNSENT)
@@ -70,7 +70,7 @@ NEVER = Word(UNSENT, None, None)
 def seen(view: RunView) -> Seen:
     """From what was planned and what was attempted alone."""
     last = _last_words(view.attempts)
-    meant = _meant(view.intents, {one.borrower: one for one in view.population}, last)
+    meant = _meant(view, last)
     ends: Counter[str] = Counter()
     why: dict[str, Counter[str]] = defaultdict(Counter)
     took_ms: dict[str, list[float]] = {phase: [] for phase in PHASES}
@@ -107,25 +107,22 @@ def _last_words(attempts: Rows[Attempt]) -> dict[int, Word]:
     return last
 
 
-def _meant(
-    intents: Rows[Intent], people: Mapping[int, Borrower], last: Mapping[int, Word]
-) -> frozenset[int]:
-    """The draws that were planned to be refused; of a crowd, as many as its limit has no room for,
-    whichever they were."""
-    together = Counter(intents.columns("borrower", "due_ns"))
+def _meant(view: RunView, last: Mapping[int, Word]) -> frozenset[int]:
+    """The draws that were planned to be refused. Of those that one borrower has due at once it is
+    planned how many, and not which: those that were."""
+    if not view.population:
+        return frozenset()
+    fates = foresee(view.population, view.intents, view.repay_intents, (), 0)
+    due = zip(view.intents.columns("borrower", "due_ns"), fates, strict=True)
+    many = Counter(crowd for crowd, fate in due if fate == "refused")
+    crowds: dict[tuple[int, int], list[int]] = defaultdict(list)
+    for intent, borrower, due_ns in view.intents.columns("intent", "borrower", "due_ns"):
+        if (borrower, due_ns) in many:
+            crowds[borrower, due_ns].append(intent)
     found: set[int] = set()
-    over: Counter[tuple[int, int]] = Counter()
-    for intent in intents:
-        who, crowd = people.get(intent.borrower), (intent.borrower, intent.due_ns)
-        if who is None:
-            continue
-        if must_refuse(intent, who):
-            found.add(intent.intent)
-        elif together[crowd] > 1 and last.get(intent.intent, NEVER).end == "refused":
-            room = who.limit_fen // intent.amount_fen
-            if over[crowd] < together[crowd] - room:
-                over[crowd] += 1
-                found.add(intent.intent)
+    for crowd, intents in crowds.items():
+        refused_first = sorted(intents, key=lambda one: last.get(one, NEVER).end != "refused")
+        found.update(refused_first[: many[crowd]])
     return frozenset(found)
 
 

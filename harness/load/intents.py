@@ -114,13 +114,6 @@ def intents_due(
     return _crowded(planned, population, scenario)
 
 
-def must_refuse(intent: Intent, borrower: Borrower) -> bool:
-    """Is it planned to be refused, whatever else has been drawn? Not so the draws of a crowd, of
-    which some must be, and which is up to the lender."""
-    unfit = borrower.barred or borrower.delinquent or intent.purpose == BARRED_PURPOSE
-    return unfit or intent.amount_fen > borrower.limit_fen
-
-
 def _crowded(
     planned: Sequence[Intent], population: Sequence[Borrower], scenario: Scenario
 ) -> tuple[Intent, ...]:

@@ -65,7 +65,9 @@ def plan_load(scenario_yaml: str, gateways: Sequence[str]) -> Planned:
         intents = plan_intents(scenario, population)
     except TooFewBorrowers as exc:
         found = str(scenario.load.borrowers)
-        raise ScenarioError((_problem("load.borrowers", found, str(exc)),)) from exc
+        file, line = loaded.where("load.borrowers")
+        problem = Problem(file, line, "load.borrowers", found, str(exc))
+        raise ScenarioError((problem,)) from exc
     plan = LoadPlan(
         run="",
         seed=scenario.seed,
