@@ -6,6 +6,7 @@ import signal
 import sys
 import traceback
 from collections.abc import Callable, Sequence
+from importlib.metadata import version
 from pathlib import Path
 
 from harness.commands import (
@@ -61,6 +62,7 @@ def _parser() -> argparse.ArgumentParser:
         epilog=EXITS,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
+    parser.add_argument("--version", action="version", version=f"drawproof {version('drawproof')}")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     _add_run(commands)
     recheck = commands.add_parser("recheck", help="judge a run directory again, from its evidence")
