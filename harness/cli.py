@@ -17,6 +17,7 @@ from harness.commands import (
     stop_command,
     validate_command,
 )
+from harness.environment import version
 from harness.errors import DrawproofError
 from harness.find_capacity import Asked, find_capacity
 from harness.lender_up import lender_up, stock_of
@@ -71,6 +72,8 @@ def _parser() -> argparse.ArgumentParser:
         epilog=EXITS,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
+    mine = version("drawproof") or "of a checkout that is not installed"
+    parser.add_argument("--version", action="version", version=f"drawproof {mine}")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     _add_run(commands)
     recheck = commands.add_parser("recheck", help="judge a run directory again, from its evidence")

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from harness.drill import Drill, prepare
+from harness.errors import Problem, ScenarioError
 from harness.evidence.store import RunDir
 from harness.heal import heal
 from harness.judge.verdict import Verdict
@@ -60,6 +61,10 @@ def run_command(
 
 def recheck_command(path: Path) -> int:
     """`drawproof recheck`: the same evidence gives the same bytes."""
+    if (path / "capacity.json").is_file():
+        found = f"{str(path)!r}, the folder of a search for a capacity"
+        allowed = f"one of its drills, each a run directory: {path}/*/"
+        raise ScenarioError((Problem("the command line", 0, "RUN", found, allowed),))
     run = RunDir.open(path)
     if is_load_alone(run):
         exit_code, text = write_load_alone(run)

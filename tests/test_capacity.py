@@ -3,6 +3,7 @@
 import json
 import math
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -12,8 +13,10 @@ from harness.capacity.found import Found, Point, capacity_json
 from harness.capacity.search import Knee, Steps, search, tidy
 from harness.cli import main
 from harness.evidence.rows import Call
+from harness.find_capacity import Asked, Setup, few_draws
 from harness.judge.saturation import Own, covered_ns, first_to_saturate, own_times
 from harness.report.capacity import capacity_html, capacity_text, point_line
+from harness.scenario.loader import load_scenario
 from tests.drills import SMOKE
 
 STEPS = Steps(first_per_s=50.0, grow=1.25, exact=0.05, most_per_s=2000.0)
@@ -202,6 +205,56 @@ def test_what_is_not_known_is_not_called_known(
         assert json.loads(capacity_json(found))["knee_per_s"] is None
 
 
+def test_one_search_knows_no_spread() -> None:
+    assert replace(KNOWN, knees=(Knee(48.6, 50.1, None),)).reason == (
+        "demo holds its steady state up to 48.6 draws a second, and not at 50.1 "
+        "(one search: the spread is not known)"
+    )
+
+
+def test_too_few_draws_are_told_with_the_hold_that_would_do(tmp_path: Path) -> None:
+    """The shortest: a second less is too short still."""
+    loaded = load_scenario(SMOKE, (), None)
+    asked = Asked(SMOKE, (), None, 50.0, 2000.0, 6.0, 1, tmp_path)
+    setup = Setup(asked, loaded.scenario, ("guarantee >= 99 %",), loaded.where)
+    few = few_draws(setup, setup.planned(0, 40.0, 6.0)[1], 0, 40.0)
+    assert few is not None
+    assert few.hold_s is not None
+    (line,) = few.lines
+    assert "222 promised draws are planned: even if none breaks" in line
+    assert line.endswith(f"299 are needed to tell; --hold {few.hold_s:g}s would do")
+    for hold_s, enough in ((few.hold_s, True), (few.hold_s - 1, False)):
+        plan = setup.planned(0, 40.0, hold_s)[1]
+        assert (few_draws(setup, plan, 0, 40.0) is None) == enough
+    never = replace(setup, steady=("guarantee >= 99.99 %",))
+    found = few_draws(never, never.planned(0, 5.0, 6.0)[1], 0, 5.0)
+    assert found is not None
+    assert found.lines[0].endswith("; no --hold does")
+    # Nor can more draws be planned where there are no borrowers for them.
+    overrides = ("load.patience.deadline=600s", "load.journey.must_refuse=0.9")
+    scarce = replace(setup, asked=replace(asked, overrides=overrides))
+    found = few_draws(scarce, scarce.planned(0, 40.0, 6.0)[1], 0, 40.0)
+    assert found is not None
+    assert found.hold_s is None
+    points = (replace(point(40, True), promised=222, few=few), replace(point(94, False)))
+    told = replace(KNOWN, points=points)
+    says = f"1 of 2 drills had too few promised draws to tell (222 to 222): --hold {few.hold_s:g}s"
+    assert told.few.startswith(says)
+    assert says in capacity_text(told)
+    assert says in capacity_html(told)
+    assert json.loads(capacity_json(told))["points"][0]["too_few"] == [line]
+    assert KNOWN.few == ""
+    assert "too few" not in capacity_html(KNOWN)
+
+
+def test_the_hop_that_fills_up_first_is_the_first_in_the_table() -> None:
+    usual = point(50, True, own={"bank.own": Own(80, 0), "gateway": Own(5, 1)})
+    full = point(90, False, own={"bank.own": Own(81, 0), "gateway": Own(500, 400)})
+    page = capacity_html(replace(KNOWN, points=(usual, full)))
+    heads = page.partition("time in each hop")[2].partition("</tr>")[0]
+    assert heads.index("<b>gateway</b>") < heads.index("bank.own")
+
+
 def test_a_drill_that_could_not_be_judged_names_no_hop() -> None:
     slow = {"gateway": Own(500, 400)}
     usual, unsure, broken = point(50, True), point(90, None, own=slow), point(90, False, own=slow)
@@ -225,14 +278,27 @@ def test_the_picture_has_a_dot_a_drill_and_escapes_what_it_is_told() -> None:
         (["--from", "fast"], "--from"),
         (["--hold", "1s"], "from 5s"),
         (["--set", "expect={drill: [audit clean]}"], "expect.baseline"),
+        (["--from", "50/s", "--to", "10/s"], "--from: found 50/s; allowed: at most --to, 10/s"),
+        (["--to", "10/s"], ": load.shape: found 30/s when baseline begins; allowed: 1/s to --to"),
+        (["--set", "load.patience.deadline=600s", "--set", "load.journey.must_refuse=0.9",
+          "--from", "300/s"], "smoke.yaml:16: load.borrowers: found 20000; allowed: at least "),
     ],
-)
+)  # fmt: skip
 def test_mistakes_are_told_before_anything_starts(
-    words: list[str], says: str, capsys: pytest.CaptureFixture[str]
+    words: list[str], says: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     try:
-        code = main(["capacity", str(SMOKE), *words])
+        code = main(["capacity", str(SMOKE), *words, "--out", str(tmp_path / "runs")])
     except SystemExit as exc:
         code = int(exc.code or 0)
     assert code == 2
     assert says in capsys.readouterr().err
+    assert not (tmp_path / "runs").exists()
+
+
+def test_a_search_is_rechecked_drill_by_drill(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "capacity.json").write_text(capacity_json(KNOWN))
+    assert main(["recheck", str(tmp_path)]) == 2
+    assert "allowed: one of its drills, each a run directory" in capsys.readouterr().err

@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import urllib.request
+from importlib.metadata import version
 from pathlib import Path
 
 import pytest
@@ -49,6 +50,11 @@ def test_a_folder_that_can_not_be_written(tmp_path: Path) -> None:
     ran = command("run", str(SMOKE), "--out", str(place))
     assert ran.exit == 5
     assert str(place) in ran.err
+
+
+def test_it_says_which_version_it_is() -> None:
+    ran = command("--version")
+    assert (ran.exit, ran.out) == (0, f"drawproof {version('drawproof')}\n")
 
 
 @pytest.mark.parametrize("word", ["recheck", "heal"])
@@ -100,6 +106,7 @@ def test_a_full_disk_ends_with_exit_5(tmp_path: Path) -> None:
 
 
 @pytest.mark.drill
+@pytest.mark.slow
 def test_a_short_drill_from_another_folder(tmp_path: Path) -> None:
     """Paths given are the caller's, not the checkout's."""
     ran = drill(tmp_path / "deep" / "er", str(SMOKE), *short("phases.watch=6s"))

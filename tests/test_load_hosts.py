@@ -101,6 +101,7 @@ def started(load: Load, hosts: Hosts) -> None:
     load.fire(url)
 
 
+@pytest.mark.slow
 def test_a_link_cut_for_three_seconds_delays_the_evidence_and_loses_none(
     tmp_path: Path, hosts: Hosts
 ) -> None:

@@ -13,11 +13,27 @@ SCHEMA = 1
 
 
 @dataclass(frozen=True, slots=True)
+class Few:
+    """What the planned draws of one rate are too few to prove, in words. hold_s: the shortest hold
+    that would do, whole seconds; None: none that may be asked for."""
+
+    what: tuple[str, ...]
+    hold_s: float | None
+
+    @property
+    def lines(self) -> tuple[str, ...]:
+        """A warning each."""
+        mend = "no --hold does" if self.hold_s is None else f"--hold {self.hold_s:g}s would do"
+        return tuple(f"{text}; {mend}" for text in self.what)
+
+
+@dataclass(frozen=True, slots=True)
 class Point:
     """One drill at one steady rate without faults.
 
     held: did every expectation of the steady state hold? None: it can't be told, see `reason`.
-    granted_per_s: promised draws granted in time a second. p95_ms: None with too little data, inf
+    promised: draws it was judged by. granted_per_s: those granted in time, a second. few: None when
+    they are enough for all that is expected. p95_ms: None with too little data, inf
     beyond the deadline. own: time spent in each hop itself, a draw. wrong: the audit was breached.
     """
 
@@ -31,6 +47,8 @@ class Point:
     reason: str
     wrong: bool
     run: str
+    promised: int = 0
+    few: Few | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +69,21 @@ class Found:
         if not known or len(known) < len(self.knees):
             return None
         return statistics.median(known), min(known), max(known)
+
+    @property
+    def few(self) -> str:
+        """One sentence when some of the drills had too few draws; empty when none had."""
+        short = [point.few for point in self.points if point.few is not None]
+        if not short:
+            return ""
+        draws = [point.promised for point in self.points if point.few is not None]
+        holds = [one.hold_s for one in short]
+        known = [hold_s for hold_s in holds if hold_s is not None]
+        mend = f"--hold {max(known):g}s would do" if len(known) == len(holds) else "no --hold does"
+        return (
+            f"{len(short)} of {_count(len(self.points), 'drill', 'drills')} had too few promised "
+            f"draws to tell ({min(draws)} to {max(draws)}): {mend} for each"
+        )
 
     @property
     def first_hop(self) -> tuple[str, float] | None:
@@ -76,6 +109,11 @@ class Found:
         spread = self.held_per_s
         if spread is not None:
             middle, low, high = spread
+            if len(self.knees) == 1:
+                return (
+                    f"{self.scenario} holds its steady state up to {middle:g} draws a second, and "
+                    f"not at {self.knees[0].broken_per_s:g} (one search: the spread is not known)"
+                )
             return (
                 f"{self.scenario} holds its steady state up to {middle:g} draws a second "
                 f"({low:g} to {high:g} in {_count(len(self.knees), 'search', 'searches')})"
@@ -109,6 +147,7 @@ def capacity_json(found: Found) -> str:
         "reason": found.reason,
         "steady_state": list(found.steady),
         "hold_s": found.hold_s,
+        "too_few": found.few or None,
         "knee_per_s": None
         if spread is None
         else {"median": spread[0], "lowest": spread[1], "highest": spread[2]},
@@ -131,6 +170,8 @@ def _point(point: Point) -> dict[str, Any]:
         "search": point.search,
         "rate_per_s": point.rate_per_s,
         "held": point.held,
+        "promised": point.promised,
+        "too_few": [] if point.few is None else list(point.few.lines),
         "granted_per_s": point.granted_per_s,
         "guarantee": point.guarantee,
         "p95_ms": "> deadline" if point.p95_ms == float("inf") else point.p95_ms,

@@ -6,6 +6,7 @@ notices come when their faults are planned. Only what such a lender can't be for
 a draw promised because an earlier one was broken, the mass repayments of a fault.
 """
 
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
@@ -16,6 +17,7 @@ from harness.scenario.model import PHASES
 
 DRILL = "drill"
 Fate = Literal["promised", "withheld", "refused"]
+FATES: tuple[Fate, ...] = ("promised", "withheld", "refused")
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,17 +89,25 @@ def foresee(
 
 def counted(intents: Sequence[Intent], fates: Sequence[Fate]) -> Mapping[str, Count]:
     """By phase, and of the whole drill."""
-    return {phase: _count(intents, fates, phase) for phase in (*PHASES, DRILL)}
-
-
-def _count(intents: Sequence[Intent], fates: Sequence[Fate], phase: str) -> Count:
-    draws = refused = promised = withheld = promised_fen = 0
+    # To which phases an intent counts follows from these two: one of each kind is asked.
+    kinds: dict[tuple[str, bool], Intent] = {}
+    draws: Counter[tuple[str, bool, Fate]] = Counter()
+    promised_fen: Counter[tuple[str, bool]] = Counter()
     for intent, fate in zip(intents, fates, strict=True):
-        due = phase in (DRILL, intent.phase)
-        draws += due
-        refused += due and fate == "refused"
-        if phase == DRILL or intent.counts_in(phase):
-            promised += fate == "promised"
-            withheld += fate == "withheld"
-            promised_fen += intent.amount_fen if fate == "promised" else 0
-    return Count(draws, refused, promised, withheld, promised_fen)
+        kind = (intent.phase, intent.straddling)
+        kinds.setdefault(kind, intent)
+        draws[*kind, fate] += 1
+        if fate == "promised":
+            promised_fen[kind] += intent.amount_fen
+    found = {}
+    for phase in (*PHASES, DRILL):
+        due = [kind for kind in kinds if phase in (DRILL, kind[0])]
+        judged = [kind for kind, one in kinds.items() if phase == DRILL or one.counts_in(phase)]
+        found[phase] = Count(
+            draws=sum(draws[*kind, fate] for kind in due for fate in FATES),
+            refused=sum(draws[*kind, "refused"] for kind in due),
+            promised=sum(draws[*kind, "promised"] for kind in judged),
+            withheld=sum(draws[*kind, "withheld"] for kind in judged),
+            promised_fen=sum(promised_fen[kind] for kind in judged),
+        )
+    return found

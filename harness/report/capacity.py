@@ -33,6 +33,8 @@ def capacity_text(found: Found) -> str:
             f"{MARK[point.held]} {point.rate_per_s:7g}/s {bar:{BAR}} {point.granted_per_s:7.1f}/s "
             f"in time, p95 {_ms(point.p95_ms)}"
         )
+    if found.few:
+        lines.append(f"too few     {found.few}")
     first = found.first_hop
     if first is not None:
         lines.append(
@@ -83,7 +85,10 @@ def p95_curve(found: Found) -> Curve:
 
 def capacity_html(found: Found) -> str:
     """One self-contained file; the same findings give the same bytes."""
-    hops = sorted({hop for point in found.points for hop in point.own})
+    full = found.first_hop[0] if found.first_hop else ""
+    # The hop that fills up first is shown first.
+    known = {hop for point in found.points for hop in point.own}
+    hops = sorted(known, key=lambda hop: (hop != full, hop))
     ordered = sorted(found.points, key=lambda one: (one.rate_per_s, one.search))
     return render(
         TEMPLATE,
