@@ -48,7 +48,7 @@ IMPORTERS = {
     "pyarrow": (
         "harness.evidence.columns", "harness.evidence.columnar", "harness.evidence.chunks",
         "harness.evidence.given",
-        "harness.evidence.recorder", "harness.evidence.tables", "tests.test_shape_section",
+        "harness.evidence.recorder", "harness.evidence.tables", "tests.test_trace_section",
         "benchmarks.load_million",
         "tests.test_evidence",
     ),
