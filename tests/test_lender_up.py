@@ -9,6 +9,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import pytest
+
 from harness.lender_up import BORROWERS, stock_of
 from harness.plan import make_plan
 from harness.scenario.loader import load_scenario
@@ -45,6 +47,7 @@ def lender(out: Path, *arguments: str) -> Iterator[str]:
         process.wait()
 
 
+@pytest.mark.slow
 def test_the_load_that_it_names_is_answered_as_planned(tmp_path: Path) -> None:
     """The command is run as printed, by the interpreter of the tests."""
     changes = [word for change in CHANGES for word in ("--set", change)]

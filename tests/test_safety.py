@@ -260,6 +260,7 @@ def test_no_fault_hits_nobody(world: World, tmp_path: Path) -> None:
 
 @pytest.mark.drill
 @pytest.mark.timeout(180)
+@pytest.mark.slow
 def test_a_running_drill_is_stopped_and_not_healed_under_its_feet(tmp_path: Path) -> None:
     running = Running(tmp_path / "out", str(SMOKE), *short())
     run = running.wait_for(
@@ -289,6 +290,7 @@ def test_a_running_drill_is_stopped_and_not_healed_under_its_feet(tmp_path: Path
 
 @pytest.mark.drill
 @pytest.mark.timeout(180)
+@pytest.mark.slow
 def test_an_undo_that_fails_ends_the_drill_with_a_shout(tmp_path: Path) -> None:
     running = Running(tmp_path / "out", str(SMOKE), *short())
     run = running.at(1)
