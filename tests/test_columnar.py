@@ -62,7 +62,7 @@ def few_at_once() -> Iterator[None]:
         yield
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=12, deadline=None)
 @pytest.mark.parametrize("table", sorted(TABLES))
 @given(data=st.data())
 def test_what_was_written_is_read_in_order(table: str, data: st.DataObject) -> None:
@@ -87,7 +87,7 @@ def test_what_was_written_is_read_in_order(table: str, data: st.DataObject) -> N
             assert not tables.streams(run.path, table)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=30, deadline=None)
 @given(data=st.data())
 def test_columns_and_choices_are_those_of_plain_rows(data: st.DataObject) -> None:
     plain = [Attempt(*row) for row in data.draw(rows_of("attempts"))]
@@ -133,7 +133,7 @@ def test_a_column_is_moved_and_null_stays_null(plain: list[tuple[Any, ...]], by:
     assert list(moved) == [*((*row[:4], row[4] + by) for row in plain), (1, "k", 2, 3, None)]
 
 
-@settings(max_examples=60)
+@settings(max_examples=30)
 @pytest.mark.parametrize("table", ["intents", "repay_intents"])
 @given(data=st.data())
 def test_columns_have_the_fingerprint_of_their_plain_rows(table: str, data: st.DataObject) -> None:

@@ -67,6 +67,7 @@ def test_the_changes_fit_the_ledgers_functions_and_say_when_they_do_not(tmp_path
         pass
 
 
+@pytest.mark.slow
 def test_a_known_key_is_accepted_for_another_draw(tmp_path: Path) -> None:
     with lender(tmp_path / "lender", defects=("key-reuse-accepted",)) as made:
         assert made.draw("reused-0001", borrower=10, amount_fen=500)[0] == 201
@@ -76,6 +77,7 @@ def test_a_known_key_is_accepted_for_another_draw(tmp_path: Path) -> None:
         assert [(row["draw_key"], row["amount_fen"]) for row in kept] == [("reused-0001", "500")]
 
 
+@pytest.mark.slow
 def test_draws_at_once_exceed_the_limit(tmp_path: Path) -> None:
     with lender(tmp_path / "lender", defects=("quota-race",)) as made, ThreadPoolExecutor(8) as at:
         found = list(

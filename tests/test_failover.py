@@ -106,6 +106,7 @@ def test_a_frozen_primary_is_fenced_and_stays_away_when_it_thaws(tmp_path: Path)
         nothing_acknowledged_is_lost(made, press)
 
 
+@pytest.mark.slow
 def test_a_lost_standby_is_done_without_and_built_again(tmp_path: Path) -> None:
     with lender(tmp_path / "lender") as made:
         with pressing(made) as press:
@@ -122,6 +123,7 @@ def test_a_lost_standby_is_done_without_and_built_again(tmp_path: Path) -> None:
         nothing_acknowledged_is_lost(made, press)
 
 
+@pytest.mark.slow
 def test_with_stop_nothing_is_acknowledged_until_a_standby_is_back(tmp_path: Path) -> None:
     """The monitor is held up meanwhile, so that it can't rebuild; nor may it blame the primary."""
     with lender(tmp_path / "lender", on_standby_lost="stop") as made:
@@ -154,6 +156,7 @@ def test_a_standby_that_is_not_in_sync_is_never_promoted(tmp_path: Path) -> None
         nothing_acknowledged_is_lost(made, press)
 
 
+@pytest.mark.slow
 def test_a_standby_that_dies_with_its_primary_is_not_waited_for(tmp_path: Path) -> None:
     """By the time the monitor looks again both are dead; all there is, is on the old one's disk."""
     with lender(tmp_path / "lender") as made:
@@ -171,6 +174,7 @@ def test_a_standby_that_dies_with_its_primary_is_not_waited_for(tmp_path: Path) 
         nothing_acknowledged_is_lost(made, press)
 
 
+@pytest.mark.slow
 def test_the_next_primary_may_fall_before_the_old_one_is_back(tmp_path: Path) -> None:
     with lender(tmp_path / "lender") as made:
         with pressing(made) as press:
@@ -187,6 +191,7 @@ def test_the_next_primary_may_fall_before_the_old_one_is_back(tmp_path: Path) ->
         nothing_acknowledged_is_lost(made, press)
 
 
+@pytest.mark.slow
 def test_a_backend_that_outlives_its_postmaster_is_fenced_too(tmp_path: Path) -> None:
     with lender(tmp_path / "lender") as made:
         old = member(made, "primary")

@@ -69,6 +69,7 @@ def test_the_journals_undo_heals_as_well(around: LenderSurroundings, name: str) 
     gone(around, fault)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", EACH_KIND)
 def test_a_lease_ends_it_when_nobody_comes_back(around: LenderSurroundings, name: str) -> None:
     fault = replace(FAULTS[name], for_s=0.3 - console.LEASE_MARGIN_S)  # type: ignore[type-var]
@@ -111,6 +112,7 @@ def test_without_a_connection_nobody_is_granted_anything(around: LenderSurroundi
     assert around.made.ask("GET", "/v1/borrowers/50/quota")[1]["outstanding_fen"] == 100
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("fault", "late_s"),
     [(FlushSlow(0.1, 30.0, "felt flush"), 0.15), (StandbyLag(0.4, 30.0, "felt lag"), 0.3)],

@@ -100,6 +100,7 @@ def test_what_a_muted_service_does_is_not_written_and_counted(around: LenderSurr
     assert " rows lost," in states
 
 
+@pytest.mark.slow
 def test_a_browned_out_service_is_well_otherwise(around: LenderSurroundings) -> None:
     reads = made("brownout", "gateway-1", operation="reads")
     writes = made("error", "gateway-1", operation="writes")

@@ -49,6 +49,7 @@ def process(name: str, path: str, *arguments: str) -> dict[str, Any]:
     return {"type": "action", "name": name, "provider": provider}
 
 
+@pytest.mark.slow
 @with_chaoslib
 def test_an_experiment_is_seen_and_rolled_back(world: World, tmp_path: Path) -> None:
     path, journal = tmp_path / "faults.jsonl", Journal(tmp_path / "journal.jsonl")
