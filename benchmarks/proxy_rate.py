@@ -112,7 +112,7 @@ def rate(*, short: bool) -> dict[str, Any]:
     connection; rounds of all in turn, medians of them."""
     if shutil.which("haproxy") is None or shutil.which("wrk") is None:
         raise SystemExit("haproxy and wrk are needed: apt-get install haproxy wrk")
-    seconds = 1 if short else 3
+    seconds = 1 if short else 2
     fast = _in_turn(PLACES["apart"], CONNECTIONS, seconds)
     found: dict[str, Any] = {"ours": {}, "haproxy": {}}
     for name in ("ours", "haproxy"):
@@ -123,7 +123,7 @@ def rate(*, short: bool) -> dict[str, Any]:
         }
     found["ours"]["of_haproxy"] = round(found["ours"]["per_s"] / found["haproxy"]["per_s"], 3)
     for place, cores in PLACES.items():
-        slow = _in_turn(cores, 1, 1 if short else 2)
+        slow = _in_turn(cores, 1, 1)
         direct_us = 1000 * statistics.median(one["p50_ms"] for one in slow["direct"])
         found[f"direct_{place}_us"] = round(direct_us)
         for name in ("ours", "haproxy"):

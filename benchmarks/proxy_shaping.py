@@ -32,7 +32,7 @@ def ready(seed: int = 1) -> Iterator[tuple[ProxyProcess, Upstream, tuple[str, in
 def latency(*, short: bool) -> dict[str, Any]:
     """Bytes written on many connections, when each arrives. Without jitter: how far the median is
     off. With it: whether the delays are uniform over latency ± jitter, and how far off at most."""
-    turns = 5 if short else 25
+    turns = 5 if short else 20
     with ready() as (proxy, server, listen):
         ends = [(socket.create_connection(listen), server.accept()) for _ in range(PINGS_AT_ONCE)]
         plain_ms = statistics.median(_pings(ends))
@@ -84,7 +84,7 @@ def bandwidth(*, short: bool) -> dict[str, Any]:
     for rate in RATES_KB_PER_S:
         with ready() as (proxy, server, listen), pair(listen, server) as (client, served):
             proxy.toxic("bandwidth", rate=rate)
-            per_s = _read_per_s(client, served, 1.0 if short else 3.0)
+            per_s = _read_per_s(client, served, 1.0 if short else 2.0)
             found[str(rate)] = {"off_percent": round(100 * (per_s / (rate * 1000) - 1), 3)}
     return found
 
