@@ -101,6 +101,7 @@ def test_a_held_lock_is_waited_for_and_nothing_is_lost(around: LenderSurrounding
     assert around.made.ask("GET", "/v1/borrowers/40/quota")[1]["outstanding_fen"] == 100
 
 
+@pytest.mark.slow
 def test_without_a_connection_nobody_is_granted_anything(around: LenderSurroundings) -> None:
     fault = ConnectionsTaken(True, 30.0, "none left")
     fault.inject(around)
