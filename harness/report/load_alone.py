@@ -61,10 +61,11 @@ def _doubts(view: RunView, saw: Seen, health: GeneratorHealth) -> list[str]:
 
 
 def _summary(view: RunView, saw: Seen, health: GeneratorHealth, doubts: list[str]) -> str:
+    due = "planned" if view.ended == "complete" else "due by then"
     lines = [
         f"INCONCLUSIVE (exit {EXIT_CODE}): {REASON}",
         "",
-        f"planned     {saw.planned:,} draws of {view.scenario.name}, seed {view.scenario.seed}; "
+        f"{due:12}{saw.planned:,} draws of {view.scenario.name}, seed {view.scenario.seed}; "
         "its faults and expectations are not used",
         f"the load    {outcomes(saw)}",
     ]
