@@ -17,7 +17,6 @@ from harness.faults.network_looks import ClosesLate, Cut, Late, Paced, Reset, Si
 from harness.faults.network_probes import End, Question, Seen, answers_in, ask
 from harness.guardian.client import Guardian
 from harness.guardian.undo import perform
-from harness.proxy.client import ProxyClient
 from harness.scenario.model import FaultSpec
 from harness.units import parse_bytes, parse_rate_kb_per_s
 from tests.lender_process import lender, until
@@ -119,18 +118,17 @@ def test_two_faults_on_one_edge_are_two(world: World) -> None:
 class Proxied(LenderSurroundings):
     """A lender's services, each also behind an edge of a proxy of the test's own."""
 
-    client: ProxyClient | None = None
     edges: dict[str, tuple[str, int]] = field(default_factory=dict)
 
     def proxy_api(self) -> tuple[str, str]:
-        assert self.client is not None
-        return self.client.base_url, "token"
+        assert self.proxy is not None
+        return self.proxy.base_url, self.proxy.token
 
     def proxied_address(self, edge: str) -> tuple[str, int]:
-        assert self.client is not None
+        assert self.proxy is not None
         if edge not in self.edges:
-            self.edges[edge] = self.client.add(edge)
-            self.client.set_upstream(edge, *self.replica_address(edge.partition("->")[2]))
+            self.edges[edge] = self.proxy.add(edge)
+            self.proxy.set_upstream(edge, *self.replica_address(edge.partition("->")[2]))
         return self.edges[edge]
 
 
