@@ -50,7 +50,7 @@ def with_manifest(view: RunView, **changes: object) -> RunView:
     return replace(
         view,
         manifest=Manifest(True, (replace(share, **changes),)),  # type: ignore[arg-type]  # as given
-        planned_sha256={0: sha256},
+        planned=view.intents,
         clocks=clocks,
     )
 
@@ -83,7 +83,7 @@ def test_complete_evidence_is_held() -> None:
          "master did not come to its end"),
         (lambda v: changed(v, attempts=v.attempts[1:]), "409 of 410 rows of attempts"),
         (lambda v: replace(v, clocks=v.clocks[1:]), "1 of 2 rows of clocks"),
-        (lambda v: replace(v, planned_sha256={0: "other"}), "not those that were handed out"),
+        (lambda v: replace(v, planned=v.planned[1:]), "not those that were handed out"),
     ],
     ids=["lost", "no-end", "row", "clock-row", "plan"],
 )  # fmt: skip

@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from benchmarks.load import shown
-from benchmarks.load_million import by_judge, by_plain
+from benchmarks.load_million import by_judge, by_plain, complete
 from benchmarks.load_peers import of_hey, of_stock, of_wrk
 from benchmarks.load_recording import made_up, write_many
 from benchmarks.load_run import compacted_bytes
@@ -140,6 +140,7 @@ def test_the_judges_sums_are_those_of_plain_rows(tmp_path: Path) -> None:
     compacted_bytes(run)
     sums = by_judge(run)
     assert sums == streamed == by_plain(run)
+    assert complete(run)["attempts"] == count
     assert sums["attempts"] == count >= 3000
     assert set(sums["outcomes"]) == {"granted", "refused", "failed", "unknown"}
     assert 0.9 < sums["kept"] < 1

@@ -3,6 +3,7 @@
 from collections import Counter
 
 from harness.judge.view import RunView
+from harness.load.shares import share_of
 
 
 def incomplete(view: RunView) -> list[str]:
@@ -19,6 +20,7 @@ def incomplete(view: RunView) -> list[str]:
         "generator": Counter(row.worker for row in view.generator),
         "clocks": Counter(row.worker for row in view.clocks),
     }
+    planned_sha256 = view.planned.fingerprints(share_of, len(manifest.shares))
     for one in manifest.shares:
         if one.missing:
             continue
@@ -26,6 +28,6 @@ def incomplete(view: RunView) -> list[str]:
             told = one.rows.get(table, 0)
             if counts[one.worker] != told:
                 found.append(f"{one.worker}: {counts[one.worker]} of {told} rows of {table}")
-        if view.planned_sha256.get(one.share) != one.sha256:
+        if planned_sha256[one.share] != one.sha256:
             found.append(f"share {one.share + 1}: the intents are not those that were handed out")
     return found

@@ -12,7 +12,6 @@ from harness.evidence.store import RunDir
 from harness.evidence.tables import read_ordered
 from harness.judge.fault_lines import read_fault_lines
 from harness.judge.view import RunView
-from harness.load.shares import share_of
 from harness.scenario.loader import load_scenario
 
 # Rows come in whatever order they were written; judging must not depend on it.
@@ -54,10 +53,8 @@ def load_view(run: RunDir) -> RunView:
         raise HarnessError(f"{run.path / PLACE} can't be read: {exc}") from exc
     if manifest is None and "clocks" in missing:
         missing.remove("clocks")  # a run from before clocks were compared
-    planned_sha256: list[str] = []
-    if manifest is not None and manifest.shares:
-        planned_sha256 = rows["intents"].fingerprints(share_of, len(manifest.shares))
     t0_ns = int(record.get("t0_ns") or 0)
+    planned = rows["intents"]
     # Due times are planned from t = 0, before anybody knows when that will be.
     for name in ("intents", "repay_intents"):
         rows[name] = rows[name].plus("due_ns", t0_ns)
@@ -79,7 +76,7 @@ def load_view(run: RunDir) -> RunView:
         harness_failures=tuple(record.get("failures", ())),
         printed=dict(record.get("printed", {})),
         manifest=manifest,
-        planned_sha256=dict(enumerate(planned_sha256)),
+        planned=planned,
         unoffered_keys=unoffered_keys,
         intents=rows["intents"],
         attempts=rows["attempts"],

@@ -99,6 +99,7 @@ class RunView:
     repay_intents: tuple[RepayIntent, ...] = ()
     clocks: tuple[ClockRow, ...] = ()
     collections: tuple[Collection, ...] = ()
-    # What the load says of its own evidence, and the digests of what was planned, by share.
+    # What the load says of its own evidence; and all that was planned, as it was handed out: due_ns
+    # from t = 0.
     manifest: Manifest | None = None
-    planned_sha256: Mapping[int, str] = field(default_factory=dict)
+    planned: Rows[Intent] = field(default_factory=lambda: Rows.of("intents", ()))
