@@ -23,6 +23,7 @@ from mock_lender.cluster.rollout import Counts, Rollout, Watched, judge
 from mock_lender.cluster.version import Version
 from mock_lender.resilience.profile import PROFILES, Settings
 from tests.books import rows
+from tests.fault_life import seen_and_healed
 from tests.lender_process import TOKEN, Lender, lender, until
 from tests.surroundings import LenderSurroundings
 
@@ -65,16 +66,7 @@ FAULTS: Mapping[str, Fault] = {
 
 @pytest.mark.parametrize("fault", FAULTS.values(), ids=list(FAULTS))
 def test_it_is_seen_and_healed_and_seen_gone(around: LenderSurroundings, fault: Fault) -> None:
-    until(lambda: fault.observe(around).bites is False, 5)
-    undo = fault.undo(around)
-    fault.inject(around)
-    try:
-        until(lambda: fault.observe(around).bites is True, fault.bites_within_s)
-    finally:
-        fault.heal(around)
-    until(lambda: fault.observe(around).bites is False, 8)
-    (around.made.folder / ".token").write_text(TOKEN)
-    assert perform(undo, around.made.folder) is None
+    seen_and_healed(around, fault, 8)
 
 
 def test_the_journals_undo_takes_a_rollout_back(around: LenderSurroundings) -> None:

@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 from harness.faults.sample import LENDER
 from harness.faults.site import SiteCut, crosses, edges_over, site_of
 from harness.guardian.client import Guardian
-from harness.guardian.undo import perform
 from harness.proxy.client import start_proxy
+from tests.fault_life import seen_and_healed, undone_by_the_journal
 from tests.lender_process import TOKEN, lender, until
 from tests.surroundings import LenderSurroundings
 
@@ -44,19 +44,8 @@ def press(around: LenderSurroundings, key: str, borrower: int, gateway: str) -> 
 
 @pytest.mark.parametrize("fault", [CUT, NO_BANKS], ids=["cut off", "no banks"])
 def test_it_is_seen_and_healed_and_seen_gone(around: LenderSurroundings, fault: SiteCut) -> None:
-    assert fault.observe(around).bites is False
-    undo = fault.undo(around)
-    fault.inject(around)
-    try:
-        until(lambda: fault.observe(around).bites is True, fault.bites_within_s)
-    finally:
-        fault.heal(around)
-    until(lambda: fault.observe(around).bites is False, 5)
-    fault.inject(around)
-    until(lambda: fault.observe(around).bites is True, fault.bites_within_s)
-    (around.made.folder / ".token").write_text(TOKEN)
-    assert perform(undo, around.made.folder) is None
-    until(lambda: fault.observe(around).bites is False, 5)
+    seen_and_healed(around, fault)
+    undone_by_the_journal(around, fault)
 
 
 @pytest.mark.slow

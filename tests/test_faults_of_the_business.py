@@ -23,6 +23,7 @@ from harness.faults.rules import (
 from harness.guardian.undo import perform
 from harness.target import plan_tables
 from tests.books import assert_at_rest, rows
+from tests.fault_life import gone, seen_and_healed
 from tests.lender_process import TOKEN, lender, until
 from tests.surroundings import LenderSurroundings
 
@@ -50,21 +51,9 @@ def around(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LenderSurroundi
         yield LenderSurroundings(made)
 
 
-def gone(around: LenderSurroundings, fault: Fault) -> None:
-    until(lambda: fault.observe(around).bites is False, 5)
-
-
 @pytest.mark.parametrize("fault", FAULTS.values(), ids=list(FAULTS))
 def test_it_is_seen_and_healed_and_seen_gone(around: LenderSurroundings, fault: Fault) -> None:
-    gone(around, fault)
-    undo = fault.undo(around)
-    fault.inject(around)
-    try:
-        until(lambda: fault.observe(around).bites is True, fault.bites_within_s)
-    finally:
-        fault.heal(around)
-    gone(around, fault)
-    assert perform(undo, around.made.folder) is None  # nothing left to undo is no trouble
+    seen_and_healed(around, fault)
 
 
 @pytest.mark.parametrize("name", ["tightening", "blackout", "drained"])

@@ -13,6 +13,7 @@ from harness.faults.inside import parse_skew_s, told_clock_ns
 from harness.faults.sample import LENDER, sample_spec
 from harness.guardian.undo import perform
 from harness.scenario.model import FaultSpec
+from tests.fault_life import undone_by_the_journal
 from tests.lender_process import TOKEN, lender, until
 from tests.surroundings import LenderSurroundings
 
@@ -59,13 +60,7 @@ def test_it_is_seen_and_healed_and_seen_gone(around: LenderSurroundings, fault: 
 
 @pytest.mark.parametrize("name", ["a risk slow to start", "half a core", "a clock behind"])
 def test_the_journals_undo_heals_as_well(around: LenderSurroundings, name: str) -> None:
-    fault = FAULTS[name]
-    undo = fault.undo(around)
-    fault.inject(around)
-    until(lambda: fault.observe(around).bites is True, fault.bites_within_s)
-    (around.made.folder / ".token").write_text(TOKEN)
-    assert perform(undo, around.made.folder) is None
-    until(lambda: fault.observe(around).bites is False, 5)
+    undone_by_the_journal(around, FAULTS[name])
 
 
 def test_a_slow_start_that_is_healed_before_it_has_begun_never_does(

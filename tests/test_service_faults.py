@@ -15,12 +15,12 @@ from harness.faults.fault import Fault
 from harness.faults.sample import LENDER, sample_spec
 from harness.faults.service import Effect
 from harness.faults.shares import PROBES_MAX, PROBES_MIN, SHARE_MIN, believed, interval, probes_for
-from harness.guardian.undo import perform
 from harness.plan import addressed
 from harness.scenario.model import FaultSpec
 from harness.seeds import draw_key
 from tests.books import rows
-from tests.lender_process import TOKEN, lender, until
+from tests.fault_life import seen_and_healed, undone_by_the_journal
+from tests.lender_process import lender, until
 from tests.surroundings import LenderSurroundings
 
 
@@ -64,18 +64,8 @@ FAULTS: Mapping[str, Fault] = {
 
 @pytest.mark.parametrize("fault", FAULTS.values(), ids=list(FAULTS))
 def test_it_is_seen_and_healed_and_seen_gone(around: LenderSurroundings, fault: Fault) -> None:
-    undo = fault.undo(around)
-    assert fault.observe(around).bites is False
-    fault.inject(around)
-    try:
-        until(lambda: fault.observe(around).bites is True, fault.bites_within_s)
-    finally:
-        fault.heal(around)
-    until(lambda: fault.observe(around).bites is False, 5)
-    fault.inject(around)
-    (around.made.folder / ".token").write_text(TOKEN)
-    assert perform(undo, around.made.folder) is None
-    until(lambda: fault.observe(around).bites is False, 5)
+    seen_and_healed(around, fault)
+    undone_by_the_journal(around, fault)
 
 
 def test_only_the_draw_that_is_meant_is_hit(around: LenderSurroundings) -> None:

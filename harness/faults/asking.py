@@ -4,10 +4,9 @@ import http.client
 import json
 from collections.abc import Mapping
 from typing import Any
-from urllib.parse import quote, urlsplit
+from urllib.parse import urlsplit
 
 from harness.errors import TargetError
-from harness.faults.fault import Surroundings
 
 ANSWER_S = 2.0
 CREATED = 201
@@ -38,31 +37,3 @@ def ask(
         raise TargetError(f"{base_url} refused {method} {path}: {status} {said[:200]!r}")
     answer: dict[str, Any] = json.loads(said) if said.startswith(b"{") else {}
     return {**answer, "gone": True} if status == 404 else answer
-
-
-def planted_path(name: str) -> str:
-    """Where a service keeps the fault of this name."""
-    return f"/control/faults/{quote(name, safe='')}"
-
-
-def plant(
-    around: Surroundings, target: str, name: str, lease_s: float, fault: Mapping[str, Any]
-) -> None:
-    """Put a fault into a service for at most `lease_s`. Raises TargetError."""
-    body = {**fault, "lease_s": lease_s}
-    ask(around.service_api(target), "PUT", planted_path(name), body)
-
-
-def unplanting(around: Surroundings, target: str, name: str) -> Mapping[str, Any]:
-    """The undo of `plant`, for the journal."""
-    base_url, _ = around.service_api(target)
-    return {"kind": "http", "method": "DELETE", "url": base_url + planted_path(name)}
-
-
-def unplant(around: Surroundings, target: str, name: str) -> None:
-    """End a fault in a service. One that is gone has no fault any more, and one that does not
-    answer ends it by itself with its lease; whether it did is for the next look to say."""
-    try:
-        ask(around.service_api(target), "DELETE", planted_path(name))
-    except Unreachable:
-        return

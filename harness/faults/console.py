@@ -9,9 +9,8 @@ from urllib.parse import quote
 
 from harness.errors import TargetError
 from harness.faults.asking import ask
-from harness.faults.fault import Surroundings
+from harness.faults.fault import LEASE_MARGIN_S, Surroundings
 
-LEASE_MARGIN_S = 5.0  # less than a fault is given to be seen healed
 LEASE_S_MAX = 7200.0
 # For the docs of who is released here.
 RELEASED = "DELETE at the console; a lease ends it there, should nobody come back."
@@ -25,6 +24,29 @@ def lease_s(for_s: float | None) -> float:
     return LEASE_S_MAX if for_s is None else for_s + LEASE_MARGIN_S
 
 
+class Held:
+    """The fault `name` is held at the console for `for_s`, or for good (None)."""
+
+    __slots__ = ()
+    for_s: float | None
+    name: str
+
+    def wanted(self) -> Mapping[str, object]:
+        """What is to be held, as the console takes it."""
+        raise NotImplementedError
+
+    def undo(self, around: Surroundings) -> Mapping[str, Any]:
+        base_url, _ = around.console_api()
+        return {"kind": "http", "method": "DELETE", "url": base_url + _hold(self.name)}
+
+    def inject(self, around: Surroundings) -> None:
+        take(around, self.name, {**self.wanted(), "lease_s": lease_s(self.for_s)})
+
+    def heal(self, around: Surroundings) -> None:
+        if self.for_s is not None:
+            release(around, self.name)
+
+
 def take(around: Surroundings, name: str, body: Mapping[str, object]) -> Mapping[str, Any]:
     """Take what `body` says, under a name; facts about it. Raises TargetError."""
     found = ask(around.console_api(), "PUT", _hold(name), body, ANSWER_S)
@@ -36,12 +58,6 @@ def take(around: Surroundings, name: str, body: Mapping[str, object]) -> Mapping
 def release(around: Surroundings, name: str) -> None:
     """Release it; what is not held any more is no error. Raises TargetError."""
     ask(around.console_api(), "DELETE", _hold(name), None, ANSWER_S)
-
-
-def undo(around: Surroundings, name: str) -> Mapping[str, Any]:
-    """The journal's undo of it."""
-    base_url, _ = around.console_api()
-    return {"kind": "http", "method": "DELETE", "url": base_url + _hold(name)}
 
 
 def look(around: Surroundings, path: str, within_s: float = LOOK_S) -> Mapping[str, Any] | None:

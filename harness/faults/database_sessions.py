@@ -8,7 +8,6 @@ lease. Seen from outside by sessions of our own that want the same as the lender
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 from urllib.parse import quote
 
 from harness.errors import TargetError
@@ -24,7 +23,7 @@ FLUSH_S_MAX = 0.1
 
 
 @dataclass(frozen=True, slots=True)
-class ConnectionsTaken:
+class ConnectionsTaken(console.Held):
     """Every connection that the primary allows is taken; with `pooled` those that the lender holds
     idle are ended first, so that it has to come for new ones."""
 
@@ -36,16 +35,8 @@ class ConnectionsTaken:
     look_s_max: float = DOOR_S + 0.1
     edge_or_replica: str = "ledger->database"
 
-    def undo(self, around: Surroundings) -> Mapping[str, Any]:
-        return console.undo(around, self.name)
-
-    def inject(self, around: Surroundings) -> None:
-        lease_s = console.lease_s(self.for_s)
-        body = {"kind": "connections", "pooled": self.pooled, "lease_s": lease_s}
-        console.take(around, self.name, body)
-
-    def heal(self, around: Surroundings) -> None:
-        console.release(around, self.name)
+    def wanted(self) -> Mapping[str, object]:
+        return {"kind": "connections", "pooled": self.pooled}
 
     def observe(self, around: Surroundings) -> Sighting:
         """A connection of our own: is it let in, or refused for lack of room?"""
@@ -58,7 +49,7 @@ class ConnectionsTaken:
 
 
 @dataclass(frozen=True, slots=True)
-class RowLocked:
+class RowLocked(console.Held):
     """A session of our own holds the lock on an account, `tier:own`, one of its slices as
     `tier:own/3`, or `borrower:17`; whoever wants to move its money waits, and keeps the connection
     it asked on."""
@@ -71,17 +62,8 @@ class RowLocked:
     look_s_max: float = console.LOOK_S
     edge_or_replica: str = "ledger->database"
 
-    def undo(self, around: Surroundings) -> Mapping[str, Any]:
-        return console.undo(around, self.name)
-
-    def inject(self, around: Surroundings) -> None:
-        lease_s = console.lease_s(self.for_s)
-        console.take(
-            around, self.name, {"kind": "lock", "account": self.account, "lease_s": lease_s}
-        )
-
-    def heal(self, around: Surroundings) -> None:
-        console.release(around, self.name)
+    def wanted(self) -> Mapping[str, object]:
+        return {"kind": "lock", "account": self.account}
 
     def observe(self, around: Surroundings) -> Sighting:
         """Another session of ours wants the same lock, for a fifth of a second."""
@@ -94,7 +76,7 @@ class RowLocked:
 
 
 @dataclass(frozen=True, slots=True)
-class FlushSlow:
+class FlushSlow(console.Held):
     """Each flush of the primary's log begins `delay_s` late, and no other begins meanwhile."""
 
     delay_s: float
@@ -108,17 +90,8 @@ class FlushSlow:
     def look_s_max(self) -> float:
         return console.LOOK_S
 
-    def undo(self, around: Surroundings) -> Mapping[str, Any]:
-        return console.undo(around, self.name)
-
-    def inject(self, around: Surroundings) -> None:
-        lease_s = console.lease_s(self.for_s)
-        console.take(
-            around, self.name, {"kind": "flush", "delay_s": self.delay_s, "lease_s": lease_s}
-        )
-
-    def heal(self, around: Surroundings) -> None:
-        console.release(around, self.name)
+    def wanted(self) -> Mapping[str, object]:
+        return {"kind": "flush", "delay_s": self.delay_s}
 
     def observe(self, around: Surroundings) -> Sighting:
         """Commits of our own: the quickest of them is late too, or it is something else."""
@@ -126,7 +99,7 @@ class FlushSlow:
 
 
 @dataclass(frozen=True, slots=True)
-class StandbyLag:
+class StandbyLag(console.Held):
     """The standby gets what is committed up to `lag_s` late, again and again; commits that wait for
     its disk wait as long."""
 
@@ -145,15 +118,8 @@ class StandbyLag:
     def bites_within_s(self) -> float:
         return 2 * self.look_s_max
 
-    def undo(self, around: Surroundings) -> Mapping[str, Any]:
-        return console.undo(around, self.name)
-
-    def inject(self, around: Surroundings) -> None:
-        lease_s = console.lease_s(self.for_s)
-        console.take(around, self.name, {"kind": "lag", "lag_s": self.lag_s, "lease_s": lease_s})
-
-    def heal(self, around: Surroundings) -> None:
-        console.release(around, self.name)
+    def wanted(self) -> Mapping[str, object]:
+        return {"kind": "lag", "lag_s": self.lag_s}
 
     def observe(self, around: Surroundings) -> Sighting:
         """Commits of our own for longer than one pulse: the longest must have met one."""

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from harness.faults.fault import Fault, Healer, Sighting, Surroundings
+from harness.faults.fault import LEASE_MARGIN_S, Fault, Healer, Sighting, Surroundings
 from harness.faults.kind import (
     FaultKind,
     Kinds,
@@ -22,7 +22,7 @@ from harness.faults.kind import (
     text,
     wrong_together,
 )  # fmt: skip
-from harness.faults.orders import LEASE_MARGIN_S, countermand, countermanding, named, order
+from harness.faults.orders import countermand, countermanding, named, order
 from harness.faults.service_probes import OPERATIONS, role_of
 from harness.faults.shares import SHARE_MIN
 from harness.scenario.model import FaultSpec

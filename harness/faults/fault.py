@@ -13,6 +13,9 @@ from typing import Any, Literal, Protocol
 # Who ends a fault: the nemesis (at `for`), the target by a remedy of its own (another server
 # becomes the primary), or nobody (a replica killed for good: the bite counts as the heal).
 Healer = Literal["nemesis", "target", "nobody"]
+# What the target keeps for us is a lease, this much longer than the fault: less than a fault is
+# given to be seen healed.
+LEASE_MARGIN_S = 5.0
 
 
 @dataclass(frozen=True, slots=True)

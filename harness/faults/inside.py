@@ -10,12 +10,10 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-from harness.faults.asking import plant, unplant, unplanting
 from harness.faults.fault import Fault, Healer, Sighting, Surroundings
 from harness.faults.kind import UNDONE, FaultKind, Kinds, Parameter, service_target
-from harness.faults.orders import LEASE_MARGIN_S
+from harness.faults.planted import Planted
 from harness.scenario.model import FaultSpec
 from harness.units import parse_duration_s, parse_share
 
@@ -32,7 +30,7 @@ _SKEW = re.compile(r"(-?)\s*(.+)")
 
 
 @dataclass(frozen=True, slots=True)
-class CpuBurn:
+class CpuBurn(Planted):
     """A thread of the service's own process uses `share` of a core, and the interpreter with it."""
 
     target: str
@@ -43,19 +41,8 @@ class CpuBurn:
     bites_within_s: float = 3.0
     look_s_max: float = WATCHED_S + 0.1
 
-    @property
-    def edge_or_replica(self) -> str:
-        return self.target
-
-    def undo(self, around: Surroundings) -> Mapping[str, Any]:
-        return unplanting(around, self.target, self.name)
-
-    def inject(self, around: Surroundings) -> None:
-        body = {"kind": "burn", "share": self.share}
-        plant(around, self.target, self.name, self.for_s + LEASE_MARGIN_S, body)
-
-    def heal(self, around: Surroundings) -> None:
-        unplant(around, self.target, self.name)
+    def planted(self) -> Mapping[str, object]:
+        return {"kind": "burn", "share": self.share}
 
     def observe(self, around: Surroundings) -> Sighting:
         """What the kernel says that the burning threads of that process have used."""
@@ -88,7 +75,7 @@ def burning_ticks(pid: int) -> Mapping[str, int]:
 
 
 @dataclass(frozen=True, slots=True)
-class ClockSkew:
+class ClockSkew(Planted):
     """The service's own clock is `skew_s` ahead (below zero: behind)."""
 
     target: str
@@ -99,19 +86,8 @@ class ClockSkew:
     bites_within_s: float = 2.0
     look_s_max: float = CLOCK_S
 
-    @property
-    def edge_or_replica(self) -> str:
-        return self.target
-
-    def undo(self, around: Surroundings) -> Mapping[str, Any]:
-        return unplanting(around, self.target, self.name)
-
-    def inject(self, around: Surroundings) -> None:
-        body = {"kind": "clock", "skew_s": self.skew_s}
-        plant(around, self.target, self.name, self.for_s + LEASE_MARGIN_S, body)
-
-    def heal(self, around: Surroundings) -> None:
-        unplant(around, self.target, self.name)
+    def planted(self) -> Mapping[str, object]:
+        return {"kind": "clock", "skew_s": self.skew_s}
 
     def observe(self, around: Surroundings) -> Sighting:
         """The time that it tells, between two readings of our own clock."""

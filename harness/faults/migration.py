@@ -10,9 +10,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from harness.faults.fault import Fault, Healer, Sighting, Surroundings
+from harness.faults.fault import LEASE_MARGIN_S, Fault, Healer, Sighting, Surroundings
 from harness.faults.kind import FaultKind, Kinds, Parameter, one_of
-from harness.faults.orders import LEASE_MARGIN_S, countermand, countermanding, named, order
+from harness.faults.orders import countermand, countermanding, named, order
 from harness.faults.probes import database_pulse
 from harness.scenario.model import FaultSpec
 

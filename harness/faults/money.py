@@ -3,7 +3,6 @@
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
 from urllib.parse import quote
 
 from harness.faults import console
@@ -23,7 +22,7 @@ class Money:
 
 
 @dataclass(frozen=True, slots=True)
-class TierDrained:
+class TierDrained(console.Held):
     """A share of what a tier has goes to the treasury, and comes back as the heal."""
 
     tier: str
@@ -39,12 +38,11 @@ class TierDrained:
     def healer(self) -> Healer:
         return "nobody" if self.for_s is None else "nemesis"
 
-    def undo(self, around: Surroundings) -> Mapping[str, Any]:
-        return console.undo(around, self.name)
+    def wanted(self) -> Mapping[str, object]:
+        return {"kind": "drain", "tier": self.tier, "share": self.share}
 
     def inject(self, around: Surroundings) -> None:
-        lease_s = console.lease_s(self.for_s)
-        body = {"kind": "drain", "tier": self.tier, "share": self.share, "lease_s": lease_s}
+        body = {**self.wanted(), "lease_s": console.lease_s(self.for_s)}
         found = console.take(around, self.name, body)
         self.money.before_fen = int(found["had_fen"])
         self.money.taken_fen = int(found["taken_fen"])
@@ -53,7 +51,7 @@ class TierDrained:
     def heal(self, around: Surroundings) -> None:
         if self.for_s is not None:
             self.money.low_fen = self._available_fen(around)
-            console.release(around, self.name)
+        console.Held.heal(self, around)
 
     def observe(self, around: Surroundings) -> Sighting:
         """Is half of what was taken missing, by the word of the ledger? Draws go on meanwhile, so
@@ -78,7 +76,7 @@ class TierDrained:
 
 
 @dataclass(frozen=True, slots=True)
-class MassRepayment:
+class MassRepayment(console.Held):
     """Whoever owes repays all of it, `rate_per_s` of them, one after the other, as on a day when
     instalments are collected."""
 
@@ -90,16 +88,8 @@ class MassRepayment:
     look_s_max: float = console.LOOK_S
     edge_or_replica: str = "ledger->database"
 
-    def undo(self, around: Surroundings) -> Mapping[str, Any]:
-        return console.undo(around, self.name)
-
-    def inject(self, around: Surroundings) -> None:
-        lease_s = console.lease_s(self.for_s)
-        body = {"kind": "repayments", "rate_per_s": self.rate_per_s, "lease_s": lease_s}
-        console.take(around, self.name, body)
-
-    def heal(self, around: Surroundings) -> None:
-        console.release(around, self.name)
+    def wanted(self) -> Mapping[str, object]:
+        return {"kind": "repayments", "rate_per_s": self.rate_per_s}
 
     def observe(self, around: Surroundings) -> Sighting:
         """How many the ledger has taken, by a session of our own; nobody may owe anything yet."""

@@ -13,6 +13,7 @@ from typing import Any
 from harness.faults.fault import Healer, Sighting, Surroundings
 from harness.faults.network_looks import Look, Refused
 from harness.faults.network_probes import AT_ONCE, Seen, ask, ask_often
+from harness.faults.shares import believed
 from harness.proxy.client import ProxyClient
 
 PROBES_LEAST = 50
@@ -120,7 +121,8 @@ class NetworkDown:
 def observed(around: Surroundings, edge: str, look: Look, probes: int, toxicity: float) -> Sighting:
     """The server beside the edge first; then through it, once, or often for a share.
 
-    A share is believed when at least half of what it should hit was hit, and gone when nothing was.
+    A share is believed within its binomial interval of the calls that tell anything, which must be
+    most of them, and gone when nothing was hit.
     """
     beside = ask(around.replica_address(edge.partition("->")[2]), look.question)
     at_ns = time.monotonic_ns()
@@ -136,7 +138,9 @@ def observed(around: Surroundings, edge: str, look: Look, probes: int, toxicity:
     detail = f"{hit} of {probes} connections of our own were hit, {hits.count(None)} unclear"
     if hits.count(False) == probes:
         return Sighting(at_ns, False, detail)
-    return Sighting(at_ns, True if hit >= toxicity * probes / 2 else None, detail)
+    known = probes - hits.count(None)
+    sure = known > probes / 2 and believed(hit, known, toxicity)
+    return Sighting(at_ns, True if sure else None, detail)
 
 
 def told(seen: Seen) -> str:

@@ -10,8 +10,6 @@ from harness.faults.fault import Surroundings
 
 # A supervisor that is starting a replica answers when it has forked it.
 ORDER_S = 4.0
-# Less than a fault is given to be seen healed.
-LEASE_MARGIN_S = 5.0
 
 
 def order(around: Surroundings, path: str, **query: object) -> None:

@@ -8,11 +8,11 @@ decide.
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from harness.faults import console
 from harness.faults.fault import Healer, Sighting, Surroundings
 from harness.faults.probes import answer
+from harness.faults.shares import believed
 
 ASK_S = 0.4
 PROBES = 50
@@ -20,7 +20,7 @@ NOBODY = 0
 
 
 @dataclass(frozen=True, slots=True)
-class BookFault:
+class BookFault(console.Held):
     """Entries of the rule book for a while, or for good (`for_s` None). Kinds say which entries,
     and look."""
 
@@ -38,17 +38,8 @@ class BookFault:
         """As the console takes them."""
         raise NotImplementedError
 
-    def undo(self, around: Surroundings) -> Mapping[str, Any]:
-        return console.undo(around, self.name)
-
-    def inject(self, around: Surroundings) -> None:
-        lease_s = console.lease_s(self.for_s)
-        body = {"kind": "rules", "entries": list(self.entries), "lease_s": lease_s}
-        console.take(around, self.name, body)
-
-    def heal(self, around: Surroundings) -> None:
-        if self.for_s is not None:
-            console.release(around, self.name)
+    def wanted(self) -> Mapping[str, object]:
+        return {"kind": "rules", "entries": list(self.entries)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +90,7 @@ class Stress(BookFault):
         detail = f"{hit} of {PROBES} borrowers are refused for the market"
         if hit == 0:
             return Sighting(at_ns, False, detail)
-        return Sighting(at_ns, True if hit >= self.share * PROBES / 2 else None, detail)
+        return Sighting(at_ns, True if believed(hit, PROBES, self.share) else None, detail)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,18 +1,17 @@
 """Faults of single calls to a service: late, lost, refused, wrong, twice, or from the past.
 
-The service has a place for them (`/control/faults/NAME`, the run's token), and ends them by itself
-after their lease, should nobody come back. They are seen from outside by fifty calls of our own to
-the faulted operation or more, which a well service refuses at once because they ask for nothing.
+They are seen from outside by fifty calls of our own to the faulted operation or more, which a well
+service refuses at once because they ask for nothing.
 """
 
 import math
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Literal
 
-from harness.faults.asking import plant, unplant, unplanting
 from harness.faults.fault import Healer, Sighting, Surroundings
+from harness.faults.planted import Planted
 from harness.faults.records import seen_times
 from harness.faults.service_probes import AT_ONCE, Probed, Prober, role_of, sound
 from harness.faults.shares import believed, interval, probes_for
@@ -21,7 +20,6 @@ Kind = Literal["late", "late_reply", "lost_reply", "error", "wrong", "duplicate"
 SILENT_S = 0.25
 # What is waited for an answer that comes, however busy the machine is.
 ANSWER_S = 1.0
-LEASE_MARGIN_S = 5.0  # less than a fault is given to be seen healed
 # Of fifty well calls so many may be slow on a busy machine.
 SLOW_BY_CHANCE = 2
 
@@ -60,7 +58,7 @@ class Effect:
 
 
 @dataclass(frozen=True, slots=True)
-class ServiceFault:
+class ServiceFault(Planted):
     """A share of the calls to one operation of a replica or bank.
 
     nth: only the n-th call for a draw; 0: any. draw: only calls for the draw with this key; empty:
@@ -82,10 +80,6 @@ class ServiceFault:
         object.__setattr__(self, "expected", self.share * self.effect.later_share)
 
     @property
-    def edge_or_replica(self) -> str:
-        return self.target
-
-    @property
     def look_s_max(self) -> float:
         """The hit ones wait, a few at once; a duplicate is waited for after all of them."""
         _, most = interval(probes_for(self.expected), self.expected)
@@ -97,21 +91,14 @@ class ServiceFault:
     def bites_within_s(self) -> float:
         return max(3.0, 2 * self.look_s_max + 1.0)
 
-    def undo(self, around: Surroundings) -> Mapping[str, Any]:
-        return unplanting(around, self.target, self.name)
-
-    def inject(self, around: Surroundings) -> None:
+    def planted(self) -> Mapping[str, object]:
         effect = self.effect
-        body = {
+        return {
             "kind": effect.kind, "operation": self.operation, "share": self.share,
             "nth": self.nth, "draw": self.draw, "latency_s": effect.latency_s,
             "sigma": effect.sigma, "silent": effect.silent, "status": effect.status,
             "certain": effect.certain, "done": effect.done, "how": effect.how,
         }  # fmt: skip
-        plant(around, self.target, self.name, self.for_s + LEASE_MARGIN_S, body)
-
-    def heal(self, around: Surroundings) -> None:
-        unplant(around, self.target, self.name)
 
     def observe(self, around: Surroundings) -> Sighting:
         """Fifty calls of our own or more. A share is believed within its binomial interval, and

@@ -10,7 +10,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
-from harness.faults.asking import plant, unplant, unplanting
 from harness.faults.fault import Fault, Healer, Sighting, Surroundings
 from harness.faults.kind import (
     UNDONE,
@@ -25,9 +24,10 @@ from harness.faults.kind import (
     whole,
     wrong_together,
 )  # fmt: skip
+from harness.faults.planted import Planted
 from harness.faults.probes import refuses
 from harness.faults.records import ROW_WITHIN_S, seen_times
-from harness.faults.service import ANSWER_S, LEASE_MARGIN_S
+from harness.faults.service import ANSWER_S
 from harness.faults.service_probes import AT_ONCE, OPERATIONS, Prober, role_of
 from harness.scenario.model import FaultSpec
 
@@ -68,7 +68,7 @@ def resident_mib(pid: int) -> float | None:
 
 
 @dataclass(frozen=True, slots=True)
-class LessCapacity:
+class LessCapacity(Planted):
     """A gateway or bank has `left` of its slots, one at least; who has one keeps it."""
 
     target: str
@@ -79,19 +79,8 @@ class LessCapacity:
     bites_within_s: float = 2.0
     look_s_max: float = METRICS_S
 
-    @property
-    def edge_or_replica(self) -> str:
-        return self.target
-
-    def undo(self, around: Surroundings) -> Mapping[str, Any]:
-        return unplanting(around, self.target, self.name)
-
-    def inject(self, around: Surroundings) -> None:
-        body = {"kind": "capacity", "left": self.left}
-        plant(around, self.target, self.name, self.for_s + LEASE_MARGIN_S, body)
-
-    def heal(self, around: Surroundings) -> None:
-        unplant(around, self.target, self.name)
+    def planted(self) -> Mapping[str, object]:
+        return {"kind": "capacity", "left": self.left}
 
     def observe(self, around: Surroundings) -> Sighting:
         at_ns = time.monotonic_ns()
@@ -117,7 +106,7 @@ class Before:
 
 
 @dataclass(frozen=True, slots=True)
-class Leak:
+class Leak(Planted):
     """Every `every_s` a slot, or a mebibyte, is not given back, until `most` are gone."""
 
     target: str
@@ -131,10 +120,6 @@ class Leak:
     before: Before = field(default_factory=Before, compare=False)
 
     @property
-    def edge_or_replica(self) -> str:
-        return self.target
-
-    @property
     def bites_within_s(self) -> float:
         needed = 1 if self.what == "slots" else self.most * SEEN_PART
         return needed * self.every_s + 2.0
@@ -142,14 +127,10 @@ class Leak:
     def undo(self, around: Surroundings) -> Mapping[str, Any]:
         self.before.pid, _ = around.replica_pid(self.target)
         self.before.mib = resident_mib(self.before.pid) or 0.0
-        return unplanting(around, self.target, self.name)
+        return Planted.undo(self, around)
 
-    def inject(self, around: Surroundings) -> None:
-        body = {"kind": "leak", "what": self.what, "every_s": self.every_s, "most": self.most}
-        plant(around, self.target, self.name, self.for_s + LEASE_MARGIN_S, body)
-
-    def heal(self, around: Surroundings) -> None:
-        unplant(around, self.target, self.name)
+    def planted(self) -> Mapping[str, object]:
+        return {"kind": "leak", "what": self.what, "every_s": self.every_s, "most": self.most}
 
     def observe(self, around: Surroundings) -> Sighting:
         """Slots by its metrics; memory by the kernel's count of the same process."""
@@ -176,7 +157,7 @@ class Leak:
 
 
 @dataclass(frozen=True, slots=True)
-class LostTelemetry:
+class LostTelemetry(Planted):
     """A replica or bank writes down neither calls nor changes of state: this side's evidence is
     missing, and is said to be."""
 
@@ -187,18 +168,8 @@ class LostTelemetry:
     bites_within_s: float = 3.0
     look_s_max: float = ROW_WITHIN_S + 0.3
 
-    @property
-    def edge_or_replica(self) -> str:
-        return self.target
-
-    def undo(self, around: Surroundings) -> Mapping[str, Any]:
-        return unplanting(around, self.target, self.name)
-
-    def inject(self, around: Surroundings) -> None:
-        plant(around, self.target, self.name, self.for_s + LEASE_MARGIN_S, {"kind": "mute"})
-
-    def heal(self, around: Surroundings) -> None:
-        unplant(around, self.target, self.name)
+    def planted(self) -> Mapping[str, object]:
+        return {"kind": "mute"}
 
     def observe(self, around: Surroundings) -> Sighting:
         """Are calls of our own, which were answered, in its record?"""

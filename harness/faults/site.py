@@ -11,7 +11,6 @@ from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any, Literal
-from urllib.parse import quote
 
 from harness.errors import TargetError
 from harness.faults.fault import Fault, Healer, Sighting, Surroundings
@@ -52,16 +51,13 @@ class SiteCut:
         return mine
 
     def undo(self, around: Surroundings) -> Mapping[str, Any]:
-        base_url, _ = around.proxy_api()
-        urls = [
-            f"{base_url}/proxies/{quote(edge, safe='')}/toxics/{_toxic(stream)}"
+        client = ProxyClient(*around.proxy_api())
+        undos = [
+            client.undo("DELETE", edge, _toxic(stream))
             for edge in self._edges(around)
             for stream in STREAMS
         ]
-        return {
-            "kind": "all",
-            "undos": [{"kind": "http", "method": "DELETE", "url": url} for url in urls],
-        }
+        return {"kind": "all", "undos": undos}
 
     def inject(self, around: Surroundings) -> None:
         client = ProxyClient(*around.proxy_api())

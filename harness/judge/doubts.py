@@ -1,7 +1,6 @@
 """What makes a run inconclusive whatever it measured: no data is not zero."""
 
 from harness.clock import NS_PER_S
-from harness.judge.completeness import incomplete
 from harness.judge.exposure import window_ns
 from harness.judge.parts import Parts
 from harness.judge.view import FaultLine, RunView
@@ -18,7 +17,7 @@ def doubts(view: RunView, parts: Parts) -> list[str]:
         found.append("the run was cut short: its controller died before it could end it")
     elif view.ended != "complete":
         found.append(f"the run did not complete: {view.ended}")
-    found += [f"the load's evidence is incomplete: {text}" for text in incomplete(view)]
+    found += [f"the load's evidence is incomplete: {text}" for text in parts.incomplete]
     if view.missing:
         found.append(f"evidence is missing: {', '.join(view.missing)}")
     if view.cut:

@@ -16,6 +16,7 @@ from harness.clock import NS_PER_S
 from harness.judge.amplification import amplification
 from harness.judge.attribution import attribute
 from harness.judge.audit import audit
+from harness.judge.completeness import incomplete
 from harness.judge.exposure import exposure
 from harness.judge.guarantee import guarantee
 from harness.judge.health import bad_seconds, generator_health, judged_seconds
@@ -48,6 +49,7 @@ def measure(view: RunView) -> Parts:
         audit=audit(view, ends),
         health=generator_health(view),
         repaid=repayments(view),
+        incomplete=tuple(incomplete(view)),
     )
     bad = bad_seconds(view) & set(judged_seconds(view))
     if not bad:

@@ -26,5 +26,7 @@ class Parts:
     audit: tuple[Finding, ...]
     health: GeneratorHealth
     repaid: Repaid
+    # What is missing of the load's evidence, in words; nothing when it is whole.
+    incomplete: tuple[str, ...]
     # Of the intents that fell due in seconds in which the generator was well; None: it always was.
     without_bad: "Parts | None" = None

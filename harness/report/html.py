@@ -39,7 +39,7 @@ def html(view: RunView, verdict: Verdict) -> str:
         parts=verdict.parts,
         total=verdict.parts.guarantee.total,
         shown=shown,
-        caveat=caveat(view),
+        caveat=caveat(view, verdict.parts),
         offered=offered(view),
         told_of_gap=told_of_gap,
         promise=charts.promise_chart(view, verdict.parts),

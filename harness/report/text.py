@@ -3,8 +3,8 @@
 from collections.abc import Mapping
 from typing import Any
 
-from harness.judge.completeness import incomplete
 from harness.judge.expectations import shown
+from harness.judge.parts import Parts
 from harness.judge.verdict import Verdict
 from harness.judge.view import RunView
 from harness.units import format_yuan
@@ -12,9 +12,9 @@ from harness.units import format_yuan
 MARK = {"held": "✓", "inconclusive": "?", "breached": "✗"}
 
 
-def caveat(view: RunView) -> str:
+def caveat(view: RunView, parts: Parts) -> str:
     """What must be said beside every figure of a run that is not whole; empty for one that is."""
-    if view.missing or view.cut or incomplete(view):
+    if view.missing or view.cut or parts.incomplete:
         return "of what evidence there is, which is not all: no figure here holds"
     if view.unoffered_keys:
         return f"the run ended early: {offered(view)}"
@@ -43,8 +43,8 @@ def summary(view: RunView, verdict: Verdict) -> str:
     ]
     if view.scenario.lender.defects:
         lines.append(f"planted     defects: {', '.join(view.scenario.lender.defects)}")
-    if caveat(view):
-        lines.append(f"            {caveat(view)}")
+    if caveat(view, parts):
+        lines.append(f"            {caveat(view, parts)}")
     lines += [f"loosened    {text}" for text in parts.health.loosened]
     lines += [
         f"broken by   {b.cause} at {b.hop}: {b.draws:,} draws, {format_yuan(b.amount_fen)}"

@@ -30,8 +30,8 @@ def check(book: Book, root: Node, scenario: Scenario) -> None:
         )  # fmt: skip
     if scenario.toxiproxy and any(_stalls(fault) for fault in scenario.faults):
         book.add_at(
-            root, "proxy.toxiproxy", "a fault `network: stall`, which Toxiproxy has not",
-            "`network: timeout` instead, or a proxy of the drill's own",
+            root, "proxy.toxiproxy", "a fault that stalls an edge, which Toxiproxy can't",
+            "`network: timeout` instead of `network: stall` or a site's, or the drill's own proxy",
         )  # fmt: skip
     journey = scenario.load.journey
     if journey.repay and journey.repay_after_low_s >= scenario.phases.load_s:
@@ -57,7 +57,7 @@ def _check_expectations(book: Book, root: Node, scenario: Scenario) -> None:
 
 
 def _stalls(fault: FaultSpec) -> bool:
-    return (fault.family, fault.kind) == ("network", "stall")
+    return fault.family == "site" or (fault.family, fault.kind) == ("network", "stall")
 
 
 def _check_trace(book: Book, root: Node, scenario: Scenario) -> None:

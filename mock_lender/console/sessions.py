@@ -69,9 +69,13 @@ class Crowd:
     async def _end_pooled(self, session: Any) -> None:
         """Again and again: the lender comes back for a connection as quickly as we do."""
         give_up_s = time.monotonic() + END_WITHIN_S
-        while await patiently(session.fetchval(END_IDLE, SPARED)) and time.monotonic() < give_up_s:
+        while await self._end_idle(session) and time.monotonic() < give_up_s:
             await asyncio.sleep(ENDS_S)
             await self._fill()
+
+    async def _end_idle(self, session: Any) -> int:
+        """How many were ended."""
+        return int(await patiently(session.fetchval(END_IDLE, SPARED)))
 
     async def _fill(self) -> None:
         """Until the server refuses for lack of them."""
@@ -89,6 +93,9 @@ class Crowd:
             await asyncio.sleep(AGAIN_S)
             self._held = [one for one in self._held if not one.is_closed()]
             with contextlib.suppress(*LOST, TimeoutError, RefusedError):
+                # One that was busy until now is idle some time.
+                if self._pooled and self._held:
+                    await self._end_idle(self._held[0])
                 await self._fill()
 
     async def release(self) -> None:
