@@ -3,6 +3,7 @@
 from dataclasses import replace
 
 from harness.evidence.rows import State, Version
+from harness.judge.attribution import role
 from harness.judge.audit import audit
 from harness.judge.ends import Finding
 from harness.judge.intents import judge_intents
@@ -19,6 +20,13 @@ def test_a_clean_failover_accuses_nobody() -> None:
     found = finding(failed_over(), "survives-failover")
     assert (found.verdict, found.count) == ("held", 0)
     assert found.examined > 500
+
+
+def test_a_ledger_that_knows_of_no_primary_still_calls_the_database() -> None:
+    """Its record then names no server, and the hop was called "" in the report."""
+    assert [role(name) for name in ("database", "database-2", "ledger-1", "bank.own")] == [
+        "database", "database", "ledger", "bank.own",
+    ]  # fmt: skip
 
 
 def test_a_draw_lost_by_a_failover_is_found() -> None:

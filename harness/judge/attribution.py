@@ -86,5 +86,6 @@ def _went_wrong(call: Call, end_ns: int) -> bool:
 
 
 def role(server: str) -> str:
-    """`ledger-1` is the hop `ledger`; a bank is a hop of its own."""
-    return server if server.startswith("bank.") else server.rpartition("-")[0]
+    """`ledger-1` is the hop `ledger`; a bank is a hop of its own, and so is `database`, which a
+    ledger that knows of no primary writes."""
+    return server if server.startswith("bank.") else server.rpartition("-")[0] or server
