@@ -47,7 +47,7 @@ def attribute(
             mine = sorted(attempts[number], key=lambda a: a.sent_ns or a.scheduled_ns)
             cause, hop = _why(mine, calls[end.intent.draw_key])
         touched = tuple(name for name, one in exposures.items() if number in one.intents)
-        found.append(replace(end, cause=cause, hop=hop, avoidable=end.lawful, exposed_to=touched))
+        found.append(replace(end, cause=cause, hop=hop, exposed_to=touched))
     return tuple(found)
 
 

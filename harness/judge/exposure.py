@@ -50,7 +50,7 @@ def _of_fault(view: RunView, fault: FaultLine, by_key: Mapping[str, int]) -> Exp
     for edge, client, server, start_ns, done_ns, key in made.columns(
         "edge", "client", "server", "start_ns", "done_ns", "draw_key"
     ):
-        if _on(fault.edge_or_replica, edge, client, server) and _overlaps(
+        if touches(fault.edge_or_replica, edge, client, server) and _overlaps(
             start_ns, done_ns, window
         ):
             calls += 1
@@ -70,7 +70,7 @@ def _of_fault(view: RunView, fault: FaultLine, by_key: Mapping[str, int]) -> Exp
     return Exposure(calls, frozenset(intents))
 
 
-def _on(faulted: str, edge: str, client: str, server: str) -> bool:
+def touches(faulted: str, edge: str, client: str, server: str) -> bool:
     if faulted.startswith(SITE):
         return crosses(faulted, f"{client}->{server}")
     return faulted == edge or _of(server, faulted)

@@ -39,18 +39,35 @@ class Share:
 
     @property
     def count(self) -> float | None:
+        """Guarantee: draws kept ÷ draws promised.
+
+        Over the promised draws of the phase, group or replica, or of all the drill; straddlers
+        belong to the fault phase. Null when none was promised.
+        """
         return _ratio(self.kept, self.promised)
 
     @property
     def money(self) -> float | None:
+        """Guarantee by money: amounts kept ÷ amounts promised.
+
+        Over the same draws. Null when none was promised.
+        """
         return _ratio(self.kept_fen, self.promised_fen)
 
     @property
     def access(self) -> float | None:
+        """Access: draws granted in time and lawfully ÷ draws promised or withheld.
+
+        Over promised and withheld draws. Null when there was none.
+        """
         return _ratio(self.kept + self.granted_anyway, self.promised + self.withheld)
 
     @property
     def access_money(self) -> float | None:
+        """Access by money: amounts granted in time and lawfully ÷ amounts promised or withheld.
+
+        Over the same draws. Null when there was none.
+        """
         granted_fen = self.kept_fen + self.granted_anyway_fen
         return _ratio(granted_fen, self.promised_fen + self.withheld_fen)
 
@@ -76,13 +93,19 @@ class Guarantee:
     by_hop: dict[str, int]
     by_fault: dict[str, int]
     broken_by: tuple[Broken, ...]
-    avoidable: int
+    avoidable: int | None
+    unfunded: int | None
     interval95: tuple[float, float] | None
     per_second: tuple[tuple[int, int, int, dict[str, int]], ...]
 
 
 def guarantee(view: RunView, ends: Sequence[IntentEnd]) -> Guarantee:
-    """Straddling intents count in the totals and in the fault phase; warmup in totals alone."""
+    """Broken draws by phase, by their one cause, by the one hop where it first went wrong, and by
+    the faults that touched them, which may be several.
+
+    Over promised draws of the whole drill. Straddling draws count in the totals and in the fault
+    phase; warmup in the totals alone.
+    """
     broken = [end for end in ends if end.broken]
     by_fault: Counter[str] = Counter()
     for end in broken:
@@ -97,10 +120,30 @@ def guarantee(view: RunView, ends: Sequence[IntentEnd]) -> Guarantee:
         by_hop=dict(sorted(Counter(str(end.hop) for end in broken).items())),
         by_fault={fault.name: by_fault[fault.name] for fault in view.faults},
         broken_by=_broken_by(broken),
-        avoidable=sum(end.avoidable for end in broken),
+        avoidable=avoidable(broken),
+        unfunded=unfunded(broken),
         interval95=interval95(view, ends),
         per_second=_per_second(view, ends),
     )
+
+
+def avoidable(broken: Iterable[IntentEnd]) -> int | None:
+    """Broken draws that could have been kept: some lawful split of the tiers covered them, and the
+    law had not changed.
+
+    Over broken draws. Null when the tiers' money is not known and one was broken.
+    """
+    found = [end.avoidable for end in broken]
+    return None if None in found else sum(map(bool, found))
+
+
+def unfunded(broken: Iterable[IntentEnd]) -> int | None:
+    """Broken draws that were lawful, and that no lawful split of any tiers covered.
+
+    Over broken draws. Null when the tiers' money is not known and one was broken.
+    """
+    found = [end.avoidable for end in broken if end.lawful]
+    return None if None in found else found.count(False)
 
 
 def of_phase(ends: Iterable[IntentEnd], phase: str) -> list[IntentEnd]:
@@ -155,8 +198,11 @@ def _broken_by(broken: Sequence[IntentEnd]) -> tuple[Broken, ...]:
 
 
 def interval95(view: RunView, ends: Sequence[IntentEnd]) -> tuple[float, float] | None:
-    """Failures come in clumps, so whole seconds are resampled, not draws; seeded by the scenario,
-    rounded down to 4 digits. None when nothing was promised."""
+    """The 95 % interval of the guarantee within this run: failures come in clumps, so whole seconds
+    are resampled, not draws; seeded by the scenario, rounded down to 4 digits.
+
+    Over promised draws of the whole drill. Null when none was promised.
+    """
     blocks: dict[int, list[int]] = defaultdict(lambda: [0, 0])
     for end in ends:
         if end.promised:

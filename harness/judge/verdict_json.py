@@ -10,6 +10,13 @@ from harness.judge.gaps import gaps
 from harness.judge.guarantee import Share
 from harness.judge.health import health_json
 from harness.judge.latency import LatencySummary
+from harness.judge.measures_json import (
+    breakers_json,
+    detection_json,
+    drift_json,
+    harm_json,
+    truth_json,
+)
 from harness.judge.parts import Parts
 from harness.judge.view import FaultLine, RunView
 
@@ -40,7 +47,7 @@ def to_json(
         "guarantee": _guarantee(parts),
         "latency_ms": {phase: _latency(one) for phase, one in parts.latency.items()},
         "recovery": {
-            "detect_s": parts.recovery.detect_s,
+            "detect_s": parts.detection.detect_s,
             "recover_s": _round(parts.recovery.recover_s),
             "rto_s": _round(parts.recovery.rto_s),
             "rpo_draws": parts.recovery.rpo_draws,
@@ -50,7 +57,14 @@ def to_json(
         "amplification": {
             "borrower": parts.amplification.borrower,
             "by_hop": parts.amplification.by_hop,
+            "out_per_in": parts.amplification.out_per_in,
         },
+        "harm": harm_json(parts),
+        "stranded": None if parts.stranded is None else asdict(parts.stranded),
+        "truth": truth_json(parts.truth),
+        "breakers": breakers_json(parts.breakers),
+        "detection": detection_json(parts),
+        "drift": drift_json(parts),
         "repayments": asdict(parts.repaid),
         "expectations": [
             {
@@ -99,6 +113,12 @@ def _guarantee(parts: Parts) -> dict[str, Any]:
             for b in whole.broken_by
         ],
         "avoidable": whole.avoidable,
+        "unfunded": whole.unfunded,
+        "straddling": asdict(parts.harm.straddling),
+        "by_group": {group: _share(share) for group, share in parts.by_group.items()},
+        "by_replica": None
+        if parts.by_replica is None
+        else {replica: _share(share) for replica, share in parts.by_replica.items()},
     }
 
 
@@ -107,6 +127,7 @@ def _share(share: Share) -> dict[str, Any]:
         "count": _round(share.count),
         "money": _round(share.money),
         "access": _round(share.access),
+        "access_money": _round(share.access_money),
         "promised": share.promised,
         "kept": share.kept,
         "broken": share.broken,

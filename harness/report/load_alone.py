@@ -19,8 +19,8 @@ EXIT_CODE = 3
 TEMPLATE = "load_alone.html.j2"
 # What verdict.json says of every drill, and nobody can say of this.
 UNKNOWN = (
-    "guarantee", "latency_ms", "recovery", "amplification", "repayments", "expectations", "audit",
-    "faults",
+    "guarantee", "latency_ms", "recovery", "amplification", "harm", "stranded", "truth", "breakers",
+    "detection", "drift", "repayments", "expectations", "audit", "faults",
 )  # fmt: skip
 
 
