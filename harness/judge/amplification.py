@@ -18,8 +18,8 @@ class Amplification:
 
 
 def amplification(view: RunView) -> Amplification:
-    """borrower: presses that were sent ÷ draws that were pressed. by_hop: calls to the hop ÷ presses
-    that reached a gateway.
+    """borrower: presses that were sent ÷ draws that were pressed. by_hop: calls to the hop ÷
+    presses that reached a gateway.
 
     Over all draws; calls by the caller's record, sent or not, repayments left out. Null, or empty,
     when nothing was pressed, or nothing reached a gateway.

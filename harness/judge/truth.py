@@ -59,9 +59,10 @@ class Truth:
 
 
 def truth(view: RunView) -> Truth | None:
-    """The matrix; None when attempts or books are not all there, for then a cell would accuse.
+    """What the borrower was told, by what the books say: each draw in exactly one cell.
 
-    Told: granted once granted; else the last word that was heard, where a press that failed for
+    Over all scheduled draws. Null when attempts or books are not all there, for then a cell would
+    accuse. Told: granted once granted; else the last word that was heard, where a press that failed for
     certain speaks of itself alone and leaves an earlier one unknown. Books: paid is what the
     ledger's tries or the banks' books say, whichever has more; an orphan hold is money still held
     after the drain.
