@@ -10,7 +10,7 @@ from dataclasses import replace
 
 from harness.clock import NS_PER_S
 from harness.evidence.rows import DRAWING, MACHINE, Attempt, Call
-from harness.judge.ends import IntentEnd
+from harness.judge.ends import Ends, IntentEnd
 from harness.judge.exposure import Exposure
 from harness.judge.health import bad_seconds
 from harness.judge.view import RunView
@@ -19,11 +19,11 @@ SLOW_NS = NS_PER_S // 2
 DECIDERS = ("risk", "compliance")
 
 
-def attribute(
-    view: RunView, ends: Sequence[IntentEnd], exposures: Mapping[str, Exposure]
-) -> tuple[IntentEnd, ...]:
+def attribute(view: RunView, ends: Sequence[IntentEnd], exposures: Mapping[str, Exposure]) -> Ends:
     """The same ends, the broken ones with cause, hop and the faults that touched them."""
-    broken = [end.intent for end in ends if end.broken]
+    judged = Ends.of(ends)
+    broken_ends = tuple(judged.broken)
+    broken = [end.intent for end in broken_ends]
     attempts: dict[int, list[Attempt]] = defaultdict(list)
     for attempt in view.attempts.where(kind=DRAWING, intent=[one.intent for one in broken]):
         attempts[attempt.intent].append(attempt)
@@ -32,10 +32,7 @@ def attribute(
         calls[call.draw_key].append(call)
     bad = bad_seconds(view)
     found = []
-    for end in ends:
-        if not end.broken:
-            found.append(end)
-            continue
+    for end in broken_ends:
         number = end.intent.intent
         second = (end.intent.due_ns - view.t0_ns) // NS_PER_S
         ours = not attempts[number] or any(
@@ -48,7 +45,7 @@ def attribute(
             cause, hop = _why(mine, calls[end.intent.draw_key])
         touched = tuple(name for name, one in exposures.items() if number in one.intents)
         found.append(replace(end, cause=cause, hop=hop, exposed_to=touched))
-    return tuple(found)
+    return judged.but_for(found)
 
 
 def _why(attempts: Sequence[Attempt], calls: Sequence[Call]) -> tuple[str, str]:

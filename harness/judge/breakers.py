@@ -27,6 +27,13 @@ BAD_IN_A_ROW = 20
 CLOSED_WITHIN_NS = 5 * NS_PER_S
 
 Made = tuple[int, int | None, str]  # start_ns, done_ns, result
+PAIRS = "SELECT DISTINCT client, server FROM calls WHERE side = 'client'"
+MADE = """
+SELECT client, server, start_ns, done_ns, result FROM calls
+JOIN (SELECT unnest($clients::VARCHAR[]) AS client, unnest($servers::VARCHAR[]) AS server)
+    USING (client, server)
+WHERE side = 'client' AND sent AND start_ns >= $from_ns ORDER BY ALL
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -193,18 +200,20 @@ def within(at_ns: int, spans: Iterable[Span]) -> bool:
 def _calls(
     view: RunView, states: Iterable[Pair], weather: Weather
 ) -> Mapping[Pair, Sequence[Made]]:
-    """The calls that were sent by who has a breaker that opened, or one on a fault; by start."""
-    made = view.calls.where(side="client")
-    pairs = set(made.columns("client", "server"))
+    """The calls that were sent by who has a breaker that opened, or one on a fault; by start, from
+    when the first fault began."""
+    pairs: list[Pair] = [(client, server) for client, server in view.books.ask(PAIRS)]
     wanted = {*states, *(pair for pair in pairs if weather.on(pair))}
-    found: dict[Pair, list[Made]] = defaultdict(list)
-    rows = made.where(server={target for _, target in wanted})
-    for client, server, sent, start_ns, done_ns, result in rows.columns(
-        "client", "server", "sent", "start_ns", "done_ns", "result"
-    ):
-        if sent and (client, server) in wanted:
-            found[client, server].append((start_ns, done_ns, result))
-    return {pair: sorted(found[pair], key=lambda call: call[0]) for pair in wanted}
+    found: dict[Pair, list[Made]] = {pair: [] for pair in sorted(wanted)}
+    at = {
+        "clients": [client for client, _ in found],
+        "servers": [server for _, server in found],
+        # Those before any fault, and before it is looked whether one is stuck, say nothing.
+        "from_ns": min([load_end_ns(view) - CLOSED_WITHIN_NS, *weather.begun_ns]),
+    }
+    for client, server, *call in view.books.ask(MADE, at):
+        found[client, server].append((call[0], call[1], call[2]))
+    return found
 
 
 def _breaker(

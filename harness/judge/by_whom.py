@@ -3,20 +3,43 @@
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 
-from harness.evidence.rows import DRAWING
-from harness.judge.ends import IntentEnd
-from harness.judge.guarantee import Share, share_of
+from harness.judge.ends import Ends, IntentEnd
+from harness.judge.guarantee import COUNTED, Group, Share, share_of
 from harness.judge.view import RunView
 
+# A draw's replicas are the bits of a number: of a few dozen there are few sets, and of draws many.
+AT_ONCE = 60
+SERVERS = """
+SELECT DISTINCT server FROM calls WHERE side = 'client'
+UNION SELECT DISTINCT replica FROM attempts WHERE kind IN ('press', 'poll') AND replica <> ''
+ORDER BY ALL
+"""
+PASSED = """
+WITH bits AS (
+    SELECT unnest($servers::VARCHAR[]) AS server,
+        1::BIGINT << unnest(range(len($servers::VARCHAR[])))::INT AS bit
+), called AS (
+    SELECT c.draw_key, bit_or(b.bit) AS bits FROM calls c JOIN bits b USING (server)
+    WHERE c.side = 'client' GROUP BY c.draw_key
+), asked AS (
+    SELECT a.intent, bit_or(b.bit) AS bits FROM attempts a JOIN bits b ON b.server = a.replica
+    WHERE a.kind IN ('press', 'poll') GROUP BY a.intent
+), passing AS (
+    SELECT e.*, coalesce(c.bits, 0) | coalesce(a.bits, 0) AS bits FROM ends e
+    LEFT JOIN called c USING (draw_key) LEFT JOIN asked a USING (intent)
+)
+"""
 
-def by_group(ends: Sequence[IntentEnd]) -> dict[str, Share]:
+
+def by_group(view: RunView, ends: Sequence[IntentEnd]) -> dict[str, Share]:
     """The guarantee and access of the borrowers of each group.
 
     Over all scheduled draws of the group, whole drill.
     """
-    groups: dict[str, list[IntentEnd]] = defaultdict(list)
-    for end in ends:
-        groups[end.intent.group].append(end)
+    groups: dict[str, list[Group]] = defaultdict(list)
+    question = COUNTED.format(by='"group", ', where="true")
+    for group, *row in view.books.ask(question, ends=Ends.of(ends)):
+        groups[group].append(Group(*row))
     return {group: share_of(groups[group]) for group in sorted(groups)}
 
 
@@ -30,18 +53,14 @@ def by_replica(view: RunView, ends: Sequence[IntentEnd]) -> Mapping[str, Share] 
     """
     if {"attempts", "calls"} & {*view.missing, *view.cut}:
         return None
-    passed: dict[str, set[int]] = defaultdict(set)
-    asked = view.attempts.where(kind=DRAWING)
-    for replica, intent in set(asked.columns("replica", "intent")):
-        if replica:
-            passed[replica].add(intent)
-    numbers = dict(view.intents.columns("draw_key", "intent"))
-    made = view.calls.where(side="client")
-    for server, key in set(made.columns("server", "draw_key")):
-        if key in numbers:
-            passed[server].add(numbers[key])
-    known = {end.intent.intent: end for end in ends}
-    return {
-        server: share_of(known[intent] for intent in passed[server] if intent in known)
-        for server in sorted(passed)
-    }
+    whole = Ends.of(ends)
+    servers = [name for (name,) in view.books.ask(SERVERS)]
+    question = PASSED + COUNTED.format(by="bits, ", where="bits <> 0").replace("ends", "passing")
+    found: dict[str, list[Group]] = {name: [] for name in servers}
+    for start in range(0, len(servers), AT_ONCE):
+        some = servers[start : start + AT_ONCE]
+        for bits, *row in view.books.ask(question, {"servers": some}, ends=whole):
+            for place, name in enumerate(some):
+                if bits >> place & 1:
+                    found[name].append(Group(*row))
+    return {name: share_of(groups) for name, groups in found.items() if groups}

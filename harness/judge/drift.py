@@ -18,8 +18,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from harness.clock import NS_PER_MS, NS_PER_S
-from harness.judge.ends import IntentEnd
-from harness.judge.guarantee import of_phase
+from harness.judge.ends import OF_PHASE, Ends, IntentEnd
 from harness.judge.view import RunView
 
 NOTE_P = 0.05
@@ -30,6 +29,12 @@ BLOCKS_MAX = 120
 # busy machine's scheduling does to a median.
 LARGE_POINTS = 0.02
 LARGE_TIMES, LARGE_MS = 1.5, 10.0
+
+
+BASELINE = f"""
+SELECT (due_ns - $from_ns) // $block_ns, "end" = 'kept', granted_ns - due_ns
+FROM ends WHERE promised AND {OF_PHASE["baseline"]}
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,9 +64,8 @@ def drift(view: RunView, ends: Sequence[IntentEnd]) -> Drift:
     Over promised draws due in the baseline, straddlers left out. Null with fewer than eight values.
     """
     blocks = _blocks(view, ends)
-    deadline_ms = view.scenario.load.patience.deadline_s * 1000
-    shares = [sum(end.end == "kept" for end in block) / len(block) for block in blocks]
-    medians = [_median([_latency_ms(end, deadline_ms) for end in block]) for block in blocks]
+    shares = [sum(kept for kept, _ in block) / len(block) for block in blocks]
+    medians = [_median([ms for _, ms in block]) for block in blocks]
     return Drift(
         trend(shares, lambda first, last: abs(last - first) >= LARGE_POINTS),
         trend(medians, _slower),
@@ -73,24 +77,21 @@ def _slower(first_ms: float, last_ms: float) -> bool:
     return high_ms - low_ms >= LARGE_MS and high_ms >= LARGE_TIMES * low_ms
 
 
-def _blocks(view: RunView, ends: Sequence[IntentEnd]) -> list[list[IntentEnd]]:
-    """The promised intents of the baseline by the time they fell due, blocks without any left
-    out."""
+def _blocks(view: RunView, ends: Sequence[IntentEnd]) -> list[list[tuple[bool, float]]]:
+    """(kept, latency in ms) of the promised intents of the baseline by the time they fell due;
+    blocks without any are left out."""
     phases = view.scenario.phases
     seconds = math.ceil(phases.end_s("baseline") - phases.start_s("baseline"))
-    block_ns = math.ceil(seconds / BLOCKS_MAX) * NS_PER_S
-    from_ns = view.t0_ns + int(phases.start_s("baseline") * NS_PER_S)
-    blocks: dict[int, list[IntentEnd]] = defaultdict(list)
-    for end in of_phase(ends, "baseline"):
-        if end.promised:
-            blocks[(end.intent.due_ns - from_ns) // block_ns].append(end)
+    at = {
+        "from_ns": view.t0_ns + int(phases.start_s("baseline") * NS_PER_S),
+        "block_ns": math.ceil(seconds / BLOCKS_MAX) * NS_PER_S,
+    }
+    deadline_ms = view.scenario.load.patience.deadline_s * 1000
+    blocks: dict[int, list[tuple[bool, float]]] = defaultdict(list)
+    for block, kept, since_due_ns in view.books.ask(BASELINE, at, ends=Ends.of(ends)):
+        ms = deadline_ms if since_due_ns is None else min(deadline_ms, since_due_ns / NS_PER_MS)
+        blocks[block].append((kept, ms))
     return [blocks[number] for number in sorted(blocks)]
-
-
-def _latency_ms(end: IntentEnd, deadline_ms: float) -> float:
-    if end.granted_ns is None:
-        return deadline_ms
-    return min(deadline_ms, (end.granted_ns - end.intent.due_ns) / NS_PER_MS)
 
 
 def _median(values: Sequence[float]) -> float:

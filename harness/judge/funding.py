@@ -9,18 +9,17 @@ that could be used then, does not cover it in any lawful split: nobody could hav
 
 from bisect import bisect_right
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
 
-from harness.evidence.rows import Draw, Tier, Try, Version
-from harness.judge.ends import IntentEnd
+from harness.evidence.columnar import Columns, arrow_table
+from harness.evidence.rows import Tier
+from harness.judge.ends import Ends
 from harness.judge.view import RunView
 
 OWN = "own"
 WHOLE_BP = 10_000
 NEEDED = frozenset({"draws", "tries", "versions", "tiers"})
-# Events of a tier's account that belong to a draw, or move money within the tier.
-OF_DRAWS = ("reserve", "post", "void", "gather")
 
 Money = Mapping[str, int]
 
@@ -170,6 +169,40 @@ def _sums(others: Iterable[tuple[int, Money]]) -> tuple[list[int], list[Money]]:
     return times, sums
 
 
+# What moved a tier's money after its opening, and was no draw's.
+CHANGES = """
+SELECT locked_ns, split_part(split_part(account, ':', 2), '/', 1), fen FROM (
+    SELECT account, event, locked_ns, coalesce(balance_fen, 0)
+        - coalesce(lag(balance_fen) OVER (PARTITION BY account ORDER BY version), 0) AS fen
+    FROM versions WHERE starts_with(account, 'tier:')
+) WHERE event NOT IN ('reserve', 'post', 'void', 'gather', 'opening') ORDER BY ALL
+"""
+MOVED = """
+SELECT count(*) FROM versions WHERE starts_with(account, 'tier:')
+    AND event NOT IN ('reserve', 'post', 'void', 'gather', 'opening')
+"""
+# More than all draws together can have asked of the tiers.
+DEMAND = """
+SELECT (SELECT coalesce(sum(amount_fen), 0) FROM intents)
+    + (SELECT coalesce(sum(amount_fen), 0) FROM draws)
+"""
+CLAIMS = """
+SELECT e.intent, e.draw_key, e.amount_fen, coalesce(d.decided_ns, e.due_ns)
+FROM ends e LEFT JOIN {draws} d USING (draw_key)
+WHERE e.promised AND e.lawful ORDER BY e.due_ns, e.intent
+"""
+PAID_FROM = """
+SELECT t.draw_key, t.opened_ns, t.tier, d.amount_fen - t.own_fen, t.own_fen
+FROM tries t JOIN {draws} d USING (draw_key) WHERE t.state = 'paid' ORDER BY ALL
+"""
+JUDGED = """
+SELECT * REPLACE (
+    CASE WHEN "end" NOT IN ('broken', 'broken_late') THEN NULL WHEN NOT lawful THEN false
+    WHEN $known THEN intent NOT IN (SELECT intent FROM short) END AS avoidable
+) FROM ends ORDER BY intent
+"""
+
+
 def funds_of(view: RunView) -> Funds | None:
     """None when the tables that say it are not all there, or name no tier."""
     if NEEDED & {*view.missing, *view.cut} or not view.tiers:
@@ -177,10 +210,11 @@ def funds_of(view: RunView) -> Funds | None:
     opening: dict[str, Tier] = {}
     for row in view.tiers:
         opening.setdefault(row.tier, row)
+    (moved,) = view.books.one(MOVED)
     return Funds(
         opening_fen={tier: row.balance_fen for tier, row in opening.items()},
         own_bp={tier: row.own_bp for tier, row in opening.items()},
-        changes=_changes(view.versions),
+        changes=tuple(view.books.ask(CHANGES)) if moved else (),  # type: ignore[arg-type]
         outs=tuple(
             (row.from_ns, row.tier, -1 if row.available else 1)
             for row in view.tiers
@@ -189,91 +223,32 @@ def funds_of(view: RunView) -> Funds | None:
     )
 
 
-def _changes(versions: Iterable[Version]) -> tuple[tuple[int, str, int], ...]:
-    """What moved a tier's money after its opening, and was no draw's."""
-    found = []
-    before: dict[str, int] = {}
-    for version in sorted(
-        (one for one in versions if one.account.startswith("tier:")),
-        key=lambda one: (one.account, one.version),
-    ):
-        now_fen = version.balance_fen or 0
-        if version.event not in OF_DRAWS and version.event != "opening":
-            change_fen = now_fen - before.get(version.account, 0)
-            found.append((version.locked_ns, tier_of(version.account), change_fen))
-        before[version.account] = now_fen
-    return tuple(sorted(found))
-
-
-def tier_of(account: str) -> str:
-    """`tier:own/3` is a slice of `own`."""
-    return account.partition(":")[2].partition("/")[0]
-
-
-def with_funding(view: RunView, ends: Sequence[IntentEnd]) -> tuple[IntentEnd, ...]:
+def with_funding(view: RunView, ends: Ends) -> Ends:
     """The same ends, the broken ones with `avoidable`: False when no lawful split of any tiers
     covered the draw, or when the law had changed; None when the money is not known."""
-    if not any(end.broken for end in ends):
-        return tuple(ends)
+    if not len(ends.broken):
+        return ends
     funds = funds_of(view)
-    short: frozenset[int] = frozenset()
-    if funds is not None and _demand_fen(view) > funds.least_fen:
+    short: list[int] = []
+    # A tier that alone had all that could be asked has funded everything: nothing is replayed.
+    if funds is not None and view.books.one(DEMAND)[0] > funds.least_fen:
         short = _short(view, ends, funds)
-    return tuple(
-        replace(end, avoidable=_avoidable(end, funds, short)) if end.broken else end for end in ends
-    )
+    table = Columns[object](arrow_table([(one,) for one in short], {"intent": "int64"}))
+    return Ends(view.books.table(JUDGED, {"known": funds is not None}, ends=ends, short=table))
 
 
-def _avoidable(end: IntentEnd, funds: Funds | None, short: frozenset[int]) -> bool | None:
-    if not end.lawful:
-        return False
-    return None if funds is None else end.intent.intent not in short
-
-
-def _demand_fen(view: RunView) -> int:
-    """More than all draws together can have asked of the tiers. A tier that alone has it all has
-    funded everything, and nothing need be replayed."""
-    asked_fen: int = sum(view.intents.column("amount_fen"))
-    return asked_fen + sum(draw.amount_fen for draw in view.draws)
-
-
-def _short(view: RunView, ends: Sequence[IntentEnd], funds: Funds) -> frozenset[int]:
+def _short(view: RunView, ends: Ends, funds: Funds) -> list[int]:
     """The intents that no lawful split covered."""
-    draws = {draw.draw_key: draw for draw in view.draws}
-    parts, held_ns = _paid_from(view.tries, draws)
-    claiming = [end for end in ends if end.promised and end.lawful]
-    claiming.sort(key=lambda end: (end.intent.due_ns, end.intent.intent))
-    keys = {end.intent.draw_key for end in claiming}
-    claims = (
-        Claim(
-            end.intent.amount_fen,
-            _decided_ns(end, draws.get(end.intent.draw_key)),
-            parts.get(end.intent.draw_key),
-        )
-        for end in claiming
-    )
-    others = [(held_ns[key], paid) for key, paid in parts.items() if key not in keys]
-    found = unfunded(funds, claims, others)
-    return frozenset(
-        end.intent.intent for end, is_short in zip(claiming, found, strict=True) if is_short
-    )
-
-
-def _decided_ns(end: IntentEnd, draw: Draw | None) -> int:
-    if draw is None or draw.decided_ns is None:
-        return end.intent.due_ns
-    return draw.decided_ns
-
-
-def _paid_from(
-    tries: Iterable[Try], draws: Mapping[str, Draw]
-) -> tuple[dict[str, Money], dict[str, int]]:
-    """By draw: what each tier gave to it, and when that was held."""
+    draws = view.books.single("draws", "draw_key")
     parts: dict[str, Counter[str]] = defaultdict(Counter)
     held_ns: dict[str, int] = {}
-    for one in tries:
-        if one.state == "paid" and one.draw_key in draws:
-            parts[one.draw_key][one.tier] += draws[one.draw_key].amount_fen - one.own_fen
-            parts[one.draw_key][OWN] += one.own_fen
-            held_ns.setdefault(one.draw_key, one.opened_ns)
-    return dict(parts), held_ns
+    for key, opened_ns, tier, fen, own_fen in view.books.ask(PAID_FROM.format(draws=draws)):
+        parts[key].update({tier: fen})
+        parts[key].update({OWN: own_fen})
+        held_ns.setdefault(key, opened_ns)
+    rows = view.books.ask(CLAIMS.format(draws=draws), ends=ends)
+    claims = [Claim(amount_fen, decided, parts.get(key)) for _, key, amount_fen, decided in rows]
+    keys = {key for _, key, _, _ in rows}
+    others = [(held_ns[key], paid) for key, paid in parts.items() if key not in keys]
+    found = unfunded(funds, claims, others)
+    return [row[0] for row, is_short in zip(rows, found, strict=True) if is_short]

@@ -23,6 +23,7 @@ from harness.judge.breakers import breakers
 from harness.judge.by_whom import by_group, by_replica
 from harness.judge.completeness import incomplete
 from harness.judge.drift import drift
+from harness.judge.ends import Ends
 from harness.judge.exposure import exposure
 from harness.judge.funding import with_funding
 from harness.judge.guarantee import guarantee
@@ -49,7 +50,7 @@ def measure(view: RunView) -> Parts:
     """Steps 1 to 6."""
     exposures = exposure(view)
     judged = judge_intents(view, Oracle(view))
-    ends = with_funding(view, attribute(view, judged, exposures))
+    ends = with_funding(view, Ends.of(attribute(view, judged, exposures)))
     whole = Parts(
         ends=ends,
         guarantee=guarantee(view, ends),
@@ -62,7 +63,7 @@ def measure(view: RunView) -> Parts:
         repaid=repayments(view),
         incomplete=tuple(incomplete(view)),
         harm=harm(view, ends),
-        by_group=by_group(ends),
+        by_group=by_group(view, ends),
         by_replica=by_replica(view, ends),
         truth=truth(view),
         stranded=stranded(view),
@@ -73,7 +74,7 @@ def measure(view: RunView) -> Parts:
     bad = bad_seconds(view) & set(judged_seconds(view))
     if not bad:
         return whole
-    well = tuple(e for e in ends if (e.intent.due_ns - view.t0_ns) // NS_PER_S not in bad)
+    well = ends.only([(at - view.t0_ns) // NS_PER_S not in bad for at in ends.column("due_ns")])
     without = replace(
         whole,
         ends=well,

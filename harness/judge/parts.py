@@ -7,7 +7,7 @@ from harness.judge.alerts import Detection
 from harness.judge.amplification import Amplification
 from harness.judge.breakers import Breakers
 from harness.judge.drift import Drift
-from harness.judge.ends import Finding, IntentEnd
+from harness.judge.ends import Ends, Finding
 from harness.judge.exposure import Exposure
 from harness.judge.guarantee import Guarantee, Share
 from harness.judge.harm import Harm
@@ -23,7 +23,7 @@ from harness.judge.truth import Truth
 class Parts:
     """The measured parts of one run."""
 
-    ends: tuple[IntentEnd, ...]
+    ends: Ends
     guarantee: Guarantee
     latency: Mapping[str, LatencySummary]
     recovery: Recovery

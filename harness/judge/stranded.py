@@ -3,10 +3,16 @@
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
-from harness.evidence.rows import DRAWING, Attempt, Version
-from harness.judge.funding import Funds, funds_of, split, tier_of
+from harness.evidence.rows import DRAWING, Attempt
+from harness.judge.funding import Funds, funds_of, split
 from harness.judge.view import RunView
+
+SLICES = """
+SELECT locked_ns, account, coalesce(balance_fen, 0) FROM versions
+WHERE starts_with(account, 'tier:') ORDER BY locked_ns, account, version
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,14 +41,14 @@ def stranded(view: RunView) -> Stranded | None:
     for attempt in view.attempts.where(kind=DRAWING, outcome="refused", cause="liquidity"):
         told[attempt.intent].append(attempt)
     refused = list(view.intents.where(intent=list(told)))
-    keys = {intent.draw_key for intent in refused}
-    decided_ns = {one.draw_key: one.decided_ns for one in view.draws if one.draw_key in keys}
+    draws = view.draws.where(draw_key=[intent.draw_key for intent in refused])
+    decided_ns = dict(draws.columns("draw_key", "decided_ns"))
     moments = [
         (_decided_ns(attempt, decided_ns.get(intent.draw_key)), intent.intent, intent.amount_fen)
         for intent in refused
         for attempt in told[intent.intent]
     ]
-    covered, idle_fen = _covered(view.versions, funds, sorted(moments))
+    covered, idle_fen = _covered(view, funds, sorted(moments))
     return Stranded(
         refused=len(refused),
         draws=len(covered),
@@ -59,14 +65,15 @@ def _decided_ns(attempt: Attempt, ledger_ns: int | None) -> int:
 
 
 def _covered(
-    versions: Iterable[Version], funds: Funds, moments: Sequence[tuple[int, int, int]]
+    view: RunView, funds: Funds, moments: Sequence[tuple[int, int, int]]
 ) -> tuple[Mapping[int, int], int]:
     """Of (at_ns, intent, amount_fen): the amounts of those that were covered, by intent, and the
     most that was idle then."""
     given = funds.given()
     covered: dict[int, int] = {}
     idle_fen = 0
-    balances = balances_at(versions, funds, [at_ns for at_ns, _, _ in moments])
+    slices = view.books.ask(SLICES) if moments else []
+    balances = balances_at(slices, funds, [at_ns for at_ns, _, _ in moments])
     for (at_ns, intent, amount_fen), balance in zip(moments, balances, strict=True):
         money = {tier: balance.get(tier, 0) for tier in given(at_ns)}
         if split(money, funds.own_bp, amount_fen) is not None:
@@ -76,27 +83,27 @@ def _covered(
 
 
 def balances_at(
-    versions: Iterable[Version], funds: Funds, moments: Sequence[int]
+    slices: Iterable[Sequence[Any]], funds: Funds, moments: Sequence[int]
 ) -> Iterator[Mapping[str, int]]:
     """What each tier had not yet held or paid, at each of these moments, which rise; fen.
 
-    A slice without a version has nothing of its own yet; a tier without any is as it was opened.
+    slices: (locked_ns, account, balance_fen), which rise too. A slice without a version has nothing
+    of its own yet; a tier without any is as it was opened.
     """
-    if not moments:
-        return
-    rows = sorted(
-        (one for one in versions if one.account.startswith("tier:")),
-        key=lambda one: (one.locked_ns, one.account, one.version),
-    )
-    known = {tier_of(one.account) for one in rows}
+    rows = [(at_ns, account, tier_of(account), fen) for at_ns, account, fen in slices]
+    known = {tier for _, _, tier, _ in rows}
     sums = Counter({tier: fen for tier, fen in funds.opening_fen.items() if tier not in known})
-    slices: Counter[str] = Counter()
+    before: Counter[str] = Counter()
     place = 0
     for at_ns in moments:
-        while place < len(rows) and rows[place].locked_ns <= at_ns:
-            row = rows[place]
-            now_fen = row.balance_fen or 0
-            sums[tier_of(row.account)] += now_fen - slices[row.account]
-            slices[row.account] = now_fen
+        while place < len(rows) and rows[place][0] <= at_ns:
+            _, account, tier, fen = rows[place]
+            sums[tier] += fen - before[account]
+            before[account] = fen
             place += 1
         yield dict(sums)
+
+
+def tier_of(account: str) -> str:
+    """`tier:own/3` is a slice of `own`."""
+    return account.partition(":")[2].partition("/")[0]

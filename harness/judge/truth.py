@@ -4,12 +4,11 @@ Every scheduled intent is in exactly one cell. Some cells are wrong whatever hap
 the rest of the lie is in the audit's rules, which look at each answer.
 """
 
-from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
-from harness.evidence.columnar import Rows
-from harness.evidence.rows import DRAWING, Attempt, Version
+from harness.evidence.columnar import Columns, arrow_table
 from harness.judge.view import RunView
 
 TOLD = ("granted", "refused", "failed", "unknown", "nothing")
@@ -58,51 +57,87 @@ class Truth:
         return sum(cell.draws for cell in self.wrong)
 
 
+# What is not told of in the order of its attempts: a grant is never taken back.
+NOT_GRANTED = """
+SELECT intent, kind, outcome, reason FROM attempts
+WHERE kind IN ('press', 'poll') AND intent NOT IN (
+    SELECT intent FROM attempts WHERE kind IN ('press', 'poll') AND outcome = 'granted'
+) ORDER BY intent, done_ns NULLS LAST, kind, n
+"""
+# Accounts of borrowers that something is still held of, and whose holds those are.
+HOLDING = """
+SELECT account FROM versions WHERE starts_with(account, 'borrower:')
+GROUP BY account HAVING arg_max(coalesce(held_fen, 0), version) <> 0
+"""
+HELD = """
+SELECT draw_key FROM versions
+WHERE list_contains($accounts::VARCHAR[], account) AND event IN ('reserve', 'post', 'void')
+GROUP BY draw_key, "try"
+HAVING count(*) FILTER (event = 'reserve') > count(*) FILTER (event <> 'reserve')
+UNION SELECT draw_key FROM tries WHERE state = 'paying'
+"""
+MATRIX = """
+WITH granted AS (
+    SELECT DISTINCT intent FROM attempts
+    WHERE kind IN ('press', 'poll') AND outcome = 'granted'
+), paid AS (
+    SELECT draw_key, max(times) AS times FROM (
+        SELECT draw_key, count(*) AS times FROM tries WHERE state = 'paid' GROUP BY draw_key
+        UNION ALL SELECT draw_key, count(*) FROM payouts GROUP BY draw_key
+    ) GROUP BY draw_key
+), views AS (
+    SELECT i.draw_key, i.amount_fen, i.intent,
+        CASE WHEN g.intent IS NOT NULL THEN 'granted' ELSE coalesce(t.told, 'nothing') END AS told,
+        CASE WHEN p.times > 1 THEN 'paid_twice' WHEN h.draw_key IS NOT NULL THEN 'orphan_hold'
+        WHEN p.times = 1 THEN 'paid_once' WHEN d.draw_key IS NOT NULL THEN 'not_paid'
+        ELSE 'no_row' END AS books
+    FROM intents i LEFT JOIN granted g USING (intent) LEFT JOIN told t USING (intent)
+    LEFT JOIN paid p USING (draw_key) LEFT JOIN held h USING (draw_key)
+    LEFT JOIN {draws} d USING (draw_key)
+)
+SELECT told, books, count(*), sum(amount_fen)::BIGINT, arg_min(draw_key, intent)
+FROM views GROUP BY told, books
+"""
+
+
 def truth(view: RunView) -> Truth | None:
     """What the borrower was told, by what the books say: each draw in exactly one cell.
 
     Over all scheduled draws. Null when attempts or books are not all there, for then a cell would
-    accuse. Told: granted once granted; else the last word that was heard, where a press that failed for
-    certain speaks of itself alone and leaves an earlier one unknown. Books: paid is what the
+    accuse. Told: granted once granted; else the last word that was heard, where a press that failed
+    for certain speaks of itself alone and leaves an earlier one unknown. Books: paid is what the
     ledger's tries or the banks' books say, whichever has more; an orphan hold is money still held
     after the drain.
     """
     if NEEDED & {*view.missing, *view.cut}:
         return None
-    told = told_of(view.attempts)
-    rows = {draw.draw_key for draw in view.draws}
-    paid = _times_paid(view)
-    held = held_keys(view.versions) | {t.draw_key for t in view.tries if t.state == "paying"}
-    draws: Counter[tuple[str, str]] = Counter()
-    fen: Counter[tuple[str, str]] = Counter()
-    first: dict[tuple[str, str], str] = {}
-    for intent, key, amount_fen in view.intents.columns("intent", "draw_key", "amount_fen"):
-        times = paid.get(key, 0)
-        if times > 1:
-            books = "paid_twice"
-        elif key in held:
-            books = "orphan_hold"
-        elif times:
-            books = "paid_once"
-        else:
-            books = "not_paid" if key in rows else "no_row"
-        where = told.get(intent, "nothing"), books
-        draws[where] += 1
-        fen[where] += amount_fen
-        first.setdefault(where, key)
+    books = view.books
+    told = [*told_of(books.ask(NOT_GRANTED)).items()]
+    holding = [account for (account,) in books.ask(HOLDING)]
+    held = books.table(HELD, {"accounts": holding})
+    found = books.ask(
+        MATRIX.format(draws=books.single("draws", "draw_key")),
+        told=Columns[object](arrow_table(told, {"intent": "int64", "told": "string"})),
+        held=Columns[object](held),
+    )
+    cells = {(row[0], row[1]): row[2:] for row in found}
     return Truth(
         tuple(
-            Cell(*where, draws[where], fen[where], WRONG.get(where, ""), first.get(where))
-            for where in ((told, books) for told in TOLD for books in BOOKS)
+            _cell(where, *cells.get(where, (0, 0, None)))
+            for where in ((told_one, one) for told_one in TOLD for one in BOOKS)
         )
     )
 
 
-def told_of(attempts: Rows[Attempt]) -> Mapping[int, str]:
-    """What the borrower of each intent was left with; who was told nothing is left out."""
+def _cell(where: tuple[str, str], draws: int, amount_fen: int, first: str | None) -> Cell:
+    return Cell(*where, draws, amount_fen, WRONG.get(where, ""), first)
+
+
+def told_of(answers: Iterable[Sequence[Any]]) -> Mapping[int, str]:
+    """What the borrower of each intent was left with after (intent, kind, outcome, reason), one
+    after the other; who was told nothing is left out."""
     left: dict[int, str] = {}
-    drawing = attempts.where(kind=DRAWING)
-    for intent, kind, outcome, reason in drawing.columns("intent", "kind", "outcome", "reason"):
+    for intent, kind, outcome, reason in answers:
         before = left.get(intent)
         if outcome == "dropped" or before == "granted":
             continue
@@ -111,28 +146,3 @@ def told_of(attempts: Rows[Attempt]) -> Mapping[int, str]:
         if outcome != "failed" or of_itself or (kind == "poll" and reason == "voided"):
             left[intent] = outcome
     return left
-
-
-def _times_paid(view: RunView) -> Mapping[str, int]:
-    """How often each draw was paid out, by its key."""
-    ledger = Counter(one.draw_key for one in view.tries if one.state == "paid")
-    banks = Counter(one.draw_key for one in view.payouts)
-    return ledger | banks
-
-
-def held_keys(versions: Iterable[Version]) -> set[str]:
-    """Draws that borrowers' money is still held for by the last version of their accounts."""
-    last: dict[str, Version] = {}
-    for one in versions:
-        if one.account.startswith("borrower:"):
-            known = last.get(one.account)
-            if known is None or known.version < one.version:
-                last[one.account] = one
-    holding = {account for account, one in last.items() if one.held_fen}
-    if not holding:
-        return set()
-    open_tries: Counter[tuple[str, int]] = Counter()
-    for one in versions:
-        if one.account in holding and one.event in ("reserve", "post", "void"):
-            open_tries[one.draw_key, one.try_] += 1 if one.event == "reserve" else -1
-    return {key for (key, _), left in open_tries.items() if left > 0}

@@ -35,6 +35,11 @@ class Weather:
             client, _, server = edge.partition("->")
             self._called[client].add(server)
 
+    @property
+    def begun_ns(self) -> list[int]:
+        """When each fault began."""
+        return [from_ns for from_ns, _ in self.spans.values()]
+
     def on(self, pair: Pair) -> list[FaultLine]:
         """Faults that touch the calls of this caller to this target."""
         caller, target = pair
