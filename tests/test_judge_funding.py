@@ -227,15 +227,9 @@ def test_nothing_is_stranded_in_tiers_that_are_out_or_empty() -> None:
 
 
 def test_balances_are_those_of_the_last_version_of_each_slice() -> None:
-    def version(account: str, number: int, balance_fen: int, at_ns: int) -> Version:
-        return Version(account, number, None, None, 0, balance_fen, at_ns, "k", 1, "reserve")
-
-    rows = [
-        version("tier:own/0", 1, 10, 5), version("tier:own/1", 1, 7, 6),
-        version("tier:own/0", 2, 4, 8), version("borrower:1", 1, 99, 7),
-    ]  # fmt: skip
+    slices = [(5, "tier:own/0", 10), (6, "tier:own/1", 7), (8, "tier:own/0", 4)]
     funds = Funds({OWN: 17, "b": 3}, {})
-    found = list(balances_at(rows, funds, [4, 6, 7, 8]))
+    found = list(balances_at(slices, funds, [4, 6, 7, 8]))
     assert [one.get(OWN, 0) for one in found] == [0, 17, 17, 11]
     assert all(one["b"] == 3 for one in found)
 

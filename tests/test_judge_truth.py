@@ -7,12 +7,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.evidence.columnar import Rows
-from harness.evidence.rows import Attempt
 from harness.judge.judge import judge, measure
-from harness.judge.truth import BOOKS, TOLD, WRONG, held_keys, told_of, truth
+from harness.judge.truth import BOOKS, TOLD, WRONG, told_of, truth
 from harness.judge.view import RunView
-from tests.run_views import T0_NS, broken, changed, clean
+from tests.run_views import broken, changed, clean
 
 KEY = "key-000004"
 
@@ -103,7 +101,6 @@ def test_a_hold_that_is_left_is_an_orphan() -> None:
     held = next(v for v in clean().versions if v.draw_key == KEY and v.event == "reserve")
     assert held.account == "borrower:5"
     forgotten = changed(view, versions=(*view.versions, held))
-    assert held_keys(forgotten.versions) == {KEY}
     assert _matrix(forgotten)["unknown", "orphan_hold"] == 1
     paying = tuple(t._replace(state="paying") if t.draw_key == KEY else t for t in view.tries)
     assert _matrix(changed(view, tries=paying))["unknown", "orphan_hold"] == 1
@@ -124,13 +121,7 @@ def test_without_one_of_the_views_there_is_no_matrix(table: str) -> None:
 
 def _said(*answers: tuple[str, str, str | None]) -> str | None:
     """What a borrower is left with after (kind, outcome, reason), one after the other."""
-    rows = [
-        Attempt(
-            1, kind, n, T0_NS, T0_NS, T0_NS, T0_NS + n, 0, outcome, None, None, reason, "g", "w"
-        )
-        for n, (kind, outcome, reason) in enumerate(answers, 1)
-    ]
-    return told_of(Rows.of("attempts", rows)).get(1)
+    return told_of([(1, *answer) for answer in answers]).get(1)
 
 
 def test_what_a_borrower_is_left_with() -> None:

@@ -37,7 +37,7 @@ def by_group(view: RunView, ends: Sequence[IntentEnd]) -> dict[str, Share]:
     Over all scheduled draws of the group, whole drill.
     """
     groups: dict[str, list[Group]] = defaultdict(list)
-    question = COUNTED.format(by='"group", ', where="true")
+    question = COUNTED.format(by='"group", ', of="ends", where="true")
     for group, *row in view.books.ask(question, ends=Ends.of(ends)):
         groups[group].append(Group(*row))
     return {group: share_of(groups[group]) for group in sorted(groups)}
@@ -55,7 +55,7 @@ def by_replica(view: RunView, ends: Sequence[IntentEnd]) -> Mapping[str, Share] 
         return None
     whole = Ends.of(ends)
     servers = [name for (name,) in view.books.ask(SERVERS)]
-    question = PASSED + COUNTED.format(by="bits, ", where="bits <> 0").replace("ends", "passing")
+    question = PASSED + COUNTED.format(by="bits, ", of="passing", where="bits <> 0")
     found: dict[str, list[Group]] = {name: [] for name in servers}
     for start in range(0, len(servers), AT_ONCE):
         some = servers[start : start + AT_ONCE]

@@ -214,7 +214,7 @@ def funds_of(view: RunView) -> Funds | None:
     return Funds(
         opening_fen={tier: row.balance_fen for tier, row in opening.items()},
         own_bp={tier: row.own_bp for tier, row in opening.items()},
-        changes=tuple(view.books.ask(CHANGES)) if moved else (),  # type: ignore[arg-type]
+        changes=tuple(view.books.ask(CHANGES)) if moved else (),
         outs=tuple(
             (row.from_ns, row.tier, -1 if row.available else 1)
             for row in view.tiers

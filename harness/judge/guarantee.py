@@ -106,7 +106,7 @@ COUNTED = """
 SELECT {by}"end", promised, cause, hop, count(*), sum(amount_fen)::BIGINT,
     sum(unresolved::INT)::BIGINT, count(*) FILTER (avoidable),
     count(*) FILTER (lawful AND NOT avoidable), count(*) FILTER (avoidable IS NULL)
-FROM ends WHERE {where} GROUP BY ALL ORDER BY ALL
+FROM {of} WHERE {where} GROUP BY ALL ORDER BY ALL
 """
 
 TOUCHED = """
@@ -130,7 +130,7 @@ class Group(NamedTuple):
     promised: bool
     cause: str | None
     hop: str | None
-    count: int
+    draws: int
     fen: int
     unresolved: int
     avoidable: int
@@ -151,8 +151,8 @@ def guarantee(view: RunView, ends: Sequence[IntentEnd]) -> Guarantee:
     by_fault = dict(view.books.ask(TOUCHED, ends=whole))
     causes, hops = Counter[str](), Counter[str]()
     for group in broken:
-        causes[str(group.cause)] += group.count
-        hops[str(group.hop)] += group.count
+        causes[str(group.cause)] += group.draws
+        hops[str(group.hop)] += group.draws
     seconds = view.books.ask(SECONDS, {"t0_ns": view.t0_ns}, ends=whole)
     return Guarantee(
         total=share_of(groups),
@@ -190,7 +190,10 @@ def unfunded(broken: Iterable[Group]) -> int | None:
 
 
 def _groups(view: RunView, ends: Ends, where: str) -> Sequence[Group]:
-    return [Group(*row) for row in view.books.ask(COUNTED.format(by="", where=where), ends=ends)]
+    return [
+        Group(*row)
+        for row in view.books.ask(COUNTED.format(by="", of="ends", where=where), ends=ends)
+    ]
 
 
 def share_of(groups: Iterable[Group]) -> Share:
@@ -199,11 +202,11 @@ def share_of(groups: Iterable[Group]) -> Share:
     fen: Counter[str] = Counter()
     promised = promised_fen = unresolved = 0
     for group in groups:
-        counts[group.end] += group.count
+        counts[group.end] += group.draws
         fen[group.end] += group.fen
         unresolved += group.unresolved
         if group.promised:
-            promised += group.count
+            promised += group.draws
             promised_fen += group.fen
     return Share(
         promised=promised,
@@ -233,7 +236,7 @@ def _broken_by(broken: Sequence[Group]) -> tuple[Broken, ...]:
     fen: Counter[tuple[str, str]] = Counter()
     for group in broken:
         key = (str(group.cause), str(group.hop))
-        draws[key] += group.count
+        draws[key] += group.draws
         fen[key] += group.fen
     ordered = sorted(draws, key=lambda key: (-draws[key], key))
     return tuple(Broken(cause, hop, draws[cause, hop], fen[cause, hop]) for cause, hop in ordered)
