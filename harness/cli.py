@@ -10,6 +10,7 @@ from pathlib import Path
 
 from harness.commands import (
     Permission,
+    explain_command,
     heal_command,
     plan_command,
     recheck_command,
@@ -79,6 +80,12 @@ def _parser() -> argparse.ArgumentParser:
     recheck = commands.add_parser("recheck", help="judge a run directory again, from its evidence")
     recheck.add_argument("run", type=Path, metavar="RUN")
     recheck.set_defaults(command=_recheck)
+    explain = commands.add_parser(
+        "explain", help="tell one draw's story hop by hop, or list the broken draws"
+    )
+    explain.add_argument("run", type=Path, metavar="RUN")
+    explain.add_argument("--draw", metavar="KEY", help="the draw's key, or its number in the plan")
+    explain.set_defaults(command=_explain)
     _add_capacity(commands)
     _add_lender(commands)
     _add_proxy(commands)
@@ -276,6 +283,10 @@ def _run(arguments: argparse.Namespace) -> int:
 
 def _recheck(arguments: argparse.Namespace) -> int:
     return recheck_command(arguments.run)
+
+
+def _explain(arguments: argparse.Namespace) -> int:
+    return explain_command(arguments.run, arguments.draw)
 
 
 def _heal(arguments: argparse.Namespace) -> int:

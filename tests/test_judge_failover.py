@@ -3,10 +3,10 @@
 from dataclasses import replace
 
 from harness.evidence.rows import State, Version
-from harness.judge.attribution import role
 from harness.judge.audit import audit
 from harness.judge.ends import Finding
 from harness.judge.intents import judge_intents
+from harness.judge.names import role
 from harness.judge.oracle import Oracle
 from harness.judge.view import RunView
 from tests.run_views import LIMIT_FEN, changed, clean, failed_over

@@ -112,9 +112,15 @@ class Rows(Sequence[Row_co]):
         """The rows whose columns have the value that is asked for, or one of those."""
         chosen = self._chosen
         for name, values in wanted.items():
-            fit = _is_in(self._table.column(name), values)
-            chosen = fit if chosen is None else pc.and_(chosen, fit)
+            chosen = _both(chosen, _is_in(self._table.column(name), values))
         return Rows(self._name, self._table, chosen)
+
+    def lasting(self, least_ns: int) -> "Rows[Row_co]":
+        """Of calls, those that took so long or longer, and those that never ended."""
+        start_ns, done_ns = self._table.column("start_ns"), self._table.column("done_ns")
+        took = pc.greater_equal(pc.subtract(done_ns, start_ns), pa.scalar(least_ns, pa.int64()))
+        fit = pc.or_kleene(took.fill_null(False), pc.is_null(done_ns))
+        return Rows(self._name, self._table, _both(self._chosen, fit))
 
     def only(self, chosen: Sequence[bool]) -> "Rows[Row_co]":
         """The rows at whose place `chosen` is true."""
@@ -185,6 +191,10 @@ def _values(chunk: Any) -> Iterator[list[Any]]:
     numbers: Any = chunk.indices.fill_null(len(words) - 1)
     for start in range(0, len(chunk), AT_ONCE):
         yield [words[number] for number in numbers.slice(start, AT_ONCE).to_pylist()]
+
+
+def _both(chosen: Any, fit: Any) -> Any:
+    return fit if chosen is None else pc.and_(chosen, fit)
 
 
 def _is_in(column: Any, wanted: Wanted) -> Any:

@@ -6,6 +6,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from harness.clock import NS_PER_S
+from harness.judge.disagreements import attribution_json
 from harness.judge.doubts import doubts
 from harness.judge.expectations import Met, meet, shown
 from harness.judge.gaps import gaps
@@ -129,6 +130,7 @@ def to_json(
         "reason": reason,
         "doubts": list(found),
         "guarantee": _guarantee(parts),
+        "attribution": attribution_json(view, parts.ends),
         "latency_ms": {phase: _latency(one) for phase, one in parts.latency.items()},
         "recovery": {
             "detect_s": parts.recovery.detect_s,
