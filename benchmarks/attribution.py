@@ -7,8 +7,8 @@ cause and hop, and is put only on draws that the fault really broke: promised dr
 in the drill, and kept in the *control*, the drill without any fault of the same seed and profile.
 The same seed is the same draws at the same moments, so nothing but the fault differs. Of two at
 once, a draw has the label of the one that breaks it alone: broken in the drill of the one, kept in
-the drill of the other; what both break, or neither, has none. What broke on the generator's own machine says
-nothing about the lender and is counted apart, as are broken draws without a label.
+the drill of the other; what both break, or neither, has none. What broke on the generator's own
+machine says nothing about the lender and is counted apart, as are broken draws without a label.
 
 The macro average is the mean over the labels of the share that is right, each label as much as any.
 Targets: cause 98 %, hop 95 %. `--runs` keeps the run directories there and judges those that are

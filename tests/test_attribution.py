@@ -41,15 +41,18 @@ def hit(
         for a in view.attempts
     )  # fmt: skip
     others = [c for c in view.calls if c.draw_key != KEY]
-    gone = {"draws": view.draws, "tries": view.tries, "payouts": view.payouts}
-    left = {name: tuple(r for r in rows if r.draw_key != KEY) for name, rows in gone.items()}
     mine = [_call(*call) for call in calls]
     served = Call(
         KEY, 1, "borrower->gateway", "borrower", "gateway-1", "server",
         DUE_NS + arrived_ms * NS_PER_MS, DUE_NS + (done_ms + 9) * NS_PER_MS, True, "error",
         queue_ms * NS_PER_MS,
     )  # fmt: skip
-    return changed(view, attempts=attempts, calls=[*others, served, *mine], **left)
+    return changed(
+        view, attempts=attempts, calls=[*others, served, *mine],
+        draws=tuple(d for d in view.draws if d.draw_key != KEY),
+        tries=tuple(t for t in view.tries if t.draw_key != KEY),
+        payouts=tuple(p for p in view.payouts if p.draw_key != KEY),
+    )  # fmt: skip
 
 
 def _call(server: str, start_ms: int, end_ms: int, result: str, key: str = KEY) -> Call:
@@ -273,9 +276,9 @@ def test_a_run_without_faults_has_nothing_to_check_against() -> None:
 
 
 def test_a_place_is_whoever_is_called_there() -> None:
-    assert hops_of("gateway->bank.own") == {"bank.own"}
-    assert hops_of("ledger->database") == {"database"}
-    assert hops_of("ledger-1") == hops_of("ledger") == {"ledger"}
+    assert hops_of("gateway->bank.own") == frozenset({"bank.own"})
+    assert hops_of("ledger->database") == frozenset({"database"})
+    assert hops_of("ledger-1") == hops_of("ledger") == frozenset({"ledger"})
     assert hops_of("site a") is None
     assert hops_of("") is None
 

@@ -118,8 +118,9 @@ class Rows(Sequence[Row_co]):
     def lasting(self, least_ns: int) -> "Rows[Row_co]":
         """Of calls, those that took so long or longer, and those that never ended."""
         start_ns, done_ns = self._table.column("start_ns"), self._table.column("done_ns")
-        took = pc.greater_equal(pc.subtract(done_ns, start_ns), pa.scalar(least_ns, pa.int64()))
-        fit = pc.or_kleene(took.fill_null(False), pc.is_null(done_ns))
+        took: Any = pc.subtract(done_ns, start_ns)
+        long: Any = pc.greater_equal(took, pa.scalar(least_ns, pa.int64()))
+        fit = pc.or_(long.fill_null(False), pc.is_null(done_ns))
         return Rows(self._name, self._table, _both(self._chosen, fit))
 
     def only(self, chosen: Sequence[bool]) -> "Rows[Row_co]":

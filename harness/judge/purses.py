@@ -28,9 +28,9 @@ class Purses:
             if version.account.startswith("tier:")
         )
         for locked_ns, account, balance_fen in moves:
-            tier = account.partition(":")[2].partition("/")[0]
-            if tier in self._purses:
-                self._purses[tier].moved(account, locked_ns, balance_fen)
+            purse = self._purses.get(account.partition(":")[2].partition("/")[0])
+            if purse is not None:
+                purse.moved(account, locked_ns, balance_fen)
 
     def cover(self, amount_fen: int, from_ns: int, to_ns: int) -> bool:
         """Could some tier have paid it all the time? Its own part of joint lending comes from the
