@@ -21,11 +21,17 @@ def fingerprint(rows: Iterable[Intent | RepayIntent]) -> str:
 
 
 def manifest(intents: Iterable[Intent], repayments: Iterable[RepayIntent]) -> dict[str, object]:
-    """What environment.json says of the plan."""
+    """What environment.json says of the plan.
+
+    draws_sha256: the same draws with other faults have the same: which of them straddle the first
+    bite is left out of it. Runs are paired by it.
+    """
     planned, owed = tuple(intents), tuple(repayments)
+    draws = (intent._replace(straddling=False) for intent in planned)
     return {
         "intents": len(planned),
         "intents_sha256": fingerprint(planned),
+        "draws_sha256": fingerprint(draws),
         "repayments": len(owed),
         "repayments_sha256": fingerprint(owed),
     }
