@@ -5,6 +5,7 @@ bank fills a gateway with draws that wait for it. Looked at are calls that take 
 and moments at which a replica has noted the arrival of nothing.
 """
 
+import math
 from bisect import bisect_right
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
@@ -24,6 +25,11 @@ DATABASE_SHARE = 0.5
 # A replica was not there when it noted nothing for so long, and for so many times its usual pause.
 SILENT_NS, SILENT_TIMES = NS_PER_S * 2 // 5, 8
 SAMPLE = 200
+# Who waits longer than that has waited. Waits that follow one another so closely are one queue; who
+# had the slots as it began is looked for around that moment.
+WAIT_NS = NS_PER_S // 50
+PAUSE_NS = NS_PER_S // 5
+BEFORE_NS, AFTER_NS = NS_PER_S // 2, NS_PER_S
 
 
 class Held:
@@ -87,6 +93,7 @@ class Occupied:
             self._bad_database[client].append((start_ns, done_ns))
         self._view = view
         self._silences: dict[str, Sequence[tuple[int, int]]] = {}
+        self._queues: dict[str, Sequence[tuple[float, float]]] = {}
 
     def _add(self, client: str, hop: str, start_ns: int, done_ns: int | None) -> None:
         usual_ns = self.usual_ns.get(hop, 0)
@@ -102,10 +109,16 @@ class Occupied:
             self._held[who, hop].add(start_ns, done_ns, weight)
 
     def holder(self, gateway: str, from_ns: int, to_ns: int) -> str:
-        """The hop that holds the slots of a gateway, so that others wait; `gateway` when none
-        does: it has too few, or was not there."""
+        """The hop that holds the slots of a gateway, so that others wait from then to then; it
+        went wrong where the queue began, if that can be told. `gateway` when none does: it has too
+        few, or was not there."""
         if self.was_silent(gateway, from_ns, to_ns):
             return "gateway"
+        began_ns = self._queue_began_ns(gateway, from_ns)
+        first = self._holder(gateway, began_ns - BEFORE_NS, min(began_ns + AFTER_NS, to_ns))
+        return self._holder(gateway, from_ns, to_ns) if first == "gateway" else first
+
+    def _holder(self, gateway: str, from_ns: int, to_ns: int) -> str:
         means = {
             hop: held.mean(from_ns, to_ns)
             for (who, hop), held in self._held.items()
@@ -119,6 +132,15 @@ class Occupied:
         deeper = self._held["ledger", "database"].mean(from_ns, to_ns)
         all_of_them = self._held["gateway", "ledger"].mean(from_ns, to_ns)
         return "database" if deeper >= DATABASE_SHARE * all_of_them else "ledger"
+
+    def _queue_began_ns(self, gateway: str, at_ns: int) -> int:
+        if gateway not in self._queues:
+            self._queues[gateway] = _queues(self._view, gateway)
+        queues = self._queues[gateway]
+        place = bisect_right(queues, (at_ns, math.inf)) - 1
+        if place >= 0 and at_ns <= queues[place][1]:
+            return int(queues[place][0])
+        return at_ns
 
     def database_was_bad(self, ledger: str, from_ns: int, to_ns: int) -> bool:
         """Was it so for another ledger too? One that was frozen finds its own calls slow."""
@@ -140,6 +162,19 @@ class Occupied:
             min(end_ns, to_ns) - max(begin_ns, from_ns) >= SILENT_NS
             for begin_ns, end_ns in self._silences[replica]
         )
+
+
+def _queues(view: RunView, gateway: str) -> list[tuple[float, float]]:
+    """From when to when somebody waited for a slot of it, in order."""
+    rows = view.calls.where(side="server", server=gateway).columns("start_ns", "queue_ns")
+    found: list[tuple[float, float]] = []
+    for start_ns, queue_ns in sorted(row for row in rows if row[1] >= WAIT_NS):
+        end_ns = start_ns + queue_ns
+        if found and start_ns <= found[-1][1] + PAUSE_NS:
+            found[-1] = (found[-1][0], max(found[-1][1], end_ns))
+        else:
+            found.append((start_ns, end_ns))
+    return found
 
 
 def _silences(view: RunView, replica: str) -> list[tuple[int, int]]:

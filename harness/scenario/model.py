@@ -274,7 +274,8 @@ class SafetySpec:
 @dataclass(frozen=True, slots=True)
 class Scenario:
     """A whole scenario. toxiproxy: the base URL of one that is there already, to be used instead of
-    a proxy of the drill's own; empty for none."""
+    a proxy of the drill's own; empty for none. proxied: edges that lead through the proxy though no
+    fault is on them, in order of name."""
 
     name: str
     cause: Cause
@@ -287,3 +288,4 @@ class Scenario:
     abort: tuple[AbortRule, ...]
     safety: SafetySpec = SafetySpec()
     toxiproxy: str = ""
+    proxied: tuple[str, ...] = ()
