@@ -1,4 +1,4 @@
-"""`drawproof attribute`: what each fault of a drill cost, over repeats that leave one out at a time.
+"""`drawproof attribute`: what each fault of a drill cost, over repeats that leave it out.
 
 1. Arms: the drill with all faults, without each, and without any; the same draws in all of them.
 2. Every arm with every seed, each drill in a process of its own; resumable.

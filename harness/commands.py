@@ -12,6 +12,7 @@ from harness.judge.judge import judge
 from harness.judge.load_view import load_view
 from harness.judge.verdict import Verdict
 from harness.plan import Plan, make_plan
+from harness.repeats.book import NAME as REPEATS
 from harness.report.dry_run import dry_run
 from harness.report.explain import broken_draws, explain
 from harness.report.live import LiveView
@@ -64,10 +65,14 @@ def run_command(
 
 def recheck_command(path: Path) -> int:
     """`drawproof recheck`: the same evidence gives the same bytes."""
-    if (path / "capacity.json").is_file():
-        found = f"{str(path)!r}, the folder of a search for a capacity"
-        allowed = f"one of its drills, each a run directory: {path}/*/"
-        raise ScenarioError((Problem("the command line", 0, "RUN", found, allowed),))
+    for name, what, drills in (
+        ("capacity.json", "a search for a capacity", "*/"),
+        (REPEATS, "repeated drills", "*/latest/"),
+    ):
+        if (path / name).is_file():
+            found = f"{str(path)!r}, the folder of {what}"
+            allowed = f"one of its drills, each a run directory: {path}/{drills}"
+            raise ScenarioError((Problem("the command line", 0, "RUN", found, allowed),))
     run = RunDir.open(path)
     if is_load_alone(run):
         exit_code, text = write_load_alone(run)

@@ -24,7 +24,7 @@ from harness.judge.saturation import own_times
 from harness.judge.verdict import Verdict
 from harness.judge.view import RunView
 from harness.plan import Plan, make_plan
-from harness.repeats.repeats import new_folder
+from harness.repeats.repeats import folder_for, make_folder
 from harness.report.capacity import capacity_html, capacity_text, point_line
 from harness.report.live import LiveView
 from harness.report.write import judge_and_write
@@ -80,7 +80,7 @@ def find_capacity(asked: Asked) -> int:
     begin_per_s = _first_rate(asked, loaded)
     setup = Setup(asked, scenario, steady, loaded.where)
     setup.planned(0, begin_per_s, asked.hold_s)
-    place = new_folder(asked.out, "capacity", scenario.name)
+    place = make_folder(folder_for(asked.out, "capacity", scenario.name))
     print(
         f"capacity of {scenario.name} · steady state: {'; '.join(steady)} · from "
         f"{begin_per_s:g}/s, {asked.hold_s:g} s each · evidence in {place}"

@@ -13,9 +13,12 @@ from harness.judge.judge import judge
 from harness.plan import make_plan
 from harness.repeats.arms import Cell
 from harness.repeats.child import Ended
+from harness.repeats.digest import Digest
 from harness.scenario.loader import load_scenario
 from tests.run_views import SMOKE, clean
 
+# As few draws as may be: a plan is made at once.
+SMALL = ("load.borrowers=500", "load.shape.rate=4/s", "load.shape.steps.0.rate=5/s")
 EXITS = {"held": 0, "breached": 1, "inconclusive": 3}
 
 
@@ -25,8 +28,10 @@ def _verdict() -> str:
 
 
 @functools.cache
-def _planned(scenario: Path, changes: tuple[str, ...]) -> tuple[str, dict[str, object]]:
-    loaded = load_scenario(scenario, changes, None)
+def _planned(
+    scenario: Path, changes: tuple[str, ...], profile: str | None
+) -> tuple[str, dict[str, object]]:
+    loaded = load_scenario(scenario, changes, profile)
     plan = make_plan(loaded.scenario)
     return loaded.text, manifest(plan.intents, plan.repayments)
 
@@ -37,6 +42,7 @@ def keep_run(
     *,
     scenario: Path = SMOKE,
     changes: tuple[str, ...] = (),
+    profile: str | None = None,
     verdict: str = "held",
     wrong: tuple[str, ...] = (),
     broken: int = 0,
@@ -46,7 +52,7 @@ def keep_run(
 ) -> Path:
     """A run directory; returns it. `broken` of 1000 promised draws, all in the fault phase, by the
     system at a bank, each of 100 yuan; wrong: audit rules that are breached."""
-    text, planned = _planned(scenario, (*changes, f"seed={seed}"))
+    text, planned = _planned(scenario, (*changes, f"seed={seed}"), profile)
     found: dict[str, Any] = json.loads(_verdict())
     found |= {"seed": seed, "verdict": verdict, "exit_code": EXITS[verdict], "reason": "made up"}
     for share in (found["guarantee"], found["guarantee"]["by_phase"]["fault"]):
@@ -73,6 +79,16 @@ def keep_run(
     return place
 
 
+def figures(seed: int = 7, verdict: str = "held", **values: float | None) -> Digest:
+    """A digest without a directory; `drill__guarantee=0.99` is its `drill.guarantee`."""
+    found = {key.replace("__", "."): value for key, value in values.items()}
+    return Digest(
+        run=f"run-{seed}", scenario="demo", seed=seed, profile="full", plan="p", faults="f",
+        verdict=verdict, exit_code=EXITS[verdict], reason="because", values=found, at_least=(),
+        by={}, wrong=(), commit="abc", versions={}, machine={},
+    )  # fmt: skip
+
+
 class Played:
     """Stands in for `Child`: a drill is a run directory made up at once. `figures`: of each arm's
     label, what `keep_run` is to be given; a callable of the cell is asked."""
@@ -87,6 +103,6 @@ class Played:
         given = found(cell) if callable(found) else found
         run = keep_run(
             place / f"run-{len(self.cells)}", cell.seed, scenario=cell.arm.scenario,
-            changes=cell.arm.changes, **given,
+            changes=cell.arm.changes, profile=cell.arm.profile, **given,
         )  # fmt: skip
         return Ended(0, run.resolve())

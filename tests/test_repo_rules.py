@@ -32,7 +32,7 @@ FLOORS = (
     ("harness.watch", "harness.compare"),
     ("harness.report", "harness.drill", "harness.lender_up"),
     ("harness.commands", "harness.find_capacity", "harness.chaos", "harness.compare_runs",
-     "harness.baselines", "harness.ablate", "harness.repeat_run"),
+     "harness.attribute_faults", "harness.baselines", "harness.ablate", "harness.repeat_run"),
     ("harness.cli", "harness.cli_repeats", "harness.cli_words"),
 )  # fmt: skip
 

@@ -23,7 +23,8 @@ Drive = Callable[[Cell, Path], Ended]
 
 @dataclass(frozen=True, slots=True)
 class Repeats:
-    """What to repeat. kind: the command, for the folder's file. seeds: one a round."""
+    """What to repeat. kind: the command, for the folder's file. seeds: one a round. place: the
+    folder, made when it is not there."""
 
     kind: str
     arms: tuple[Arm, ...]
@@ -34,13 +35,15 @@ class Repeats:
 def run_repeats(asked: Repeats, drive: Drive, say: Callable[[str], None]) -> list[Done]:
     """Every drill of it, those the folder has already with them, by round and arm.
 
-    drive: runs one drill (`Child`, or a stand-in for it). say: is told a line a drill. Raises
-    ScenarioError before anything starts; later what `drive` raises, and HarnessError when a drill
-    did not do what was planned.
+    drive: runs one drill (`Child`, or a stand-in for it). say: is told a line at first, and a line
+    a drill. Raises ScenarioError before anything starts; later what `drive` raises, and
+    HarnessError when a drill did not do what was planned.
     """
     plan = check_arms(asked.arms, asked.seeds[0])
+    make_folder(asked.place)
     book = Book.resume(asked.place, asked.kind, asked.arms, plan)
     cells = list(in_order(asked.arms, asked.seeds))
+    say(f"{len(cells)} drills, one after another; if it is interrupted: --resume {asked.place}")
     for count, cell in enumerate(cells, start=1):
         if book.has(cell):
             continue
@@ -64,12 +67,15 @@ def line(found: Digest) -> str:
     return text if found.counts else f"{text}  {found.reason}"
 
 
-def new_folder(out: Path, kind: str, name: str) -> Path:
-    """`OUT/<utc>-KIND-NAME`, mode 0700. Raises HarnessError."""
-    stamp = datetime.now(UTC).strftime("%Y%m%dT%H%M%S")
-    place = out / f"{stamp}-{kind}-{name}"
+def folder_for(out: Path, kind: str, name: str) -> Path:
+    """`OUT/<utc>-KIND-NAME`; not made yet."""
+    return out / f"{datetime.now(UTC).strftime('%Y%m%dT%H%M%S')}-{kind}-{name}"
+
+
+def make_folder(place: Path) -> Path:
+    """Mode 0700; one that is there already stays. Raises HarnessError."""
     try:
-        place.mkdir(parents=True, mode=0o700)
+        place.mkdir(parents=True, exist_ok=True, mode=0o700)
     except OSError as exc:
         raise HarnessError(f"{place} can't be made: {exc}") from exc
     return place
