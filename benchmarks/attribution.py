@@ -86,8 +86,7 @@ def seen(run: Path) -> Row:
         "promised": parts.guarantee.total.promised,
         "broken": {
             str(end.intent.intent): [end.cause, end.hop, first.get(end.intent.draw_key)]
-            for end in parts.ends
-            if end.broken
+            for end in parts.ends.broken
         },
     }
 

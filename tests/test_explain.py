@@ -54,7 +54,7 @@ def test_times_are_from_the_due_time() -> None:
 def test_a_broken_draw_has_cause_and_hop_and_what_became_of_the_money() -> None:
     view = broken(clean(), range(DRAW, DRAW + 2))
     stone = Tombstone("bank.partner-a", f"{KEY}.partner-a.1", view.intents[DRAW].due_ns + 10**9)
-    told = story(replace(view, tombstones=(stone,)))
+    told = story(changed(view, tombstones=(stone,)))
     assert "BROKEN: system at bank.partner-a, avoidable" in told
     assert "unknown, HTTP 504, system at bank.partner-a" in told
     assert f"+1.000 s bank.partner-a closed {KEY}.partner-a.1 for ever" in told

@@ -57,7 +57,7 @@ def _over_quota(view: RunView) -> RunView:
 
 def _version_gap(view: RunView) -> RunView:
     gone = next(v for v in view.versions if v.account == "borrower:1" and v.version == 1)
-    return replace(view, versions=tuple(v for v in view.versions if v is not gone))
+    return replace(view, versions=tuple(v for v in view.versions if v != gone))
 
 
 def _tier_loses_money(view: RunView) -> RunView:

@@ -79,7 +79,7 @@ def test_a_decision_needs_a_service_that_said_no_and_a_policy_that_says_so() -> 
 def test_borrowers_in_arrears_are_refused_by_risk() -> None:
     view = said_no(told(clean(), "risk", "risk", "delinquent"), "risk-1")
     late = tuple(b._replace(delinquent=b.borrower == DRAW + 1) for b in view.population)
-    assert not accused(replace(view, population=late))
+    assert not accused(changed(view, population=late))
 
 
 def test_a_rule_of_compliance_must_forbid_the_purpose() -> None:
@@ -93,7 +93,7 @@ def test_a_barred_borrower_is_known_by_the_population() -> None:
     view = told(clean(), "compliance", "ledger", "barred")
     assert accused(view)
     barred = tuple(b._replace(barred=b.borrower == DRAW + 1) for b in view.population)
-    assert not accused(replace(view, population=barred))
+    assert not accused(changed(view, population=barred))
 
 
 def test_no_money_is_true_while_no_tier_could_have_paid() -> None:
@@ -108,7 +108,7 @@ def test_no_money_is_true_while_no_tier_could_have_paid() -> None:
         v._replace(balance_fen=1) if v.account.startswith("tier:") and v.version > 1 else v
         for v in view.versions
     )
-    assert not accused(replace(view, versions=poor))
+    assert not accused(changed(view, versions=poor))
 
 
 def test_quota_is_held_against_the_account() -> None:
@@ -118,10 +118,10 @@ def test_quota_is_held_against_the_account() -> None:
         d._replace(state="refused", cause="quota", hop="ledger") if d.draw_key == KEY else d
         for d in view.draws
     )
-    assert accused(replace(view, draws=refused))
+    assert accused(changed(view, draws=refused))
     small = tuple(b._replace(limit_fen=1) for b in view.population)
     none = tuple(v for v in view.versions if v.draw_key != KEY)
-    assert not accused(replace(view, draws=refused, population=small, versions=none))
+    assert not accused(changed(view, draws=refused, population=small, versions=none))
 
 
 @pytest.mark.parametrize("cause", ["system", "weather"])

@@ -49,11 +49,12 @@ IMPORTERS = {
     ),
     "pyarrow": (
         "harness.evidence.columns", "harness.evidence.columnar", "harness.evidence.chunks",
-        "harness.evidence.given",
+        "harness.evidence.given", "harness.evidence.json_lines", "harness.evidence.query",
         "harness.evidence.recorder", "harness.evidence.tables", "tests.test_trace_section",
         "benchmarks.load_million",
         "tests.test_evidence",
     ),
+    "duckdb": ("harness.evidence.query",),
     "yaml": ("harness.scenario.nodes",),
     "chaoslib": ("harness.faults.toolkit_child",),
     "jinja2": ("harness.report.html",),

@@ -15,24 +15,26 @@ class Amplification:
     by_hop: dict[str, float]
 
 
+PRESSED = """
+SELECT count(*), count(DISTINCT intent) FROM attempts WHERE kind = 'press' AND outcome <> 'dropped'
+"""
+REACHED = """
+SELECT count(*) FROM calls WHERE side = 'server' AND edge = 'borrower->gateway' AND attempt > 0
+"""
+MADE = """
+SELECT server, count(*) FROM calls
+WHERE side = 'client' AND draw_key NOT IN (SELECT repay_key FROM repay_intents) GROUP BY server
+"""
+
+
 def amplification(view: RunView) -> Amplification:
     """Ratios to 4 digits; null without data."""
-    pressed = [
-        intent
-        for intent, outcome in view.attempts.where(kind="press").columns("intent", "outcome")
-        if outcome != "dropped"
-    ]
-    arrived = view.calls.where(side="server", edge="borrower->gateway")
-    reached = sum(attempt > 0 for attempt in arrived.column("attempt"))
-    repaid = {owed.repay_key for owed in view.repay_intents}
-    made = view.calls.where(side="client")
-    servers = Counter(
-        server for server, key in made.columns("server", "draw_key") if key not in repaid
-    )
+    pressed, intents = view.books.one(PRESSED)
+    (reached,) = view.books.one(REACHED)
     calls: Counter[str] = Counter()
-    for server, times in servers.items():
+    for server, times in view.books.ask(MADE):
         calls[role(server)] += times
     return Amplification(
-        borrower=round(len(pressed) / len(set(pressed)), 4) if pressed else None,
+        borrower=round(pressed / intents, 4) if intents else None,
         by_hop={hop: round(calls[hop] / reached, 4) for hop in sorted(calls)} if reached else {},
     )

@@ -14,7 +14,7 @@ from dataclasses import replace
 
 from harness.clock import NS_PER_S
 from harness.evidence.rows import DRAWING, MACHINE, Attempt, Call, Intent
-from harness.judge.ends import IntentEnd
+from harness.judge.ends import Ends, IntentEnd
 from harness.judge.exposure import Exposure
 from harness.judge.grounds import DECIDERS, Grounds
 from harness.judge.health import bad_seconds
@@ -23,26 +23,23 @@ from harness.judge.occupied import Occupied
 from harness.judge.view import RunView
 
 
-def attribute(
-    view: RunView, ends: Sequence[IntentEnd], exposures: Mapping[str, Exposure]
-) -> tuple[IntentEnd, ...]:
+def attribute(view: RunView, ends: Sequence[IntentEnd], exposures: Mapping[str, Exposure]) -> Ends:
     """The same ends, the broken ones with cause, hop and the faults that touched them."""
-    broken = [end.intent for end in ends if end.broken]
-    if not broken:
-        return tuple(ends)
+    judged = Ends.of(ends)
+    broken_ends = tuple(judged.broken)
+    if not broken_ends:
+        return judged
+    broken = [end.intent for end in broken_ends]
     why = _Why(view, broken)
     bad = bad_seconds(view)
     touched = _touched(exposures, {one.intent for one in broken})
     found = []
-    for end in ends:
-        if not end.broken:
-            found.append(end)
-            continue
+    for end in broken_ends:
         second = (end.intent.due_ns - view.t0_ns) // NS_PER_S
         cause, hop = ("system", MACHINE) if second in bad else why.of(end.intent)
         faults = tuple(touched[end.intent.intent])
         found.append(replace(end, cause=cause, hop=hop, avoidable=end.lawful, exposed_to=faults))
-    return tuple(found)
+    return judged.but_for(found)
 
 
 def _touched(exposures: Mapping[str, Exposure], broken: set[int]) -> Mapping[int, list[str]]:

@@ -15,7 +15,7 @@ from harness.clock import NS_PER_S
 from harness.evidence.rows import MACHINE
 from harness.faults.catalogue import kind_of
 from harness.faults.site import SITE
-from harness.judge.ends import IntentEnd
+from harness.judge.ends import Ends, IntentEnd
 from harness.judge.exposure import window_ns
 from harness.judge.names import role
 from harness.judge.view import FaultLine, RunView
@@ -55,9 +55,7 @@ def disagreements(view: RunView, ends: Sequence[IntentEnd]) -> tuple[Disagreemen
         return ()
     patience_ns = int(view.scenario.load.patience.deadline_s * NS_PER_S)
     found = []
-    for end in ends:
-        if not _checked(end):
-            continue
+    for end in _checked(ends):
         # What waits for a fault may wait, and hold what others need, for as long as it is patient.
         from_ns = end.intent.due_ns - patience_ns
         to_ns = end.intent.due_ns + patience_ns
@@ -74,8 +72,8 @@ def disagreements(view: RunView, ends: Sequence[IntentEnd]) -> tuple[Disagreemen
     return tuple(found)
 
 
-def _checked(end: IntentEnd) -> bool:
-    return end.broken and end.hop != MACHINE
+def _checked(ends: Sequence[IntentEnd]) -> list[IntentEnd]:
+    return [end for end in Ends.of(ends).broken if end.hop != MACHINE]
 
 
 def _reach(view: RunView, fault: FaultLine) -> _Reach | None:
@@ -108,7 +106,7 @@ def attribution_json(view: RunView, ends: Sequence[IntentEnd]) -> dict[str, Any]
             keys.append(one.draw_key)
     ordered = sorted(kinds, key=lambda kind: (-kinds[kind], kind))
     return {
-        "checked": sum(map(_checked, ends)) if view.faults else 0,
+        "checked": len(_checked(ends)) if view.faults else 0,
         "disagreements": {
             "count": len(found),
             "kinds": [

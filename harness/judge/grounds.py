@@ -33,11 +33,10 @@ class Grounds:
         self._gaps = gaps(view.states)
         borrowers = {one.borrower for one in chosen}
         self._people: Mapping[int, Borrower] = {
-            one.borrower: one for one in view.population if one.borrower in borrowers
+            one.borrower: one for one in view.population.where(borrower=borrowers)
         }
-        wanted = set(keys)
         self._draws: Mapping[str, Draw] = {
-            one.draw_key: one for one in view.draws if one.draw_key in wanted
+            one.draw_key: one for one in view.draws.where(draw_key=keys)
         }
         self._accounts = _accounts(view, {f"borrower:{one}" for one in borrowers})
         self._purses: Purses | None = None
@@ -111,9 +110,8 @@ def _refusals(view: RunView, keys: Sequence[str]) -> Mapping[str, set[str]]:
 
 def _accounts(view: RunView, wanted: set[str]) -> Mapping[str, list[Version]]:
     found: dict[str, list[Version]] = defaultdict(list)
-    for version in view.versions:
-        if version.account in wanted:
-            found[version.account].append(version)
+    for version in view.versions.where(account=wanted):
+        found[version.account].append(version)
     for versions in found.values():
         versions.sort(key=lambda version: version.version)
     return found

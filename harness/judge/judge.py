@@ -16,6 +16,7 @@ from harness.clock import NS_PER_S
 from harness.judge.amplification import amplification
 from harness.judge.attribution import attribute
 from harness.judge.audit import audit
+from harness.judge.ends import Ends
 from harness.judge.completeness import incomplete
 from harness.judge.exposure import exposure
 from harness.judge.guarantee import guarantee
@@ -38,7 +39,7 @@ def judge(view: RunView) -> Verdict:
 def measure(view: RunView) -> Parts:
     """Steps 1 to 6."""
     exposures = exposure(view)
-    ends = attribute(view, judge_intents(view, Oracle(view)), exposures)
+    ends = Ends.of(attribute(view, judge_intents(view, Oracle(view)), exposures))
     whole = Parts(
         ends=ends,
         guarantee=guarantee(view, ends),
@@ -54,7 +55,7 @@ def measure(view: RunView) -> Parts:
     bad = bad_seconds(view) & set(judged_seconds(view))
     if not bad:
         return whole
-    well = tuple(e for e in ends if (e.intent.due_ns - view.t0_ns) // NS_PER_S not in bad)
+    well = ends.only([(at - view.t0_ns) // NS_PER_S not in bad for at in ends.column("due_ns")])
     without = replace(
         whole,
         ends=well,

@@ -9,7 +9,6 @@ import math
 from bisect import bisect_right
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from itertools import pairwise
 from statistics import median
 
 from harness.clock import NS_PER_S
@@ -30,6 +29,17 @@ SAMPLE = 200
 WAIT_NS = NS_PER_S // 50
 PAUSE_NS = NS_PER_S // 5
 BEFORE_NS, AFTER_NS = NS_PER_S // 2, NS_PER_S
+
+
+SLOW = """
+SELECT client, server, start_ns, done_ns FROM calls
+WHERE side = 'client' AND (done_ns IS NULL OR done_ns - start_ns >= $least_ns) ORDER BY ALL
+"""
+FAILED = """
+SELECT client, start_ns, done_ns FROM calls
+WHERE side = 'client' AND edge = 'ledger->database' AND result NOT IN ('ok', 'refused')
+ORDER BY ALL
+"""
 
 
 class Held:
@@ -79,17 +89,11 @@ class Occupied:
         self._held: dict[tuple[str, str], Held] = defaultdict(Held)
         self._bad_database: dict[str, list[tuple[int, int | None]]] = defaultdict(list)
         # By gateway and hop; by all gateways, and by all ledgers.
-        slow = view.calls.where(side="client").lasting(SLOW_LEAST_NS)
-        for client, server, start_ns, done_ns in slow.columns(
-            "client", "server", "start_ns", "done_ns"
-        ):
+        for client, server, start_ns, done_ns in view.books.ask(SLOW, {"least_ns": SLOW_LEAST_NS}):
             self._add(client, role(server), start_ns, done_ns)
         for held in self._held.values():
             held.close()
-        failed = view.calls.where(
-            side="client", edge="ledger->database", result=("unknown", "not_sent", "error")
-        )
-        for client, start_ns, done_ns in failed.columns("client", "start_ns", "done_ns"):
+        for client, start_ns, done_ns in view.books.ask(FAILED):
             self._bad_database[client].append((start_ns, done_ns))
         self._view = view
         self._silences: dict[str, Sequence[tuple[int, int]]] = {}
@@ -164,12 +168,16 @@ class Occupied:
         )
 
 
+QUEUED = """
+SELECT start_ns, start_ns + queue_ns AS end_ns FROM calls
+WHERE side = 'server' AND server = $gateway AND queue_ns >= $wait_ns ORDER BY ALL
+"""
+
+
 def _queues(view: RunView, gateway: str) -> list[tuple[float, float]]:
     """From when to when somebody waited for a slot of it, in order."""
-    rows = view.calls.where(side="server", server=gateway).columns("start_ns", "queue_ns")
     found: list[tuple[float, float]] = []
-    for start_ns, queue_ns in sorted(row for row in rows if row[1] >= WAIT_NS):
-        end_ns = start_ns + queue_ns
+    for start_ns, end_ns in view.books.ask(QUEUED, {"gateway": gateway, "wait_ns": WAIT_NS}):
         if found and start_ns <= found[-1][1] + PAUSE_NS:
             found[-1] = (found[-1][0], max(found[-1][1], end_ns))
         else:
@@ -177,23 +185,41 @@ def _queues(view: RunView, gateway: str) -> list[tuple[float, float]]:
     return found
 
 
-def _silences(view: RunView, replica: str) -> list[tuple[int, int]]:
+ARRIVED = """
+SELECT count(*), min(start_ns), max(start_ns) FROM calls
+WHERE side = 'server' AND server = $replica
+"""
+PAUSES = """
+SELECT before_ns, start_ns FROM (
+    SELECT start_ns, lag(start_ns) OVER (ORDER BY start_ns) AS before_ns FROM calls
+    WHERE side = 'server' AND server = $replica
+)
+WHERE start_ns - before_ns >= $least_ns ORDER BY start_ns
+"""
+
+
+def _silences(view: RunView, replica: str) -> Sequence[tuple[int, int]]:
     """Between two arrivals; before the first and after the last nothing is known."""
-    moments = sorted(view.calls.where(side="server", server=replica).column("start_ns"))
-    if len(moments) < 2:
+    count, first_ns, last_ns = view.books.one(ARRIVED, {"replica": replica})
+    if count < 2:
         return []
-    usual_ns = (moments[-1] - moments[0]) // (len(moments) - 1)
+    usual_ns = (last_ns - first_ns) // (count - 1)
     least_ns = max(SILENT_NS, SILENT_TIMES * usual_ns)
-    return [(before, after) for before, after in pairwise(moments) if after - before >= least_ns]
+    found = view.books.ask(PAUSES, {"replica": replica, "least_ns": least_ns})
+    return [(before_ns, after_ns) for before_ns, after_ns in found]
+
+
+OF_SAMPLE = """
+SELECT server, done_ns - start_ns FROM calls
+WHERE side = 'client' AND done_ns IS NOT NULL AND draw_key IN (
+    SELECT draw_key FROM intents WHERE phase = 'baseline' AND NOT straddling
+    ORDER BY intent LIMIT $sample)
+"""
 
 
 def _usual_ns(view: RunView) -> Mapping[str, int]:
     """By hop: the median over calls of the first draws of the baseline."""
-    rows = view.intents.where(phase="baseline").columns("draw_key", "straddling")
-    keys = [key for key, straddling in rows if not straddling][:SAMPLE]
     took: dict[str, list[int]] = defaultdict(list)
-    calls = view.calls.where(side="client", draw_key=keys)
-    for server, start_ns, done_ns in calls.columns("server", "start_ns", "done_ns"):
-        if done_ns is not None:
-            took[role(server)].append(done_ns - start_ns)
+    for server, took_ns in view.books.ask(OF_SAMPLE, {"sample": SAMPLE}):
+        took[role(server)].append(took_ns)
     return {hop: int(median(values)) for hop, values in took.items()}

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from harness.judge.amplification import Amplification
-from harness.judge.ends import Finding, IntentEnd
+from harness.judge.ends import Ends, Finding
 from harness.judge.exposure import Exposure
 from harness.judge.guarantee import Guarantee
 from harness.judge.health import GeneratorHealth
@@ -17,7 +17,7 @@ from harness.judge.repayments import Repaid
 class Parts:
     """The measured parts of one run."""
 
-    ends: tuple[IntentEnd, ...]
+    ends: Ends
     guarantee: Guarantee
     latency: Mapping[str, LatencySummary]
     recovery: Recovery

@@ -12,6 +12,12 @@ SPAN_NS = NS_PER_S // 10
 BP = 10_000
 
 
+MOVES = """
+SELECT locked_ns, account, coalesce(balance_fen, 0) FROM versions
+WHERE account LIKE 'tier:%' ORDER BY locked_ns, account, version
+"""
+
+
 class Purses:
     """The available money of every tier over the run, by the ledger's versions of its slices."""
 
@@ -22,12 +28,7 @@ class Purses:
         for tier in view.tiers:
             if tier.available is not None:
                 self._out[tier.tier].append((tier.from_ns, not tier.available))
-        moves = sorted(
-            (version.locked_ns, version.account, version.balance_fen or 0)
-            for version in view.versions
-            if version.account.startswith("tier:")
-        )
-        for locked_ns, account, balance_fen in moves:
+        for locked_ns, account, balance_fen in view.books.ask(MOVES):
             purse = self._purses.get(account.partition(":")[2].partition("/")[0])
             if purse is not None:
                 purse.moved(account, locked_ns, balance_fen)

@@ -252,7 +252,8 @@ def _fault(view: RunView, parts: Parts, fault: FaultLine) -> dict[str, Any]:
 
 def _printed(view: RunView, parts: Parts) -> dict[str, Any]:
     """Shown, not gated."""
-    first_ns = min((e.granted_ns for e in parts.ends if e.granted_ns is not None), default=None)
+    granted_ns = (at_ns for at_ns in parts.ends.column("granted_ns") if at_ns is not None)
+    first_ns = min(granted_ns, default=None)
     printed: dict[str, Any] = dict(view.printed)
     asked_ns = printed.pop("lender_asked_ns", None)
     if first_ns is not None and asked_ns is not None:

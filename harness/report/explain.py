@@ -48,14 +48,14 @@ def broken_draws(view: RunView, verdict: Verdict) -> str:
     for one in verdict.parts.guarantee.broken_by:
         keys = [
             end.intent.draw_key
-            for end in verdict.parts.ends
-            if end.broken and (end.cause, end.hop) == (one.cause, one.hop)
+            for end in verdict.parts.ends.broken
+            if (end.cause, end.hop) == (one.cause, one.hop)
         ]
         lines.append(
             f"  {one.cause} at {one.hop}: {one.draws:,} draws, {format_yuan(one.amount_fen)}: "
             f"{_some(keys)}"
         )
-    wrong = [end.intent.draw_key for end in verdict.parts.ends if end.end == "wrongly_approved"]
+    wrong = list(verdict.parts.ends.where(end="wrongly_approved").column("draw_key"))
     if wrong:
         lines.append(f"  wrongly approved: {len(wrong):,} draws: {_some(wrong)}")
     lines.append("one of them: drawproof explain RUN --draw KEY")
@@ -69,17 +69,12 @@ def _some(keys: list[str]) -> str:
 
 def explain(view: RunView, verdict: Verdict, draw: str) -> str | None:
     """The story of the draw with this key, or this number in the plan; None: there is none."""
-    end = next(
-        (
-            one
-            for one in verdict.parts.ends
-            if draw in (one.intent.draw_key, str(one.intent.intent))
-        ),
-        None,
-    )
-    if end is None:
+    ends = verdict.parts.ends
+    by_number = [ends.where(intent=int(draw))] if draw.isascii() and draw.isdigit() else []
+    found = [end for some in (ends.where(draw_key=draw), *by_number) for end in some]
+    if not found:
         return None
-    story = _Story(view, verdict, end)
+    story = _Story(view, verdict, found[0])
     return "\n".join(map(plain, story.lines()))
 
 
@@ -127,7 +122,7 @@ class _Story:
 
     def _promise(self) -> Iterator[str]:
         intent, view, oracle = self._intent, self._view, Oracle(self._view)
-        person = next((one for one in view.population if one.borrower == intent.borrower), None)
+        person = next(iter(view.population.where(borrower=intent.borrower)), None)
         yield "yes" if self._end.promised else "no"
         if person is None:
             yield "nobody knows this borrower"
@@ -198,7 +193,7 @@ class _Story:
 
     def _ledger(self) -> Iterator[str]:
         key = self._intent.draw_key
-        for draw in (one for one in self._view.draws if one.draw_key == key):
+        for draw in self._view.draws.where(draw_key=key):
             yield f"{self._at(draw.requested_ns)} requested"
             if draw.decided_ns is not None:
                 yield (
@@ -209,13 +204,13 @@ class _Story:
             why = f", {draw.cause} at {draw.hop} ({draw.reason})" if draw.cause else ""
             ended = f", ended {self._at(draw.ended_ns)}" if draw.ended_ns is not None else ""
             yield f"state {draw.state}{ended}{why}"
-        for one in (one for one in self._view.tries if one.draw_key == key):
+        for one in self._view.tries.where(draw_key=key):
             yield (
                 f"{self._at(one.opened_ns)} try {one.try_}: tier {one.tier}, payout key "
                 f"{one.payout_key}: {one.state} {self._at(one.ended_ns)}, ended by "
                 f"{one.ended_by or 'nobody'}"
             )
-        for version in (one for one in self._view.versions if one.draw_key == key):
+        for version in self._view.versions.where(draw_key=key):
             sides = (
                 ("held", version.held_fen), ("outstanding", version.outstanding_fen),
                 ("available", version.balance_fen),
@@ -225,7 +220,7 @@ class _Story:
                 f"{self._at(version.locked_ns)} {version.event} of try {version.try_}: "
                 f"{version.account} version {version.version}: {has}"
             )
-        for row in (one for one in self._view.postings if one.draw_key == key):
+        for row in self._view.postings.where(draw_key=key):
             yield (
                 f"{self._at(row.locked_ns)} {row.event} of try {row.try_}: "
                 f"{row.account} {format_yuan(row.amount_fen)}"
@@ -233,13 +228,13 @@ class _Story:
 
     def _banks(self) -> Iterator[str]:
         key = self._intent.draw_key
-        for payout in (one for one in self._view.payouts if one.draw_key == key):
+        for payout in self._view.payouts.where(draw_key=key):
             yield (
                 f"{self._at(payout.paid_ns)} {payout.bank} paid "
                 f"{format_yuan(payout.amount_fen)} for {payout.payout_key}"
             )
-        mine = {one.payout_key for one in self._view.tries if one.draw_key == key}
-        for stone in (one for one in self._view.tombstones if one.payout_key in mine):
+        mine = list(self._view.tries.where(draw_key=key).column("payout_key"))
+        for stone in self._view.tombstones.where(payout_key=mine):
             yield f"{self._at(stone.closed_ns)} {stone.bank} closed {stone.payout_key} for ever"
 
     def _faults(self) -> Iterator[str]:
