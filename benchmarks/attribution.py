@@ -184,7 +184,11 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=SEED)
     chosen = parser.parse_args()
     resume = chosen.resume or chosen.only is not None
-    known = {(row["drill"], row["seed"]): row for row in kept(PLACE, "runs", resume=resume)}
+    known = {
+        (row["drill"], row["seed"]): row
+        for row in kept(PLACE, "runs", resume=resume)
+        if row["drill"] in drills()
+    }
     scratch = chosen.runs or Path(tempfile.mkdtemp(prefix="attribution-"))
     try:
         for name in drills():

@@ -24,6 +24,12 @@ AT = "at: fault+1s, for: 5s"
 PAYS_A = '"gateway->bank.partner-a"'
 PAYS_OWN = '"gateway->bank.own"'
 
+
+def _both(fault: str) -> tuple[str, ...]:
+    """On both replicas: what is refused at once by one is served by the other."""
+    return tuple(f"{{{fault}-{number}, {AT}}}" for number in (1, 2))
+
+
 SINGLES: Mapping[str, Single] = {
     "network: latency, naive": Single(
         (f"{{network: latency, edge: {PAYS_A}, latency: 3s, {AT}}}",),
@@ -42,7 +48,7 @@ SINGLES: Mapping[str, Single] = {
     "process: freeze risk": Single(
         (f"{{process: freeze, target: risk-1, {AT}}}",), "system", "risk"
     ),
-    "process: kill risk": Single((f"{{process: kill, target: risk-2, {AT}}}",), "system", "risk"),
+    "process: kill risk": Single(_both("process: kill, target: risk"), "system", "risk"),
     "process: freeze compliance": Single(
         (f"{{process: freeze, target: compliance-2, {AT}}}",), "system", "compliance"
     ),
@@ -55,18 +61,16 @@ SINGLES: Mapping[str, Single] = {
     "process: freeze gateway, naive": Single(
         (f"{{process: freeze, target: gateway-1, {AT}}}",), "system", "gateway", "naive"
     ),
-    "process: kill gateways": Single(
-        tuple(f"{{process: kill, target: gateway-{n}, {AT}}}" for n in (1, 2)), "system", "gateway"
-    ),
-    "service: error risk": Single((f"{{service: error, target: risk-1, {AT}}}",), "system", "risk"),
+    "process: kill gateways": Single(_both("process: kill, target: gateway"), "system", "gateway"),
+    "service: error risk": Single(_both("service: error, target: risk"), "system", "risk"),
     "service: wrong answers of compliance": Single(
-        (f"{{service: wrong_answer, target: compliance-1, {AT}}}",), "system", "compliance"
+        _both("service: wrong_answer, target: compliance"), "system", "compliance"
     ),
     "service: slow compliance": Single(
         (f"{{service: slow, target: compliance-1, latency: 2s, {AT}}}",), "system", "compliance"
     ),
-    "service: errors of a ledger": Single(
-        (f"{{service: error, target: ledger-2, operation: reserve, {AT}}}",), "system", "ledger"
+    "service: errors of ledgers": Single(
+        _both("service: error, operation: reserve, target: ledger"), "system", "ledger"
     ),
     "service: late replies of a ledger": Single(
         (f"{{service: late_reply, target: ledger-1, operation: reserve, latency: 2s, {AT}}}",),

@@ -7,10 +7,12 @@ import pytest
 
 from harness.clock import NS_PER_MS, NS_PER_S
 from harness.evidence.rows import Call, Policy, Tier
+from harness.judge.attribution import attribute
 from harness.judge.disagreements import attribution_json, hops_of, told_of_disagreements
-from harness.judge.ends import IntentEnd
+from harness.judge.ends import Ends, IntentEnd
 from harness.judge.exposure import exposure
-from harness.judge.judge import measure
+from harness.judge.intents import judge_intents
+from harness.judge.oracle import Oracle
 from harness.judge.view import RunView
 from tests.run_views import OPENING_FEN, T0_NS, changed, clean
 
@@ -70,8 +72,12 @@ def with_calls(view: RunView, calls: Iterable[Call]) -> RunView:
     return changed(view, calls=[*view.calls, *calls])
 
 
+def ends_of(view: RunView) -> Ends:
+    return attribute(view, judge_intents(view, Oracle(view)), exposure(view))
+
+
 def end_of(view: RunView) -> IntentEnd:
-    (end,) = [one for one in measure(view).ends if one.intent.intent == DRAW]
+    (end,) = ends_of(view).where(intent=DRAW)
     return end
 
 
@@ -225,7 +231,7 @@ def test_want_of_money_must_be_true() -> None:
 
 
 def checked(view: RunView) -> list[str]:
-    return told_of_disagreements(attribution_json(view, measure(view).ends))
+    return told_of_disagreements(attribution_json(view, ends_of(view)))
 
 
 def _bank_was_silent() -> RunView:
@@ -239,7 +245,7 @@ def _elsewhere(view: RunView, place: str, name: str) -> RunView:
 def test_a_fault_of_that_cause_and_hop_accounts_for_it() -> None:
     view = _bank_was_silent()
     assert checked(view) == []
-    assert attribution_json(view, measure(view).ends)["checked"] == 1
+    assert attribution_json(view, ends_of(view))["checked"] == 1
 
 
 @pytest.mark.parametrize(
@@ -272,7 +278,7 @@ def test_what_no_fault_accounts_for_is_listed(
 def test_a_run_without_faults_has_nothing_to_check_against() -> None:
     view = replace(_bank_was_silent(), faults=())
     assert checked(view) == []
-    assert attribution_json(view, measure(view).ends)["checked"] == 0
+    assert attribution_json(view, ends_of(view))["checked"] == 0
 
 
 def test_a_place_is_whoever_is_called_there() -> None:

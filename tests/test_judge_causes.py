@@ -6,6 +6,7 @@ import pytest
 
 from harness.evidence.rows import Policy, State, Tier
 from harness.judge.audit import audit
+from harness.judge.audit_causes import cause_true
 from harness.judge.ends import Finding
 from harness.judge.intents import judge_intents
 from harness.judge.oracle import Oracle
@@ -48,13 +49,12 @@ def tightened(view: RunView, above_fen: int, adopted_ns: int = T0_NS) -> RunView
 
 
 def accused(view: RunView) -> bool:
-    found = rule(view)
-    assert found is not None
-    if found.verdict == "breached":
-        assert found.count == 1
-        assert KEY in str(found.first)
-        assert found.first == found.worst == found.last
-    return found.verdict == "breached"
+    """Is DRAW accused, and nobody else?"""
+    found = cause_true(view, ())
+    assert found.examined
+    assert all(KEY in text for _, text in found.rows)
+    assert len(found.rows) <= 1
+    return bool(found.rows)
 
 
 def test_refusals_of_a_sound_lender_are_borne_out() -> None:
@@ -129,6 +129,14 @@ def test_what_is_no_decision_is_refused_by_nobody(cause: str) -> None:
     assert accused(told(clean(), cause, "gateway", "unreachable"))
 
 
+def test_a_finding_says_which_draws_to_look_up() -> None:
+    found = rule(told(clean(), "system", "gateway", "unreachable"))
+    assert found is not None
+    assert (found.verdict, found.count) == ("breached", 1)
+    assert KEY in str(found.first)
+    assert found.first == found.worst == found.last
+
+
 def test_an_answer_without_a_cause_names_none() -> None:
     assert not accused(told(clean(), None, "gateway", "no"))
 
@@ -137,9 +145,7 @@ def test_what_was_not_written_down_accuses_nobody() -> None:
     view = tightened(told(clean(), "risk", "risk", "tightened"), 1)
     assert accused(view)
     mute = State("gateway-1", "condition", "mute", "began", T0_NS)
-    found = rule(replace(view, states=(mute,)))
-    assert found is not None
-    assert found.verdict == "held"
+    assert not accused(replace(view, states=(mute,)))
 
 
 def test_where_nobody_was_refused_there_is_nothing_to_examine() -> None:
