@@ -8,6 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from harness.errors import HarnessError, ScenarioError
+from harness.evidence.recorder import write_rows
+from harness.evidence.store import RunDir
 from harness.repeats.arms import Arm, check_arms, in_order, seeds_from
 from harness.repeats.book import read_done
 from harness.repeats.child import Child, runner_of
@@ -146,6 +148,17 @@ def test_a_run_without_a_verdict_does_not_count(tmp_path: Path) -> None:
     assert not found.counts
     assert found.reason == "the run left no verdict"
     assert found.value("drill.guarantee") is None
+
+
+def test_a_run_from_before_draws_had_a_fingerprint_is_known_by_its_draws(tmp_path: Path) -> None:
+    run = keep_run(tmp_path / "run", 7, changes=SMALL)
+    now = digest(run, "run").plan
+    known = json.loads((run / "environment.json").read_text())
+    del known["plan"]["draws_sha256"]
+    (run / "environment.json").write_text(json.dumps(known))
+    assert digest(run, "run").plan != now
+    write_rows(RunDir(run).stream_path("intents"), "intents", BASE.planned(7).intents)
+    assert digest(run, "run").plan == now
 
 
 def test_a_recovery_not_reached_took_at_least_the_time_watched(tmp_path: Path) -> None:

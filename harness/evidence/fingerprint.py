@@ -20,18 +20,19 @@ def fingerprint(rows: Iterable[Intent | RepayIntent]) -> str:
     return digest.hexdigest()
 
 
-def manifest(intents: Iterable[Intent], repayments: Iterable[RepayIntent]) -> dict[str, object]:
-    """What environment.json says of the plan.
+def draws_fingerprint(intents: Iterable[Intent]) -> str:
+    """The same for the same draws with other faults, by which runs are paired: which of them
+    straddle the first bite is left out."""
+    return fingerprint(intent._replace(straddling=False) for intent in intents)
 
-    draws_sha256: the same draws with other faults have the same: which of them straddle the first
-    bite is left out of it. Runs are paired by it.
-    """
+
+def manifest(intents: Iterable[Intent], repayments: Iterable[RepayIntent]) -> dict[str, object]:
+    """What environment.json says of the plan."""
     planned, owed = tuple(intents), tuple(repayments)
-    draws = (intent._replace(straddling=False) for intent in planned)
     return {
         "intents": len(planned),
         "intents_sha256": fingerprint(planned),
-        "draws_sha256": fingerprint(draws),
+        "draws_sha256": draws_fingerprint(planned),
         "repayments": len(owed),
         "repayments_sha256": fingerprint(owed),
     }

@@ -92,8 +92,8 @@ def plan_print(plan: Plan) -> str:
 
 
 def plan_of(planned: Mapping[str, object]) -> str:
-    """The same of environment.json's `plan`. Runs from before it had `draws_sha256` are only known
-    to be of the same draws where the first bite is the same too."""
+    """The same of environment.json's `plan`. A run that has no `draws_sha256` and no draws to make
+    it from is only known to be of the same draws where the first bite is the same too."""
     draws = planned.get("draws_sha256", planned.get("intents_sha256"))
     return f"{draws}/{planned.get('repayments_sha256')}"
 

@@ -12,6 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from harness.errors import HarnessError, no_run_directory
+from harness.evidence.fingerprint import draws_fingerprint
+from harness.evidence.tables import read_rows
 from harness.repeats.arms import plan_of
 from harness.scenario.loader import load_scenario
 from harness.scenario.model import FaultSpec, PhasePlan
@@ -76,6 +78,7 @@ def digest(run: Path, name: str) -> Digest:
         raise no_run_directory(run)
     try:
         known = json.loads((run / "environment.json").read_text())
+        planned = _planned(run, known.get("plan", {}))
         scenario = load_scenario(run / "scenario.yaml", (), None).scenario
         place = run / "verdict.json"
         verdict: dict[str, Any] | None = json.loads(place.read_text()) if place.exists() else None
@@ -93,7 +96,7 @@ def digest(run: Path, name: str) -> Digest:
         scenario=scenario.name,
         seed=scenario.seed,
         profile=scenario.lender.profile,
-        plan=plan_of(known.get("plan", {})),
+        plan=plan_of(planned),
         faults=faults_print(scenario.faults),
         verdict=told.get("verdict"),
         exit_code=told.get("exit_code", 5),
@@ -106,6 +109,17 @@ def digest(run: Path, name: str) -> Digest:
         versions=known.get("versions", {}),
         machine=known.get("machine", {}),
     )
+
+
+def _planned(run: Path, planned: dict[str, object]) -> dict[str, object]:
+    """environment.json's `plan`; what runs from before did not put there is made from their draws.
+
+    Raises OSError.
+    """
+    if "draws_sha256" in planned:
+        return planned
+    rows, missing, cut = read_rows(run, "intents")
+    return planned if missing or cut else {**planned, "draws_sha256": draws_fingerprint(rows)}
 
 
 def faults_print(faults: Sequence[FaultSpec]) -> str:
