@@ -112,7 +112,7 @@ def _where_it_lies(name: str, rows: Rows[Any]) -> str:
     assert rows.stored is not None
     there = set(rows.stored.columns)
     columns = ", ".join(
-        f'CAST({_quoted(one.name) if one.name in there else "NULL"} AS {TYPES[str(one.type)]})'
+        f"CAST({_quoted(one.name) if one.name in there else 'NULL'} AS {TYPES[str(one.type)]})"
         f" AS {_quoted(one.name)}"
         for one in TABLES[name]
     )

@@ -38,7 +38,7 @@ def attribute(view: RunView, ends: Sequence[IntentEnd], exposures: Mapping[str, 
         second = (end.intent.due_ns - view.t0_ns) // NS_PER_S
         cause, hop = ("system", MACHINE) if second in bad else why.of(end.intent)
         faults = tuple(touched[end.intent.intent])
-        found.append(replace(end, cause=cause, hop=hop, avoidable=end.lawful, exposed_to=faults))
+        found.append(replace(end, cause=cause, hop=hop, exposed_to=faults))
     return judged.but_for(found)
 
 

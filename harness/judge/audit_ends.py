@@ -132,9 +132,7 @@ def _check_fenced(view: RunView, found: Offences) -> None:
         for client, server, start_ns, done_ns in view.books.ask(OTHERS, at):
             # A call that began while there was none waits for the next, so its server may have
             # become the primary at any time until the answer.
-            rightful = [
-                name for at_ns, name in promoted if start_ns < at_ns <= (done_ns or at_ns)
-            ]
+            rightful = [name for at_ns, name in promoted if start_ns < at_ns <= (done_ns or at_ns)]
             if server not in rightful:
                 found.add(0, f"{server} answered {client} although {primary} was the primary")
 

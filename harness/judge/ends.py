@@ -20,6 +20,8 @@ class IntentEnd:
     granted_ns: when the borrower learned of the grant; null if never in time to know.
     paid_ns: when the ledger posted it, null if it did not. unresolved: the drain gave up on it.
     cause/hop: null unless the end is broken; `exposed_to` names the faults that touched it.
+    avoidable: false when no lawful split of any tiers covered it, or the law itself had changed;
+    null unless broken, and where the tiers' money is not known.
     """
 
     intent: Intent
@@ -31,7 +33,7 @@ class IntentEnd:
     unresolved: bool
     cause: str | None = None
     hop: str | None = None
-    avoidable: bool = True
+    avoidable: bool | None = None
     exposed_to: tuple[str, ...] = ()
 
     @property

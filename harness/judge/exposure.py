@@ -71,7 +71,7 @@ def _of_fault(view: RunView, fault: FaultLine) -> Exposure:
     ways = {
         f"{edge} {client} {server}": count
         for edge, client, server, count in ask(CALLS, at)
-        if _on(fault.edge_or_replica, edge, client, server)
+        if touches(fault.edge_or_replica, edge, client, server)
     }
     gateways = {
         replica: count
@@ -83,15 +83,14 @@ def _of_fault(view: RunView, fault: FaultLine) -> Exposure:
     return Exposure(calls, frozenset(row[0] for row in ask(INTENTS, at)))
 
 
-def _on(faulted: str, edge: str, client: str, server: str) -> bool:
+def touches(faulted: str, edge: str, client: str, server: str) -> bool:
     if faulted.startswith(SITE):
         return crosses(faulted, f"{client}->{server}")
     return faulted == edge or _of(server, faulted)
 
 
 def _reached(faulted: str, gateway: str | None) -> bool:
-    """Did a borrower who asked this gateway get into the fault? A draw that was dropped asked none.
-    """
+    """Did a borrower who asked this gateway get into the fault? A draw that was dropped asked none."""
     if gateway is None:
         return False
     if faulted.startswith(SITE):

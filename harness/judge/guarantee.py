@@ -40,18 +40,35 @@ class Share:
 
     @property
     def count(self) -> float | None:
+        """Guarantee: draws kept ÷ draws promised.
+
+        Over the promised draws of the phase, group or replica, or of all the drill; straddlers
+        belong to the fault phase. Null when none was promised.
+        """
         return _ratio(self.kept, self.promised)
 
     @property
     def money(self) -> float | None:
+        """Guarantee by money: amounts kept ÷ amounts promised.
+
+        Over the same draws. Null when none was promised.
+        """
         return _ratio(self.kept_fen, self.promised_fen)
 
     @property
     def access(self) -> float | None:
+        """Access: draws granted in time and lawfully ÷ draws promised or withheld.
+
+        Over promised and withheld draws. Null when there was none.
+        """
         return _ratio(self.kept + self.granted_anyway, self.promised + self.withheld)
 
     @property
     def access_money(self) -> float | None:
+        """Access by money: amounts granted in time and lawfully ÷ amounts promised or withheld.
+
+        Over the same draws. Null when there was none.
+        """
         granted_fen = self.kept_fen + self.granted_anyway_fen
         return _ratio(granted_fen, self.promised_fen + self.withheld_fen)
 
@@ -69,7 +86,8 @@ class Broken:
 @dataclass(frozen=True, slots=True)
 class Guarantee:
     """The whole drill and its parts. `per_second`: (second from t = 0, offered, kept, broken by
-    cause) by due time, over promised intents."""
+    cause) by due time, over promised intents. avoidable, unfunded: of the broken; None where it is
+    not known."""
 
     total: Share
     by_phase: dict[str, Share]
@@ -77,16 +95,18 @@ class Guarantee:
     by_hop: dict[str, int]
     by_fault: dict[str, int]
     broken_by: tuple[Broken, ...]
-    avoidable: int
+    avoidable: int | None
+    unfunded: int | None
     interval95: tuple[float, float] | None
     per_second: tuple[Second, ...]
 
 
 # Everything that is counted of intents: few rows, whatever their number.
 COUNTED = """
-SELECT "end", promised, cause, hop, count(*), sum(amount_fen)::BIGINT,
-    sum(unresolved::INT)::BIGINT, sum(avoidable::INT)::BIGINT
-FROM ends WHERE {where} GROUP BY ALL ORDER BY ALL
+SELECT {by}"end", promised, cause, hop, count(*), sum(amount_fen)::BIGINT,
+    sum(unresolved::INT)::BIGINT, count(*) FILTER (avoidable),
+    count(*) FILTER (lawful AND NOT avoidable), count(*) FILTER (avoidable IS NULL)
+FROM {of} WHERE {where} GROUP BY ALL ORDER BY ALL
 """
 
 TOUCHED = """
@@ -110,52 +130,83 @@ class Group(NamedTuple):
     promised: bool
     cause: str | None
     hop: str | None
-    count: int
+    draws: int
     fen: int
     unresolved: int
     avoidable: int
+    unfunded: int
+    unjudged: int
 
 
 def guarantee(view: RunView, ends: Sequence[IntentEnd]) -> Guarantee:
-    """Straddling intents count in the totals and in the fault phase; warmup in totals alone."""
+    """Broken draws by phase, by their one cause, by the one hop where it first went wrong, and by
+    the faults that touched them, which may be several.
+
+    Over promised draws of the whole drill. Straddling draws count in the totals and in the fault
+    phase; warmup in the totals alone.
+    """
     whole = Ends.of(ends)
     groups = _groups(view, whole, "true")
     broken = [group for group in groups if group.end in BROKEN]
     by_fault = dict(view.books.ask(TOUCHED, ends=whole))
     causes, hops = Counter[str](), Counter[str]()
     for group in broken:
-        causes[str(group.cause)] += group.count
-        hops[str(group.hop)] += group.count
+        causes[str(group.cause)] += group.draws
+        hops[str(group.hop)] += group.draws
     seconds = view.books.ask(SECONDS, {"t0_ns": view.t0_ns}, ends=whole)
     return Guarantee(
-        total=_share(groups),
+        total=share_of(groups),
         by_phase={
-            phase: _share(_groups(view, whole, where)) for phase, where in OF_PHASE.items()
+            phase: share_of(_groups(view, whole, where)) for phase, where in OF_PHASE.items()
         },
         by_cause={cause: causes[cause] for cause in CAUSES},
         by_hop=dict(sorted(hops.items())),
         by_fault={fault.name: by_fault.get(fault.name, 0) for fault in view.faults},
         broken_by=_broken_by(broken),
-        avoidable=sum(group.avoidable for group in broken),
-        interval95=_interval95(view, seconds),
+        avoidable=avoidable(broken),
+        unfunded=unfunded(broken),
+        interval95=interval95(view, seconds),
         per_second=_per_second(view, seconds),
     )
 
 
+def avoidable(broken: Iterable[Group]) -> int | None:
+    """Broken draws that could have been kept: some lawful split of the tiers covered them, and the
+    law had not changed.
+
+    Over broken draws. Null when the tiers' money is not known and a lawful one was broken.
+    """
+    found = [(group.avoidable, group.unjudged) for group in broken]
+    return None if any(unjudged for _, unjudged in found) else sum(one for one, _ in found)
+
+
+def unfunded(broken: Iterable[Group]) -> int | None:
+    """Broken draws that were lawful, and that no lawful split of any tiers covered.
+
+    Over broken draws. Null when the tiers' money is not known and a lawful one was broken.
+    """
+    found = [(group.unfunded, group.unjudged) for group in broken]
+    return None if any(unjudged for _, unjudged in found) else sum(one for one, _ in found)
+
+
 def _groups(view: RunView, ends: Ends, where: str) -> Sequence[Group]:
-    return [Group(*row) for row in view.books.ask(COUNTED.format(where=where), ends=ends)]
+    return [
+        Group(*row)
+        for row in view.books.ask(COUNTED.format(by="", of="ends", where=where), ends=ends)
+    ]
 
 
-def _share(groups: Iterable[Group]) -> Share:
+def share_of(groups: Iterable[Group]) -> Share:
+    """All of them together."""
     counts: Counter[str] = Counter()
     fen: Counter[str] = Counter()
     promised = promised_fen = unresolved = 0
     for group in groups:
-        counts[group.end] += group.count
+        counts[group.end] += group.draws
         fen[group.end] += group.fen
         unresolved += group.unresolved
         if group.promised:
-            promised += group.count
+            promised += group.draws
             promised_fen += group.fen
     return Share(
         promised=promised,
@@ -185,7 +236,7 @@ def _broken_by(broken: Sequence[Group]) -> tuple[Broken, ...]:
     fen: Counter[tuple[str, str]] = Counter()
     for group in broken:
         key = (str(group.cause), str(group.hop))
-        draws[key] += group.count
+        draws[key] += group.draws
         fen[key] += group.fen
     ordered = sorted(draws, key=lambda key: (-draws[key], key))
     return tuple(Broken(cause, hop, draws[cause, hop], fen[cause, hop]) for cause, hop in ordered)
@@ -194,9 +245,12 @@ def _broken_by(broken: Sequence[Group]) -> tuple[Broken, ...]:
 Seconds = Sequence[tuple[int, str | None, int, int, int, int]]
 
 
-def _interval95(view: RunView, seconds: Seconds) -> tuple[float, float] | None:
-    """Failures come in clumps, so whole seconds are resampled, not draws; seeded by the scenario,
-    rounded down to 4 digits. None when nothing was promised."""
+def interval95(view: RunView, seconds: Seconds) -> tuple[float, float] | None:
+    """The 95 % interval of the guarantee within this run: failures come in clumps, so whole seconds
+    are resampled, not draws; seeded by the scenario, rounded down to 4 digits.
+
+    Over promised draws of the whole drill. Null when none was promised.
+    """
     blocks: dict[int, tuple[int, int]] = {}
     for second, _, promised, _, _, kept in seconds:
         before = blocks.get(second // BLOCK_S, (0, 0))

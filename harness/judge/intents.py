@@ -91,7 +91,7 @@ WITH notices AS MATERIALIZED (
 )
 SELECT intent, draw_key, borrower, "group", amount_fen, purpose, due_ns, phase, straddling,
     promised, lawful, {end_of} AS "end", granted_ns, paid_ns, unresolved,
-    NULL::VARCHAR AS cause, NULL::VARCHAR AS hop, true AS avoidable, []::VARCHAR[] AS exposed_to
+    NULL::VARCHAR AS cause, NULL::VARCHAR AS hop, NULL::BOOLEAN AS avoidable, []::VARCHAR[] AS exposed_to
 FROM timed ORDER BY intent
 """
 

@@ -41,7 +41,11 @@ ORDER BY ms NULLS LAST
 
 
 def latency(view: RunView, ends: Sequence[IntentEnd]) -> dict[str, LatencySummary]:
-    """By phase."""
+    """Due time → known grant, quantiles in ms by phase, each with its interval by rank.
+
+    Over promised draws of the phase; one never known to be granted counts as infinite. Null where
+    fewer than ten draws lie beyond the quantile.
+    """
     return {phase: summary(latencies_ms(view, ends, phase)) for phase in OF_PHASE}
 
 

@@ -7,6 +7,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from harness.judge.disagreements import told_of_disagreements
 from harness.judge.expectations import shown
+from harness.judge.truth import BOOKS
 from harness.judge.verdict import Verdict
 from harness.judge.view import RunView
 from harness.report import charts
@@ -47,4 +48,5 @@ def html(view: RunView, verdict: Verdict) -> str:
         promise=charts.promise_chart(view, verdict.parts),
         latency=charts.latency_chart(view, verdict.parts),
         geometry=charts,
+        truth_books=BOOKS,
     )

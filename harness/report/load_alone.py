@@ -10,7 +10,7 @@ from harness.judge.completeness import incomplete
 from harness.judge.health import GeneratorHealth, generator_health, health_json
 from harness.judge.load_alone import PHASES, Seen, latency_words, outcomes, seen, useless
 from harness.judge.load_view import load_view
-from harness.judge.verdict import SCHEMA
+from harness.judge.verdict_json import SCHEMA
 from harness.judge.view import RunView
 from harness.report.html import render
 from harness.report.junit import junit
@@ -21,8 +21,8 @@ EXIT_CODE = 3
 TEMPLATE = "load_alone.html.j2"
 # What verdict.json says of every drill, and nobody can say of this.
 UNKNOWN = (
-    "guarantee", "latency_ms", "recovery", "amplification", "repayments", "expectations", "audit",
-    "faults",
+    "guarantee", "latency_ms", "recovery", "amplification", "harm", "stranded", "truth", "breakers",
+    "detection", "drift", "repayments", "expectations", "audit", "faults",
 )  # fmt: skip
 
 

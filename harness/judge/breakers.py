@@ -1,0 +1,301 @@
+"""Were the breakers honest? From their dated states, the calls of those who have them, and where
+the faults were; the lender's settings are not asked.
+
+A breaker belongs to one caller and one target (`gateway-1`, `bank.partner-a`). It is *on* a fault
+that touches the calls between the two; a fault *behind* it is one that the target itself calls
+into, or one at the caller. Calls that it refused were never sent; those that failed were, the one
+that tripped it too, and the two are never added up.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from harness.clock import NS_PER_S
+from harness.evidence.rows import State
+from harness.judge.view import FaultLine, RunView
+from harness.judge.weather import Pair, Span, Weather, load_end_ns
+from harness.scenario.model import LenderSpec
+
+# Profiles with breakers; `lender.protections` switches them one by one.
+HAVE_BREAKERS = ("full",)
+# So many calls in a row that all failed or were slow: any breaker must have opened by then. (One
+# that opens at half of twenty calls, at least ten, has opened long before.)
+BAD_IN_A_ROW = 20
+SLOW_NS = NS_PER_S // 2
+# A breaker may need so long after a heal: it rests, then asks with one call.
+CLOSED_WITHIN_NS = 5 * NS_PER_S
+
+Made = tuple[int, int | None, str]  # start_ns, done_ns, result
+PAIRS = "SELECT DISTINCT client, server FROM calls WHERE side = 'client'"
+MADE = """
+SELECT client, server, start_ns, done_ns, result FROM calls
+JOIN (SELECT unnest($clients::VARCHAR[]) AS client, unnest($servers::VARCHAR[]) AS server)
+    USING (client, server)
+WHERE side = 'client' AND sent AND start_ns >= $from_ns ORDER BY ALL
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Breaker:
+    """One breaker of one run. faults: those on its edge. refused: calls that it did not let out.
+    failed: calls that were sent and failed, or were slow, while a fault was on it. Times are s."""
+
+    caller: str
+    target: str
+    faults: tuple[str, ...]
+    opened: int
+    open_s: float
+    time_to_open_s: float | None
+    wrongly_opened: int
+    should_have_opened: bool
+    refused: int
+    good_calls_blocked: int
+    failed: int
+    stuck: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Breakers:
+    """Each breaker that opened or had a fault on its edge. not_sent_but_served: calls that were
+    written down as never sent, and that their server has answered.
+
+    Over all calls of the lender's hops, whole run. All of it is null for a lender without breakers.
+    """
+
+    each: tuple[Breaker, ...]
+    not_sent_but_served: int
+
+    @property
+    def time_to_open_s(self) -> float | None:
+        """First observed bite of a fault on a breaker's edge → it opens; the slowest, in seconds.
+
+        Over the breakers on a fault that opened; 0 for one that was faster than our own probe.
+        Null when none did.
+        """
+        times = [one.time_to_open_s for one in self.each if one.time_to_open_s is not None]
+        return max(times) if times else None
+
+    @property
+    def wrongly_open(self) -> int:
+        """Times a breaker opened with no fault on its edge, behind it or at its caller.
+
+        Over all openings; a fault counts from its injection to one attempt_timeout after it was
+        seen healed, when the last of the calls that met it end.
+        """
+        return sum(one.wrongly_opened for one in self.each)
+
+    @property
+    def should_have_opened(self) -> int:
+        """Breakers that did not open although twenty calls in a row failed or took over 500 ms.
+
+        Over the breakers on a fault, and the calls that were sent and ended while it lasted.
+        """
+        return sum(one.should_have_opened for one in self.each)
+
+    @property
+    def refused_calls(self) -> int:
+        """Calls that an open or half-open breaker refused: certainly not sent.
+
+        Over all calls that were written down as not sent, while their breaker was not closed.
+        """
+        return sum(one.refused for one in self.each)
+
+    @property
+    def failed_calls(self) -> int:
+        """Calls that were sent and failed, or took over 500 ms: what breakers learn from.
+
+        Over the breakers on a fault, while it lasted.
+        """
+        return sum(one.failed for one in self.each)
+
+    @property
+    def good_calls_blocked(self) -> int:
+        """Calls refused by a breaker while no fault was on its edge, behind it or at its caller.
+
+        Over the refused calls; those between a heal and the breaker's closing are among them.
+        """
+        return sum(one.good_calls_blocked for one in self.each)
+
+    @property
+    def stuck_breakers(self) -> int:
+        """Breakers still not closed when the load ended, with the last fault healed at least 5 s
+        before, a caller that still made calls, and none of them to the target that went well.
+
+        Over all breakers that ever opened.
+        """
+        return sum(one.stuck for one in self.each)
+
+
+def breakers(view: RunView) -> Breakers | None:
+    """None for a lender without breakers, or when states or calls are not all there."""
+    if {"states", "calls"} & {*view.missing, *view.cut}:
+        return None
+    states: dict[Pair, list[State]] = defaultdict(list)
+    for state in view.states:
+        if state.kind == "breaker":
+            states[state.replica, state.subject].append(state)
+    if not states and not _has_breakers(view.scenario.lender):
+        return None
+    weather = Weather(view)
+    refused, served = _refused(view, states)
+    calls = _calls(view, states, weather)
+    return Breakers(
+        each=tuple(
+            _breaker(view, weather, pair, states.get(pair, ()), refused.get(pair, ()), calls[pair])
+            for pair in sorted(calls)
+        ),
+        not_sent_but_served=served,
+    )
+
+
+def _has_breakers(lender: LenderSpec) -> bool:
+    return dict(lender.protections).get("breaker", lender.profile in HAVE_BREAKERS)
+
+
+def open_spans(states: Iterable[State], to_ns: int) -> list[Span]:
+    """When a breaker was not closed: open, or half open with its one call."""
+    found: list[Span] = []
+    since_ns: int | None = None
+    for state in sorted(states, key=lambda one: one.at_ns):
+        if state.state == "closed" and since_ns is not None:
+            found.append((since_ns, state.at_ns))
+            since_ns = None
+        elif state.state != "closed" and since_ns is None:
+            since_ns = state.at_ns
+    if since_ns is not None:
+        found.append((since_ns, max(since_ns, to_ns)))
+    return found
+
+
+def _refused(
+    view: RunView, states: Mapping[Pair, Sequence[State]]
+) -> tuple[dict[Pair, list[int]], int]:
+    """When each breaker refused a call; and how many calls `not_sent` have reached their server."""
+    last_ns = view.drain_end_ns or load_end_ns(view)
+    spans = {pair: open_spans(mine, last_ns) for pair, mine in states.items()}
+    found: dict[Pair, list[int]] = defaultdict(list)
+    unsent: dict[tuple[str, str, str], list[Span]] = defaultdict(list)
+    rows = view.calls.where(side="client", result="not_sent")
+    for key, client, server, start_ns, done_ns in rows.columns(
+        "draw_key", "client", "server", "start_ns", "done_ns"
+    ):
+        if within(start_ns, spans.get((client, server), ())):
+            found[client, server].append(start_ns)
+        unsent[key, client, server].append((start_ns, done_ns or start_ns))
+    arrived = view.calls.where(side="server", draw_key={key for key, _, _ in unsent})
+    served = 0
+    for key, client, server, start_ns in arrived.columns(
+        "draw_key", "client", "server", "start_ns"
+    ):
+        served += within(start_ns, unsent.get((key, client, server), ()))
+    return found, served
+
+
+def within(at_ns: int, spans: Iterable[Span]) -> bool:
+    """Does it lie in one of them?"""
+    return any(from_ns <= at_ns <= to_ns for from_ns, to_ns in spans)
+
+
+def _calls(
+    view: RunView, states: Iterable[Pair], weather: Weather
+) -> Mapping[Pair, Sequence[Made]]:
+    """The calls that were sent by who has a breaker that opened, or one on a fault; by start, from
+    when the first fault began."""
+    pairs: list[Pair] = [(client, server) for client, server in view.books.ask(PAIRS)]
+    wanted = {*states, *(pair for pair in pairs if weather.on(pair))}
+    found: dict[Pair, list[Made]] = {pair: [] for pair in sorted(wanted)}
+    at = {
+        "clients": [client for client, _ in found],
+        "servers": [server for _, server in found],
+        # Those before any fault, and before it is looked whether one is stuck, say nothing.
+        "from_ns": min([load_end_ns(view) - CLOSED_WITHIN_NS, *weather.begun_ns]),
+    }
+    for client, server, *call in view.books.ask(MADE, at):
+        found[client, server].append((call[0], call[1], call[2]))
+    return found
+
+
+def _breaker(
+    view: RunView,
+    weather: Weather,
+    pair: Pair,
+    states: Sequence[State],
+    refused: Sequence[int],
+    calls: Sequence[Made],
+) -> Breaker:
+    end_ns = load_end_ns(view)
+    spans = open_spans(states, end_ns)
+    on, near = weather.on(pair), weather.explaining(pair)
+    mine = [weather.spans[fault.name] for fault in on]
+    late = [(begin_ns, to_ns + weather.late_ns) for begin_ns, to_ns in near]
+    met = [call for call in calls if call[1] is not None and within(call[0], mine)]
+    bad = [_is_bad(call) for call in sorted(met, key=lambda call: (call[1] or 0, call[0]))]
+    opened = any(f_ns <= end and to_ns >= begin for f_ns, to_ns in spans for begin, end in mine)
+    return Breaker(
+        caller=pair[0],
+        target=pair[1],
+        faults=tuple(fault.name for fault in on),
+        opened=len(spans),
+        open_s=round(sum(to_ns - from_ns for from_ns, to_ns in spans) / NS_PER_S, 3),
+        time_to_open_s=_time_to_open_s(spans, on, weather),
+        wrongly_opened=sum(not within(from_ns, late) for from_ns, _ in spans),
+        should_have_opened=not opened and _in_a_row(bad) >= BAD_IN_A_ROW,
+        refused=len(refused),
+        good_calls_blocked=sum(not within(at_ns, near) for at_ns in refused),
+        failed=sum(bad),
+        stuck=_stuck(view, pair, states, near, calls),
+    )
+
+
+def _is_bad(call: Made) -> bool:
+    """A refusal for a reason of business is an answer."""
+    start_ns, done_ns, result = call
+    slow = done_ns is None or done_ns - start_ns > SLOW_NS
+    return slow or result not in ("ok", "refused")
+
+
+def _in_a_row(bad: Iterable[bool]) -> int:
+    """The longest run of bad ones."""
+    longest = now = 0
+    for one in bad:
+        now = now + 1 if one else 0
+        longest = max(longest, now)
+    return longest
+
+
+def _time_to_open_s(
+    spans: Sequence[Span], on: Sequence[FaultLine], weather: Weather
+) -> float | None:
+    """The slowest of the faults on it; one that found it open already says nothing."""
+    times = []
+    for fault in on:
+        begin_ns, to_ns = weather.spans[fault.name]
+        if fault.observed_ns is None or any(f_ns < begin_ns <= t_ns for f_ns, t_ns in spans):
+            continue
+        opened = [f_ns for f_ns, _ in spans if begin_ns <= f_ns <= to_ns + weather.late_ns]
+        if opened:
+            times.append(max(0, min(opened) - fault.observed_ns) / NS_PER_S)
+    return round(max(times), 3) if times else None
+
+
+def _stuck(
+    view: RunView,
+    pair: Pair,
+    states: Sequence[State],
+    near: Sequence[Span],
+    calls: Sequence[Made],
+) -> bool:
+    """Not closed at the end of the load, long after it could have been."""
+    end_ns = load_end_ns(view)
+    before = [one for one in states if one.at_ns <= end_ns]
+    spans = open_spans(before, end_ns)
+    if not before or max(before, key=lambda one: one.at_ns).state == "closed":
+        return False
+    since_ns = end_ns - CLOSED_WITHIN_NS
+    if spans[-1][0] > since_ns or any(to_ns > since_ns for _, to_ns in near):
+        return False
+    if any(call[0] >= since_ns and not _is_bad(call) for call in calls):
+        return False  # its caller was started anew, and has another breaker now
+    theirs = view.calls.where(side="client", client=pair[0]).column("start_ns")
+    return any(start_ns >= since_ns for start_ns in theirs)

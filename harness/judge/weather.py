@@ -1,0 +1,73 @@
+"""Which faults were there when, as one caller of one target sees them."""
+
+from collections import defaultdict
+
+from harness.clock import NS_PER_S
+from harness.judge.alerts import began_ns
+from harness.judge.exposure import touches
+from harness.judge.names import role
+from harness.judge.view import FaultLine, RunView
+
+Pair = tuple[str, str]  # caller, target: replicas, or a bank
+Span = tuple[int, int]  # from_ns, to_ns
+
+
+def load_end_ns(view: RunView) -> int:
+    """When the load ended; as planned, where the run did not come to that."""
+    return view.load_end_ns or view.t0_ns + int(view.scenario.phases.load_s * NS_PER_S)
+
+
+class Weather:
+    """Which faults a breaker may have to do with, and when each of them was there."""
+
+    def __init__(self, view: RunView) -> None:
+        # A fault that is never healed lasts until nobody looks any more.
+        last_ns = max(view.drain_end_ns or 0, load_end_ns(view))
+        self.late_ns = int(view.scenario.load.patience.attempt_timeout_s * NS_PER_S)
+        self.spans = {
+            fault.name: (began, fault.heal_observed_ns or last_ns)
+            for fault in view.faults
+            if (began := began_ns(fault)) is not None
+        }
+        self._faults = [fault for fault in view.faults if fault.name in self.spans]
+        self._called: dict[str, set[str]] = defaultdict(set)
+        for edge in view.calls.counts("edge"):
+            client, _, server = edge.partition("->")
+            self._called[client].add(server)
+
+    @property
+    def begun_ns(self) -> list[int]:
+        """When each fault began."""
+        return [from_ns for from_ns, _ in self.spans.values()]
+
+    def on(self, pair: Pair) -> list[FaultLine]:
+        """Faults that touch the calls of this caller to this target."""
+        caller, target = pair
+        edge = f"{role(caller)}->{role(target)}"
+        return [f for f in self._faults if touches(f.edge_or_replica, edge, caller, target)]
+
+    def explaining(self, pair: Pair) -> list[Span]:
+        """When there was a fault on the edge, behind the target, or at the caller."""
+        caller, target = pair
+        behind = self._behind(role(target))
+        found = {fault.name for fault in self.on(pair)}
+        for fault in self._faults:
+            client, _, server = fault.edge_or_replica.rpartition("->")
+            if client:
+                near = client in behind
+            else:
+                near = server in (caller, role(caller)) or role(server) in behind - {role(target)}
+            if near:
+                found.add(fault.name)
+        return sorted(self.spans[name] for name in found)
+
+    def _behind(self, hop: str) -> set[str]:
+        """The hop, and whatever is called on its behalf."""
+        found: set[str] = set()
+        ahead = [hop]
+        while ahead:
+            one = ahead.pop()
+            if one not in found:
+                found.add(one)
+                ahead += self._called.get(one, ())
+        return found
