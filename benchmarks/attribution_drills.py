@@ -81,7 +81,7 @@ SINGLES: Mapping[str, Single] = {
         "system", "bank.partner-a",
     ),
     "service: less capacity": Single(
-        (f"{{service: less_capacity, target: gateway-1, {AT}}}",), "system", "gateway",
+        _both("service: less_capacity, left: 5 %, target: gateway"), "system", "gateway"
     ),
     "deploy: errors": Single(
         (f"{{deploy: rollout, target: risk, every: 0s, {AT}}}",), "system", "risk"

@@ -156,6 +156,8 @@ def test_a_planted_defect_is_found(plant: Callable[[RunView], RunView], rule: in
     assert finding.verdict == "breached", finding
     assert finding.count > 0
     assert finding.first is not None
+    assert finding.keys
+    assert finding.first.startswith(finding.keys[0])
 
 
 def whole(rule: Rule) -> RunView:

@@ -46,7 +46,7 @@ def test_an_answer_of_an_old_primary_is_found() -> None:
         changed(view, calls=(*view.calls, late._replace(server="database-1"))), "survives-failover"
     )
     assert (found.verdict, found.count) == ("breached", 1)
-    assert "database-1 answered" in str(found.first)
+    assert "database-1: answered" in str(found.first)
 
 
 def test_a_run_that_ended_early_knows_what_it_had_planned() -> None:

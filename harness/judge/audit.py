@@ -77,6 +77,7 @@ RULES = (
     Entry(13, "nothing-wrongly-approved", ("intents", "draws"), audit_answers.approved_rightly),
 )
 FAILOVER, CAUSES = 10, 11
+KEYS_SHOWN = 10
 
 
 def audit(view: RunView, ends: Sequence[IntentEnd]) -> tuple[Finding, ...]:
@@ -95,6 +96,11 @@ def _applies(number: int, view: RunView) -> bool:
     return True
 
 
+def _keys(found: Offences) -> tuple[str, ...]:
+    """Every text begins with what it is about."""
+    return tuple(dict.fromkeys(text.partition(": ")[0] for _, text in found.rows))[:KEYS_SHOWN]
+
+
 def _finding(entry: Entry, view: RunView, ends: Sequence[IntentEnd]) -> Finding:
     gone = sorted({*view.missing, *view.cut} & set(entry.tables))
     if gone:
@@ -109,7 +115,7 @@ def _finding(entry: Entry, view: RunView, ends: Sequence[IntentEnd]) -> Finding:
         worst = max(found.rows, key=lambda row: row[0])[1]
         return Finding(
             entry.number, entry.name, "breached", found.examined, len(found.rows),
-            found.rows[0][1], worst, found.rows[-1][1],
+            found.rows[0][1], worst, found.rows[-1][1], _keys(found),
         )  # fmt: skip
     if not found.examined:
         first = "nothing was there to be examined"

@@ -76,6 +76,7 @@ def to_json(
             {
                 "rule": f.name, "number": f.rule, "verdict": f.verdict, "examined": f.examined,
                 "count": f.count, "first": f.first, "worst": f.worst, "last": f.last,
+                "keys": list(f.keys),
             }
             for f in parts.audit
         ],
