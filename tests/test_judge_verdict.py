@@ -8,7 +8,7 @@ import pytest
 
 from harness.clock import NS_PER_MS, NS_PER_S
 from harness.evidence.query import Books
-from harness.evidence.rows import MISTAKE
+from harness.evidence.rows import MISTAKE, Policy
 from harness.judge.intents import END_OF
 from harness.judge.judge import judge, measure
 from harness.judge.verdict import verdict_bytes
@@ -209,7 +209,9 @@ def test_a_refusal_is_the_deciders_only_when_it_decided() -> None:
         c._replace(result="refused") if c.draw_key == "key-000000" and c.server == "risk-1" else c
         for c in view.calls
     )
-    assert measure(changed(sold, calls=decided)).guarantee.by_cause["risk"] == 1
+    obeyed = Policy("risk", 2, None, T0_NS, T0_NS, "risk-1", above_fen=1)
+    tightened = replace(sold, policies=(*sold.policies, obeyed))
+    assert measure(changed(tightened, calls=decided)).guarantee.by_cause["risk"] == 1
 
 
 def test_latency_of_what_was_never_granted_is_infinite() -> None:

@@ -27,11 +27,13 @@ FLOORS = (
     ("harness.scenario",),
     ("harness.judge", "harness.load", "harness.nemesis"),
     ("harness.capacity",),
-    ("harness.target", "harness.plan", "harness.heal", "harness.stop", "harness.safety"),
-    ("harness.watch",),
+    ("harness.target", "harness.plan", "harness.heal", "harness.stop", "harness.safety",
+     "harness.repeats"),
+    ("harness.watch", "harness.compare"),
     ("harness.report", "harness.drill", "harness.lender_up"),
-    ("harness.commands", "harness.find_capacity", "harness.chaos"),
-    ("harness.cli",),
+    ("harness.commands", "harness.find_capacity", "harness.chaos", "harness.compare_runs",
+     "harness.attribute_faults", "harness.baselines", "harness.ablate", "harness.repeat_run"),
+    ("harness.cli", "harness.cli_repeats", "harness.cli_words"),
 )  # fmt: skip
 
 # Heavy dependencies, and the only places that may import them.

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from harness.clock import NS_PER_S
 from harness.evidence.rows import State
 from harness.faults.site import SITE
-from harness.judge.attribution import role
+from harness.judge.names import role
 from harness.judge.view import FaultLine, RunView
 
 

@@ -3,7 +3,7 @@
 from collections import Counter
 from dataclasses import dataclass
 
-from harness.judge.attribution import role
+from harness.judge.names import role
 from harness.judge.view import RunView
 
 

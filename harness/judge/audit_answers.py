@@ -29,7 +29,11 @@ WAS_GRANTED = """i.intent IN (
 
 def acknowledged_once(view: RunView, _: Sequence[IntentEnd]) -> Offences:
     """1: acknowledged means in the ledger, once, with the same borrower and amount; draws, and
-    repayments too."""
+    repayments too.
+
+    Broken by a grant that the ledger does not have as paid, has of another borrower or amount, or
+    has twice. Examined are intents that were told granted, and repayments told repaid.
+    """
     books = view.books
     (examined,) = books.one(f"SELECT count(*) FROM intents i WHERE {WAS_GRANTED}")
     found = Offences(examined)
@@ -54,7 +58,11 @@ SELECT {columns} FROM {table} WHERE draw_key NOT IN (
 
 
 def nothing_unasked(view: RunView, _: Sequence[IntentEnd]) -> Offences:
-    """2: nothing in the ledger or at a bank that nobody asked for."""
+    """2: nothing in the ledger or at a bank that nobody asked for.
+
+    Broken by a draw, a payout or a repayment whose key was never planned. Examined are draws,
+    payouts and repayments.
+    """
     found = Offences(examined=len(view.draws) + len(view.payouts))
     question = UNASKED.format(table="draws", columns="draw_key, amount_fen")
     for key, amount_fen in view.books.ask(question):
@@ -77,7 +85,10 @@ SELECT draw_key, amount_fen, mine FROM intents JOIN twice USING (draw_key) ORDER
 
 
 def one_payout(view: RunView, _: Sequence[IntentEnd]) -> Offences:
-    """3: one intent, at most one payout, over all its tries and all banks."""
+    """3: one intent, at most one payout, over all its tries and all banks.
+
+    Broken by a second payout for one draw, whoever made it. Examined are intents.
+    """
     found = Offences(examined=len(view.intents))
     for key, amount_fen, mine in view.books.ask(TWICE):
         found.add(amount_fen, f"{key}: paid {len(mine)} times: {mine}")
@@ -115,7 +126,12 @@ WHERE kind IN ('press', 'poll') AND intent IN (SELECT intent FROM intents)
 
 
 def answers_true(view: RunView, _: Sequence[IntentEnd]) -> Offences:
-    """9: what was refused or certainly failed was not paid, and what is final never changes."""
+    """9: what was refused or certainly failed was not paid, and what is final never changes.
+
+    Broken by a draw that was told no and is paid, by answers for one key that contradict each
+    other, and by a status that denies what had happened. Examined are answers to presses and polls,
+    and to repayments.
+    """
     (examined,) = view.books.one(TOLD)
     found = Offences(examined)
     # What a worker on another machine has dated is not known better than its clock is.
@@ -164,7 +180,11 @@ def _final(attempt: Attempt) -> str | None:
 
 
 def resolved(view: RunView, ends: Sequence[IntentEnd]) -> Offences:
-    """12: every unknown is resolved by the end of the drain."""
+    """12: every unknown is resolved by the end of the drain.
+
+    Broken by an intent whose end nobody knows, and by a try that is still paying. Examined are
+    intents.
+    """
     judged = Ends.of(ends)
     found = Offences(examined=len(judged) if view.attempts else 0)
     for key, amount_fen in judged.where(unresolved=[True]).columns("draw_key", "amount_fen"):
@@ -175,7 +195,11 @@ def resolved(view: RunView, ends: Sequence[IntentEnd]) -> Offences:
 
 
 def approved_rightly(view: RunView, ends: Sequence[IntentEnd]) -> Offences:
-    """13: nothing approved that had to be refused, judged by the ledger."""
+    """13: nothing approved that had to be refused, judged by the ledger.
+
+    Broken by a draw that was granted or paid though it was not promised, or a rule in force forbade
+    it. Examined are intents.
+    """
     judged = Ends.of(ends)
     found = Offences(examined=len(view.draws) and len(judged))
     wrong = judged.where(end="wrongly_approved")

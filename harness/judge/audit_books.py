@@ -159,7 +159,12 @@ def _check_order(found: Offences, rows: Sequence[tuple[str, int, int, bool, bool
 
 
 def quota(view: RunView, _: Sequence[IntentEnd]) -> Offences:
-    """4: never over the limit at any version, and each version follows from the one before."""
+    """4: never over the limit at any version, and each version follows from the one before.
+
+    Broken by more held and outstanding than the limit, by a limit that is not the one given, and by
+    a version that is missing or does not follow from its draw or repayment. Examined are versions
+    of borrowers' accounts.
+    """
     books = view.books
     (examined,) = books.one("SELECT count(*) FROM versions WHERE account LIKE 'borrower:%'")
     found = Offences(examined)
@@ -187,7 +192,12 @@ def quota(view: RunView, _: Sequence[IntentEnd]) -> Offences:
 
 
 def tiers(view: RunView, _: Sequence[IntentEnd]) -> Offences:
-    """5: a tier's money is conserved at every version, never negative, and shared as agreed."""
+    """5: a tier's money is conserved at every version, never negative, and shared as agreed.
+
+    Broken by a version that moved another amount than its draw, by money that neither a draw nor
+    the treasury moved, and by a part of joint lending that is not the agreed one. Examined are
+    versions of tiers' slices.
+    """
     books = view.books
     (examined,) = books.one("SELECT count(*) FROM versions WHERE account LIKE 'tier:%'")
     found = Offences(examined)
@@ -252,7 +262,11 @@ def _check_moved(view: RunView, moved: Mapping[tuple[str, str, str], int], found
 
 
 def postings(view: RunView, _: Sequence[IntentEnd]) -> Offences:
-    """6: the postings of each event sum to zero, and balances are their sums."""
+    """6: the postings of each event sum to zero, and balances are their sums.
+
+    Broken by an event whose postings do not balance or are not there, and by an account that is
+    off them. Examined are postings.
+    """
     books = view.books
     found = Offences(examined=len(view.postings))
     for key, number, event, total_fen in books.ask(UNBALANCED):

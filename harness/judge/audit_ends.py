@@ -31,7 +31,11 @@ FROM payouts WHERE unknown OR closed ORDER BY bank, payout_key, draw_key, amount
 
 
 def books_agree(view: RunView, _: Sequence[IntentEnd]) -> Offences:
-    """7: each paid try is in its bank's book with its amount, and nothing else is."""
+    """7: each paid try is in its bank's book with its amount, and nothing else is.
+
+    Broken by a payment that only one of the two books has, by another bank or amount, and by a
+    payout of a key that was closed. Examined are tries and payouts.
+    """
     books = view.books
     found = Offences(examined=len(view.tries) + len(view.payouts))
     question = TRIES.format(
@@ -69,7 +73,11 @@ GROUP BY account ORDER BY account
 
 
 def no_hold_left(view: RunView, _: Sequence[IntentEnd]) -> Offences:
-    """8: no money is held after the drain."""
+    """8: no money is held after the drain.
+
+    Broken by an account whose last version holds some. Examined are accounts of borrowers and
+    tiers.
+    """
     (examined,) = view.books.one(ACCOUNTS)
     found = Offences(examined)
     for account, left_fen in view.books.ask(HELD):
@@ -134,7 +142,7 @@ def _check_fenced(view: RunView, found: Offences) -> None:
             # become the primary at any time until the answer.
             rightful = [name for at_ns, name in promoted if start_ns < at_ns <= (done_ns or at_ns)]
             if server not in rightful:
-                found.add(0, f"{server} answered {client} although {primary} was the primary")
+                found.add(0, f"{server}: answered {client} although {primary} was the primary")
 
 
 def is_failover(state: State) -> bool:

@@ -15,7 +15,6 @@ from typing import Any
 from harness.clock import NS_PER_S
 from harness.evidence.columnar import Columns, arrow_table
 from harness.evidence.rows import State
-from harness.judge.attribution import SLOW_NS
 from harness.judge.view import FaultLine, RunView
 from harness.judge.weather import Pair, Span, Weather, last_ns, load_end_ns
 from harness.scenario.model import LenderSpec
@@ -25,6 +24,7 @@ HAVE_BREAKERS = ("full",)
 # So many calls in a row that all failed or were slow: any breaker must have opened by then. (One
 # that opens at half of twenty calls, at least ten, has opened long before.)
 BAD_IN_A_ROW = 20
+SLOW_NS = NS_PER_S // 2
 # A breaker may need so long after a heal: it rests, then asks with one call.
 CLOSED_WITHIN_NS = 5 * NS_PER_S
 

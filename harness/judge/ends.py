@@ -110,7 +110,8 @@ class Ends(Columns[IntentEnd]):
 class Finding:
     """One audit rule's result. verdict: held | inconclusive | breached.
 
-    examined: rows looked at (0 is inconclusive). first/worst/last describe offending rows.
+    examined: rows looked at (0 is inconclusive). first/worst/last describe offending rows; keys:
+    what to look up of the first few, a draw's or payout's key, or an account and its version.
     """
 
     rule: int
@@ -121,3 +122,4 @@ class Finding:
     first: str | None = None
     worst: str | None = None
     last: str | None = None
+    keys: tuple[str, ...] = ()

@@ -5,6 +5,7 @@ from dataclasses import asdict
 from typing import Any
 
 from harness.clock import NS_PER_S
+from harness.judge.disagreements import attribution_json
 from harness.judge.expectations import Met, shown
 from harness.judge.gaps import gaps
 from harness.judge.guarantee import Share
@@ -45,15 +46,9 @@ def to_json(
         "reason": reason,
         "doubts": list(found),
         "guarantee": _guarantee(parts),
+        "attribution": attribution_json(view, parts.ends),
         "latency_ms": {phase: _latency(one) for phase, one in parts.latency.items()},
-        "recovery": {
-            "detect_s": parts.detection.detect_s,
-            "recover_s": _round(parts.recovery.recover_s),
-            "rto_s": _round(parts.recovery.rto_s),
-            "rpo_draws": parts.recovery.rpo_draws,
-            "exposed_s": _round(parts.recovery.exposed_s),
-            "stuck": parts.recovery.stuck,
-        },
+        "recovery": _recovery(parts),
         "amplification": {
             "borrower": parts.amplification.borrower,
             "by_hop": parts.amplification.by_hop,
@@ -81,6 +76,7 @@ def to_json(
             {
                 "rule": f.name, "number": f.rule, "verdict": f.verdict, "examined": f.examined,
                 "count": f.count, "first": f.first, "worst": f.worst, "last": f.last,
+                "keys": list(f.keys),
             }
             for f in parts.audit
         ],
@@ -97,6 +93,17 @@ def to_json(
         "generator": health_json(parts.health),
         "printed": _printed(view, parts),
     }  # fmt: skip
+
+
+def _recovery(parts: Parts) -> dict[str, Any]:
+    return {
+        "detect_s": parts.detection.detect_s,
+        "recover_s": _round(parts.recovery.recover_s),
+        "rto_s": _round(parts.recovery.rto_s),
+        "rpo_draws": parts.recovery.rpo_draws,
+        "exposed_s": _round(parts.recovery.exposed_s),
+        "stuck": parts.recovery.stuck,
+    }
 
 
 def _guarantee(parts: Parts) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
+from harness.judge.disagreements import told_of_disagreements
 from harness.judge.expectations import shown
 from harness.judge.parts import Parts
 from harness.judge.verdict import Verdict
@@ -49,6 +50,9 @@ def summary(view: RunView, verdict: Verdict) -> str:
     lines += [
         f"broken by   {b.cause} at {b.hop}: {b.draws:,} draws, {format_yuan(b.amount_fen)}"
         for b in parts.guarantee.broken_by[:5]
+    ]
+    lines += [
+        f"disagrees   {told}" for told in told_of_disagreements(verdict.value["attribution"])[:3]
     ]
     lines += _harm(parts)
     for one in verdict.met:
