@@ -26,6 +26,7 @@ format: $(READY)
 
 docs: $(READY)
 	$(BIN)/python -m harness.faults.page > docs/faults.md
+	$(BIN)/python -m harness.judge.page > docs/measures.md
 
 setup: $(READY)
 

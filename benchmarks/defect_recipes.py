@@ -23,6 +23,8 @@ RECIPES: dict[str, tuple[str, ...]] = {
         "faults=[{service: late, target: bank.partner-a, share: 50 %, latency: 3s, at: fault+1s,"
         " for: 5s}]",
     ),
+    # Calls to it run out of time: under a deadline they are not made again.
+    "risk-frozen": ("faults=[{process: freeze, target: risk-1, at: fault+1s, for: 4s}]",),
     "primary-killed": ("faults=[{database: kill_primary, at: fault+2s}]",),
     "primary-frozen": ("faults=[{database: freeze_primary, at: fault+1s, for: 4s}]",),
 }
@@ -39,6 +41,7 @@ NEEDS: dict[str, str] = {
     "wrong-amount": "calm",
     "stale-status": "answers-late",
     "refused-but-paid": "calm",
+    "blames-risk": "risk-frozen",
     "key-reuse-accepted": "calm",
     "failover-that-forgets": "primary-killed",
     "fencing-off": "primary-frozen",

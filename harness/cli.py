@@ -8,8 +8,11 @@ import traceback
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from harness.cli_repeats import add_repeats, repeat
+from harness.cli_words import Commands, add_changes, add_scenario
 from harness.commands import (
     Permission,
+    explain_command,
     heal_command,
     plan_command,
     recheck_command,
@@ -79,6 +82,13 @@ def _parser() -> argparse.ArgumentParser:
     recheck = commands.add_parser("recheck", help="judge a run directory again, from its evidence")
     recheck.add_argument("run", type=Path, metavar="RUN")
     recheck.set_defaults(command=_recheck)
+    explain = commands.add_parser(
+        "explain", help="tell one draw's story hop by hop, or list the broken draws"
+    )
+    explain.add_argument("run", type=Path, metavar="RUN")
+    explain.add_argument("--draw", metavar="KEY", help="the draw's key, or its number in the plan")
+    explain.set_defaults(command=_explain)
+    add_repeats(commands)
     _add_capacity(commands)
     _add_lender(commands)
     _add_proxy(commands)
@@ -94,17 +104,17 @@ def _parser() -> argparse.ArgumentParser:
     )
     stop.set_defaults(command=_stop)
     validate = commands.add_parser("validate", help="check a scenario; starts nothing")
-    _add_scenario(validate)
+    add_scenario(validate)
     validate.set_defaults(command=_validate)
     plan = commands.add_parser("plan", help="draw what a scenario plans; starts nothing")
-    _add_scenario(plan)
+    add_scenario(plan)
     plan.set_defaults(command=_plan)
     return parser
 
 
-def _add_run(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+def _add_run(commands: Commands) -> None:
     run = commands.add_parser("run", help="run one drill and judge it", epilog=EXITS)
-    _add_scenario(run)
+    add_scenario(run)
     run.add_argument(
         "--out", type=Path, default=Path("runs"), metavar="DIR", help="where run directories go"
     )
@@ -118,17 +128,27 @@ def _add_run(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") ->
         action="store_true",
         help="allow faults that run what the scenario names, or signal what we did not start",
     )
+    run.add_argument(
+        "--repeat",
+        type=int,
+        choices=range(1, 101),
+        metavar="N",
+        help="run it N times, a seed each: the spread of its figures, and a vote",
+    )
+    run.add_argument(
+        "--resume", type=Path, metavar="FOLDER", help="with --repeat: go on in that folder"
+    )
     run.set_defaults(command=_run)
 
 
-def _add_capacity(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+def _add_capacity(commands: Commands) -> None:
     capacity = commands.add_parser(
         "capacity",
         help="raise the rate until the steady state breaks",
         epilog="exit codes: 0 the knee is known, 1 money was wrong, 2 usage or scenario error, "
         "3 the knee is not known, 5 harness or target error",
     )
-    _add_scenario(capacity)
+    add_scenario(capacity)
     capacity.add_argument(
         "--from",
         type=_rate,
@@ -200,23 +220,7 @@ def _capacity(arguments: argparse.Namespace) -> int:
     )
 
 
-def _add_scenario(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("scenario", type=Path, metavar="SCENARIO")
-    _add_changes(parser)
-
-
-def _add_changes(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "--set",
-        action="append",
-        default=[],
-        metavar="KEY=VALUE",
-        help="change one value of the scenario, such as load.shape.rate=80/s",
-    )
-    parser.add_argument("--profile", choices=("none", "naive", "full"), help="lender.profile")
-
-
-def _add_lender(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+def _add_lender(commands: Commands) -> None:
     lender = commands.add_parser("lender", help="the mock lender alone")
     actions = lender.add_subparsers(required=True, metavar="up")
     up = actions.add_parser("up", help="start it, print its URL, stop it with Ctrl-C")
@@ -226,12 +230,12 @@ def _add_lender(commands: "argparse._SubParsersAction[argparse.ArgumentParser]")
         metavar="SCENARIO",
         help="with the borrowers, tiers, capacity and profile of this scenario; injects no fault",
     )
-    _add_changes(up)
+    add_changes(up)
     up.add_argument("--out", type=Path, default=Path("runs"), metavar="DIR")
     up.set_defaults(command=_lender_up)
 
 
-def _add_proxy(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+def _add_proxy(commands: Commands) -> None:
     proxy = commands.add_parser(
         "proxy",
         help="the fault proxy alone, driven by any Toxiproxy client",
@@ -268,6 +272,8 @@ def _proxy(arguments: argparse.Namespace) -> int:
 
 
 def _run(arguments: argparse.Namespace) -> int:
+    if arguments.repeat is not None and not arguments.dry_run:
+        return repeat(arguments)
     permission = Permission(dry_run=arguments.dry_run, allow_exec=arguments.allow_exec)
     return run_command(
         arguments.scenario, arguments.set, arguments.profile, arguments.out, permission
@@ -276,6 +282,10 @@ def _run(arguments: argparse.Namespace) -> int:
 
 def _recheck(arguments: argparse.Namespace) -> int:
     return recheck_command(arguments.run)
+
+
+def _explain(arguments: argparse.Namespace) -> int:
+    return explain_command(arguments.run, arguments.draw)
 
 
 def _heal(arguments: argparse.Namespace) -> int:

@@ -8,9 +8,13 @@ from harness.drill import Drill, prepare
 from harness.errors import Problem, ScenarioError
 from harness.evidence.store import RunDir
 from harness.heal import heal
+from harness.judge.judge import judge
+from harness.judge.load_view import load_view
 from harness.judge.verdict import Verdict
 from harness.plan import Plan, make_plan
+from harness.repeats.book import NAME as REPEATS
 from harness.report.dry_run import dry_run
+from harness.report.explain import broken_draws, explain
 from harness.report.live import LiveView
 from harness.report.load_alone import is_load_alone, write_load_alone
 from harness.report.plan_picture import pen_for, picture
@@ -61,16 +65,32 @@ def run_command(
 
 def recheck_command(path: Path) -> int:
     """`drawproof recheck`: the same evidence gives the same bytes."""
-    if (path / "capacity.json").is_file():
-        found = f"{str(path)!r}, the folder of a search for a capacity"
-        allowed = f"one of its drills, each a run directory: {path}/*/"
-        raise ScenarioError((Problem("the command line", 0, "RUN", found, allowed),))
+    for name, what, drills in (
+        ("capacity.json", "a search for a capacity", "*/"),
+        (REPEATS, "repeated drills", "*/latest/"),
+    ):
+        if (path / name).is_file():
+            found = f"{str(path)!r}, the folder of {what}"
+            allowed = f"one of its drills, each a run directory: {path}/{drills}"
+            raise ScenarioError((Problem("the command line", 0, "RUN", found, allowed),))
     run = RunDir.open(path)
     if is_load_alone(run):
         exit_code, text = write_load_alone(run)
         print(text)
         return exit_code
     return _judge(run).exit_code
+
+
+def explain_command(path: Path, draw: str | None) -> int:
+    """`drawproof explain`: one draw's story, or which draws are broken. Writes nothing."""
+    view = load_view(RunDir.open(path))
+    verdict = judge(view)
+    text = broken_draws(view, verdict) if draw is None else explain(view, verdict, draw)
+    if text is None:
+        allowed = f"the key of a draw of this run, or its number, below {len(view.intents)}"
+        raise ScenarioError((Problem("the command line", 0, "--draw", repr(draw), allowed),))
+    _print(text)
+    return 0
 
 
 def heal_command(path: Path) -> int:
@@ -108,12 +128,17 @@ def plan_command(scenario: Path, overrides: list[str], profile: str | None) -> i
     loaded = load_scenario(scenario, overrides, profile)
     plan = make_plan(loaded.scenario, loaded.where)
     text = picture(plan, pen_for(sys.stdout.encoding))
-    if sys.stdout.encoding:  # a trace's or a file's name may have letters that it has not
-        text = text.encode(sys.stdout.encoding, "replace").decode(sys.stdout.encoding)
-    print(text)
+    _print(text)
     sys.stdout.flush()
     _warn(loaded, plan)
     return 0
+
+
+def _print(text: str) -> None:
+    """A trace's, a file's or a target's names may have letters that the terminal has not."""
+    if sys.stdout.encoding:
+        text = text.encode(sys.stdout.encoding, "replace").decode(sys.stdout.encoding)
+    print(text)
 
 
 def _warn(loaded: Loaded, plan: Plan) -> None:

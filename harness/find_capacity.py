@@ -13,7 +13,6 @@ import statistics
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
 from pathlib import Path
 
 from harness.capacity.found import Few, Found, Point, capacity_json
@@ -25,6 +24,7 @@ from harness.judge.saturation import own_times
 from harness.judge.verdict import Verdict
 from harness.judge.view import RunView
 from harness.plan import Plan, make_plan
+from harness.repeats.repeats import folder_for, make_folder
 from harness.report.capacity import capacity_html, capacity_text, point_line
 from harness.report.live import LiveView
 from harness.report.write import judge_and_write
@@ -80,7 +80,7 @@ def find_capacity(asked: Asked) -> int:
     begin_per_s = _first_rate(asked, loaded)
     setup = Setup(asked, scenario, steady, loaded.where)
     setup.planned(0, begin_per_s, asked.hold_s)
-    place = _folder(asked.out, scenario.name)
+    place = make_folder(folder_for(asked.out, "capacity", scenario.name))
     print(
         f"capacity of {scenario.name} · steady state: {'; '.join(steady)} · from "
         f"{begin_per_s:g}/s, {asked.hold_s:g} s each · evidence in {place}"
@@ -154,16 +154,6 @@ def _first_rate(asked: Asked, loaded: Loaded) -> float:
 
 def _mistake(loaded: Loaded, path: str, found: str, allowed: str) -> ScenarioError:
     return ScenarioError((Problem(*loaded.where(path), path, found, allowed),))
-
-
-def _folder(out: Path, name: str) -> Path:
-    stamp = datetime.now(UTC).strftime("%Y%m%dT%H%M%S")
-    place = out / f"{stamp}-capacity-{name}"
-    try:
-        place.mkdir(parents=True, mode=0o700)
-    except OSError as exc:
-        raise HarnessError(f"{place} can't be made: {exc}") from exc
-    return place
 
 
 def _changes(setup: Setup, number: int, rate_per_s: float, hold_s: float) -> list[str]:

@@ -138,8 +138,9 @@ def notices_of(faults: Iterable[tuple[Fault, float, float | None]]) -> Iterator[
 
 
 def proxied_edges(scenario: Scenario) -> tuple[str, ...]:
-    """Edges that any fault names or needs, in order of name."""
-    named = {str(v) for spec in scenario.faults for key, v in spec.params if key == "edge"}
+    """Edges that any fault names or needs, or the scenario wants there, in order of name."""
+    named = set(scenario.proxied)
+    named |= {str(v) for spec in scenario.faults for key, v in spec.params if key == "edge"}
     for spec in scenario.faults:
         needs = CATALOGUE[spec.family, spec.kind].edges
         named.update(needs(spec, scenario.lender) if needs is not None else ())

@@ -22,8 +22,7 @@ from harness.evidence.rows import (
     Try,
     Version,
 )
-from harness.judge.load_view import GROWING
-from harness.judge.view import FaultLine, RunView
+from harness.judge.view import GROWING, FaultLine, RunView
 from harness.scenario.loader import load_scenario
 from harness.scenario.model import Scenario
 

@@ -53,10 +53,10 @@ def test_recheck_gives_the_same_bytes(smoke: Ran, tmp_path: Path) -> None:
     assert smoke.run is not None
     copy = tmp_path / "copy"
     shutil.copytree(smoke.run, copy)
-    for name in ("verdict.json", "report.html", "summary.md"):
+    for name in ("verdict.json", "report.html", "summary.md", "junit.xml"):
         (copy / name).unlink()
     assert command("recheck", str(copy)).exit == 0
-    for name in ("verdict.json", "report.html", "summary.md"):
+    for name in ("verdict.json", "report.html", "summary.md", "junit.xml"):
         assert (copy / name).read_bytes() == (smoke.run / name).read_bytes(), name
 
 

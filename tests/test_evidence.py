@@ -121,7 +121,7 @@ def test_planned_repayments_are_missed_only_where_there_should_be_some(
     view = load_view(run)
     assert ("repay_intents" in view.missing) is missed
     assert {"intents", "attempts", "repayments", "population"} <= set(view.missing)
-    assert view.repay_intents == ()
+    assert not view.repay_intents
 
 
 def test_a_missing_table_is_said_to_be_missing(tmp_path: Path) -> None:

@@ -3,10 +3,10 @@
 from dataclasses import replace
 
 from harness.evidence.rows import State, Version
-from harness.judge.attribution import role
 from harness.judge.audit import audit
 from harness.judge.ends import Finding
 from harness.judge.intents import judge_intents
+from harness.judge.names import role
 from harness.judge.oracle import Oracle
 from harness.judge.view import RunView
 from tests.run_views import LIMIT_FEN, changed, clean, failed_over
@@ -46,7 +46,7 @@ def test_an_answer_of_an_old_primary_is_found() -> None:
         changed(view, calls=(*view.calls, late._replace(server="database-1"))), "survives-failover"
     )
     assert (found.verdict, found.count) == ("breached", 1)
-    assert "database-1 answered" in str(found.first)
+    assert "database-1: answered" in str(found.first)
 
 
 def test_a_run_that_ended_early_knows_what_it_had_planned() -> None:

@@ -87,7 +87,7 @@ def _taken_twice(view: RunView) -> RunView:
 
 def _never_taken(view: RunView) -> RunView:
     gone = next(v for v in view.versions if v.event == "repay")
-    return replace(view, versions=tuple(v for v in view.versions if v is not gone))
+    return replace(view, versions=tuple(v for v in view.versions if v != gone))
 
 
 def _collected_elsewhere(view: RunView) -> RunView:

@@ -7,8 +7,9 @@ from dataclasses import replace
 import pytest
 
 from harness.clock import NS_PER_MS, NS_PER_S
-from harness.evidence.rows import MISTAKE
-from harness.judge.intents import end_of
+from harness.evidence.query import Books
+from harness.evidence.rows import MISTAKE, Policy
+from harness.judge.intents import END_OF
 from harness.judge.judge import judge, measure
 from harness.judge.verdict import verdict_bytes
 from harness.judge.view import RunView
@@ -42,13 +43,13 @@ def test_the_same_rows_give_the_same_bytes() -> None:
 def test_the_table_of_ends(
     promised: bool, withheld: bool, lawful: bool, ends: tuple[str, str, str]
 ) -> None:
+    facts = {"promised": promised, "withheld": withheld, "lawful": lawful}
     for end, (in_time, late) in zip(
         ends, [(True, False), (False, True), (False, False)], strict=True
     ):
-        assert (
-            end_of(promised=promised, withheld=withheld, lawful=lawful, in_time=in_time, late=late)
-            == end
-        )
+        told = {**facts, "in_time": in_time, "late": late}
+        values = ", ".join(f"{value} AS {name}" for name, value in told.items())
+        assert Books({}).one(f"SELECT {END_OF} FROM (SELECT {values})") == (end,)
 
 
 def _spoilt(view: RunView) -> RunView:
@@ -208,7 +209,9 @@ def test_a_refusal_is_the_deciders_only_when_it_decided() -> None:
         c._replace(result="refused") if c.draw_key == "key-000000" and c.server == "risk-1" else c
         for c in view.calls
     )
-    assert measure(changed(sold, calls=decided)).guarantee.by_cause["risk"] == 1
+    obeyed = Policy("risk", 2, None, T0_NS, T0_NS, "risk-1", above_fen=1)
+    tightened = replace(sold, policies=(*sold.policies, obeyed))
+    assert measure(changed(tightened, calls=decided)).guarantee.by_cause["risk"] == 1
 
 
 def test_latency_of_what_was_never_granted_is_infinite() -> None:

@@ -181,7 +181,7 @@ def test_recheck_of_a_load_alone_says_so_and_invents_nothing(tmp_path: Path) -> 
     assert (verdict["verdict"], verdict["exit_code"]) == ("inconclusive", 3)
     assert {verdict[key] for key in ("guarantee", "audit", "faults", "latency_ms")} == {None}
     assert verdict["load_alone"]["ends"] == {"failed": verdict["load_alone"]["planned"]}
-    names = ("verdict.json", "summary.md", "report.html")
+    names = ("verdict.json", "summary.md", "report.html", "junit.xml")
     before = [(run.path / name).read_bytes() for name in names]
     write_load_alone(run)
     assert [(run.path / name).read_bytes() for name in names] == before

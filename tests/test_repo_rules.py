@@ -27,11 +27,13 @@ FLOORS = (
     ("harness.scenario",),
     ("harness.judge", "harness.load", "harness.nemesis"),
     ("harness.capacity",),
-    ("harness.target", "harness.plan", "harness.heal", "harness.stop", "harness.safety"),
-    ("harness.watch",),
+    ("harness.target", "harness.plan", "harness.heal", "harness.stop", "harness.safety",
+     "harness.repeats"),
+    ("harness.watch", "harness.compare"),
     ("harness.report", "harness.drill", "harness.lender_up"),
-    ("harness.commands", "harness.find_capacity", "harness.chaos"),
-    ("harness.cli",),
+    ("harness.commands", "harness.find_capacity", "harness.chaos", "harness.compare_runs",
+     "harness.attribute_faults", "harness.baselines", "harness.ablate", "harness.repeat_run"),
+    ("harness.cli", "harness.cli_repeats", "harness.cli_words"),
 )  # fmt: skip
 
 # Heavy dependencies, and the only places that may import them.
@@ -47,11 +49,12 @@ IMPORTERS = {
     ),
     "pyarrow": (
         "harness.evidence.columns", "harness.evidence.columnar", "harness.evidence.chunks",
-        "harness.evidence.given",
+        "harness.evidence.given", "harness.evidence.json_lines", "harness.evidence.query",
         "harness.evidence.recorder", "harness.evidence.tables", "tests.test_trace_section",
         "benchmarks.load_million",
         "tests.test_evidence",
     ),
+    "duckdb": ("harness.evidence.query",),
     "yaml": ("harness.scenario.nodes",),
     "chaoslib": ("harness.faults.toolkit_child",),
     "jinja2": ("harness.report.html",),

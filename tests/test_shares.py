@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from harness.clock import NS_PER_S
 from harness.drill import prepare
 from harness.evidence import tables
-from harness.evidence.fingerprint import fingerprint, manifest
+from harness.evidence.fingerprint import draws_fingerprint, fingerprint, manifest
 from harness.evidence.rows import Intent
 from harness.load.intents import plan_intents
 from harness.load.repayments import plan_repayments
@@ -69,6 +69,8 @@ def test_a_fingerprint_sees_every_field() -> None:
         changed = value + "x" if isinstance(value, str) else value + 1
         spoilt = (Intent(**{**first._asdict(), field: changed}), *intents[1:])
         assert fingerprint(spoilt) != fingerprint(intents), field
+        told = draws_fingerprint(spoilt) != draws_fingerprint(intents)
+        assert told == (field != "straddling"), field
     assert fingerprint(intents[1:]) != fingerprint(intents)
 
 

@@ -10,16 +10,19 @@ whoever needs rows makes them of the few that it needs:
 """
 
 import hashlib
-import json
 from collections import Counter
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import reduce
 from itertools import chain, repeat
+from pathlib import Path
 from typing import Any, TypeVar, overload
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from harness.evidence.columns import TABLES
+from harness.evidence.json_lines import json_lines
 from harness.evidence.rows import ROWS
 
 Row_co = TypeVar("Row_co", covariant=True)
@@ -29,8 +32,6 @@ Wanted = str | int | Collection[str] | Collection[int]
 AT_ONCE = 1 << 15
 # Strings that stand in many rows are kept once; of keys and accounts nearly every row has its own.
 WORDS = pa.dictionary(pa.int32(), pa.string())
-# What JSON in ASCII writes otherwise than as it is.
-ESCAPED = r"[^ !#-\[\]-~]"
 
 
 def kept_schema(table: str) -> pa.Schema:
@@ -48,50 +49,59 @@ def _kept_as(field: Any) -> pa.DataType:
     return WORDS if field.type == pa.string() and not own else field.type
 
 
-class Rows(Sequence[Row_co]):
-    """Rows of one table; nothing in them ever changes. Columns have the names of columns.py.
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """A table that lies in its Parquet file until somebody looks.
 
-    A row is a NamedTuple of rows.py, made anew each time it is looked at: `==` says whether two are
-    the same, `is` does not.
+    columns: those that it has. read: some of its columns (None: all) of the rows that fit (None:
+    all), in the file's order. by: the columns by which its rows are to be ordered; none: all.
     """
 
-    __slots__ = ("_chosen", "_name", "_table")
+    place: Path
+    rows: int
+    columns: Sequence[str]
+    read: Callable[[Sequence[str] | None, Any], pa.Table]
+    by: Sequence[str]
 
-    def __init__(self, name: str, table: pa.Table, chosen: Any = None) -> None:
-        """A table of this name, its columns those of columns.py; of its rows those at whose place
-        `chosen`, a boolean each, is true."""
-        self._name = name
-        self._table = table.cast(kept_schema(name))
+
+class Columns(Sequence[Row_co]):
+    """Rows that are kept as columns; nothing in them ever changes. A row is made anew each time it
+    is looked at: `==` says whether two are the same, `is` does not."""
+
+    __slots__ = ("_chosen", "_held")
+
+    def __init__(self, table: pa.Table | None, chosen: Any = None) -> None:
+        """Of the table's rows those at whose place `chosen`, a boolean each, is true."""
+        self._held = table
         self._chosen = chosen
 
-    @classmethod
-    def of(cls, name: str, rows: Iterable[Iterable[object]]) -> "Rows[Any]":
-        """Plain rows of the table of this name, as they come."""
-        columns = list(zip(*rows, strict=True)) or [()] * len(TABLES[name])
-        arrays = [
-            pa.array(values, field.type)
-            for values, field in zip(columns, TABLES[name], strict=True)
-        ]
-        return Rows(name, pa.Table.from_arrays(arrays, schema=TABLES[name]))
+    def _made(self) -> Iterator[Row_co]:
+        raise NotImplementedError
+
+    def _same(self, table: pa.Table, chosen: Any = None) -> "Columns[Row_co]":
+        """The same kind of rows, of this table."""
+        raise NotImplementedError
+
+    @property
+    def _table(self) -> pa.Table:
+        assert self._held is not None
+        return self._held
 
     def __len__(self) -> int:
         return self._table.num_rows if self._chosen is None else pc.sum(self._chosen).as_py() or 0
 
     def __iter__(self) -> Iterator[Row_co]:
-        return map(ROWS[self._name]._make, self.columns(*self._table.column_names))
+        return self._made()
 
     @overload
     def __getitem__(self, index: int) -> Row_co: ...
     @overload
-    def __getitem__(self, index: slice) -> "Rows[Row_co]": ...
-    def __getitem__(self, index: int | slice) -> "Row_co | Rows[Row_co]":
+    def __getitem__(self, index: slice) -> "Columns[Row_co]": ...
+    def __getitem__(self, index: int | slice) -> "Row_co | Columns[Row_co]":
         places = range(len(self))[index]
         if isinstance(places, int):
-            return next(iter(Rows(self._name, self._whole().slice(places, 1))))
-        return Rows(self._name, self._whole().take(pa.array(places, pa.int64())))
-
-    def __repr__(self) -> str:
-        return f"<{len(self)} rows of {self._name}>"
+            return next(iter(self._same(self.arrow().slice(places, 1))))
+        return self._same(self.arrow().take(pa.array(places, pa.int64())))
 
     def column(self, name: str) -> Iterator[Any]:
         """The values of a column, in order; None for null."""
@@ -108,17 +118,103 @@ class Rows(Sequence[Row_co]):
         found = pc.value_counts(self._column(name))
         return Counter(dict(zip(*(part.to_pylist() for part in found.flatten()), strict=True)))
 
-    def where(self, **wanted: Wanted) -> "Rows[Row_co]":
-        """The rows whose columns have the value that is asked for, or one of those."""
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Columns) and self.arrow().equals(other.arrow())
+
+    __hash__ = None  # type: ignore[assignment]
+
+    def only(self, chosen: Sequence[bool]) -> "Columns[Row_co]":
+        """The rows at whose place `chosen` is true."""
+        return self._same(self.arrow(), pa.array(chosen, pa.bool_()))
+
+    def arrow(self) -> pa.Table:
+        """The columns themselves, for whoever looks at them whole."""
+        return self._table if self._chosen is None else self._table.filter(self._chosen)
+
+    def _fitting(self, wanted: Mapping[str, Wanted]) -> Any:
+        """Which rows have the value that is asked for, or one of those, in each of the columns."""
         chosen = self._chosen
         for name, values in wanted.items():
             fit = _is_in(self._table.column(name), values)
             chosen = fit if chosen is None else pc.and_(chosen, fit)
-        return Rows(self._name, self._table, chosen)
+        return chosen
+
+    def _column(self, name: str) -> Any:
+        column = self._table.column(name)
+        return column if self._chosen is None else column.filter(self._chosen)
+
+
+class Rows(Columns[Row_co]):
+    """Rows of one table of the evidence, NamedTuples of rows.py; columns have the names of
+    columns.py."""
+
+    __slots__ = ("_name", "stored")
+
+    def __init__(
+        self, name: str, table: pa.Table | None, chosen: Any = None, stored: Stored | None = None
+    ) -> None:
+        """A table of this name, its columns those of columns.py; without one, what is `stored`."""
+        super().__init__(None if table is None else table.cast(kept_schema(name)), chosen)
+        self._name = name
+        self.stored = stored
+
+    @classmethod
+    def of(cls, name: str, rows: Iterable[Iterable[object]]) -> "Rows[Any]":
+        """Plain rows of the table of this name, as they come."""
+        columns = list(zip(*rows, strict=True)) or [()] * len(TABLES[name])
+        arrays = [
+            pa.array(values, field.type)
+            for values, field in zip(columns, TABLES[name], strict=True)
+        ]
+        return Rows(name, pa.Table.from_arrays(arrays, schema=TABLES[name]))
+
+    @property
+    def _table(self) -> pa.Table:
+        if self._held is None:
+            assert self.stored is not None
+            found = self.stored.read(None, None)
+            self._held = in_order(self._name, found.columns, self.stored.by).arrow()
+        return self._held
+
+    def _made(self) -> Iterator[Row_co]:
+        return map(ROWS[self._name]._make, self.columns(*self._table.column_names))
+
+    def _same(self, table: pa.Table, chosen: Any = None) -> "Rows[Row_co]":
+        return Rows(self._name, table, chosen)
+
+    def __len__(self) -> int:
+        return self.stored.rows if self.stored and self._held is None else super().__len__()
+
+    @overload
+    def __getitem__(self, index: int) -> Row_co: ...
+    @overload
+    def __getitem__(self, index: slice) -> "Rows[Row_co]": ...
+    def __getitem__(self, index: int | slice) -> "Row_co | Rows[Row_co]":
+        found: Row_co | Rows[Row_co] = super().__getitem__(index)  # type: ignore[assignment]
+        return found
+
+    def __repr__(self) -> str:
+        return f"<{len(self)} rows of {self._name}>"
+
+    def counts(self, name: str) -> Counter[Any]:
+        """How often a column has each of its values; None for null."""
+        if self.stored and self._held is None:
+            return Columns[Row_co](self.stored.read([name], None)).counts(name)
+        return super().counts(name)
+
+    def where(self, **wanted: Wanted) -> "Rows[Row_co]":
+        """The rows whose columns have the value that is asked for, or one of those."""
+        if not wanted:
+            return self
+        if self.stored and self._held is None:
+            fits = [pc.field(name).isin(_listed(values)) for name, values in wanted.items()]
+            found = self.stored.read(None, reduce(lambda a, b: a & b, fits))
+            return in_order(self._name, found.columns, self.stored.by)
+        return Rows(self._name, self._table, self._fitting(wanted))
 
     def only(self, chosen: Sequence[bool]) -> "Rows[Row_co]":
         """The rows at whose place `chosen` is true."""
-        return Rows(self._name, self._whole(), pa.array(chosen, pa.bool_()))
+        return Rows(self._name, self.arrow(), pa.array(chosen, pa.bool_()))
 
     def plus(self, name: str, amount: int) -> "Rows[Row_co]":
         """The same with a column of integers moved by so much; null stays null."""
@@ -130,24 +226,35 @@ class Rows(Sequence[Row_co]):
     def fingerprints(self, part_of: Callable[[int, int], int], parts: int) -> list[str]:
         """What evidence/fingerprint.py says of the same rows, of intents or of repayments: of each
         part by itself, where `part_of` an intent and `parts` is 0 to parts - 1."""
-        table = in_order(self._name, self._whole().columns, ("intent",))._table
+        table = in_order(self._name, self.arrow().columns, ("intent",)).arrow()
         digests = [hashlib.sha256() for _ in range(parts)]
         for start in range(0, len(table), AT_ONCE):
             piece = table.slice(start, AT_ONCE)
             intents: list[Any] = piece.column("intent").to_pylist()
             theirs = pa.array(map(part_of, intents, repeat(parts)), pa.int64())
-            lines = _json_lines(piece)
+            lines = json_lines(piece)
             for part, digest in enumerate(digests):
                 mine = lines.filter(pc.equal(theirs, pa.scalar(part, pa.int64())))
                 digest.update(mine.buffers()[2])
         return [digest.hexdigest() for digest in digests]
 
-    def _column(self, name: str) -> Any:
-        column = self._table.column(name)
-        return column if self._chosen is None else column.filter(self._chosen)
 
-    def _whole(self) -> pa.Table:
-        return self._table if self._chosen is None else self._table.filter(self._chosen)
+def arrow_table(rows: Sequence[Sequence[object]], schema: Mapping[str, str]) -> pa.Table:
+    """Plain rows as a table whose columns have these Arrow types by name, as `int64`."""
+    columns = list(zip(*rows, strict=True)) or [()] * len(schema)
+    fields = pa.schema([(name, _type(kind)) for name, kind in schema.items()])
+    arrays = [pa.array(one, field.type) for one, field in zip(columns, fields, strict=True)]
+    return pa.Table.from_arrays(arrays, schema=fields)
+
+
+def joined(parts: Sequence[pa.Table], by: str) -> pa.Table:
+    """One table of all rows, in order of a column; of equal ones in that of the parts."""
+    whole = pa.concat_tables([part.cast(parts[0].schema) for part in parts])
+    return whole.take(pc.sort_indices(whole, sort_keys=[(by, "ascending")]))
+
+
+def _type(kind: str) -> pa.DataType:
+    return pa.list_(pa.string()) if kind == "strings" else pa.type_for_alias(kind)
 
 
 def in_order(name: str, columns: list[Any], by: Sequence[str] = ()) -> Rows[Any]:
@@ -187,34 +294,10 @@ def _values(chunk: Any) -> Iterator[list[Any]]:
         yield [words[number] for number in numbers.slice(start, AT_ONCE).to_pylist()]
 
 
+def _listed(wanted: Wanted) -> list[Any]:
+    return [wanted] if isinstance(wanted, str | int) else list(wanted)
+
+
 def _is_in(column: Any, wanted: Wanted) -> Any:
-    values = [wanted] if isinstance(wanted, str | int) else list(wanted)
     kind = pa.string() if column.type == WORDS else column.type
-    return pc.is_in(column, value_set=pa.array(values, kind))
-
-
-def _json_lines(table: pa.Table) -> Any:
-    """Each row a JSON array without spaces, ASCII only, and a line feed."""
-    last = table.num_columns - 1
-    cells = [
-        _json(column, "," if number else "[", "" if number < last else "]\n")
-        for number, column in enumerate(table.columns)
-    ]
-    return pc.binary_join_element_wise(*chain.from_iterable(cells), "")
-
-
-def _json(column: Any, before: str, after: str) -> list[Any]:
-    """What stands in each row for this column, in pieces; integers, booleans or strings."""
-    column = column.combine_chunks()
-    if column.type == pa.bool_():
-        column = column.dictionary_encode()
-    if isinstance(column, pa.DictionaryArray):
-        words = [f"{before}{json.dumps(word)}{after}" for word in column.dictionary.to_pylist()]
-        cells = pa.array(words, pa.string()).take(column.indices)
-        return [cells.fill_null(f"{before}null{after}")]
-    if column.type != pa.string():
-        return [before, column.cast(pa.string()).fill_null("null"), after]
-    if column.null_count or pc.any(pc.match_substring_regex(column, ESCAPED)).as_py():
-        plain = [json.dumps(value) for value in column.to_pylist()]
-        return [before, pa.array(plain, pa.string()), after]
-    return [f'{before}"', column, f'"{after}']
+    return pc.is_in(column, value_set=pa.array(_listed(wanted), kind))

@@ -20,12 +20,19 @@ def fingerprint(rows: Iterable[Intent | RepayIntent]) -> str:
     return digest.hexdigest()
 
 
+def draws_fingerprint(intents: Iterable[Intent]) -> str:
+    """The same for the same draws with other faults, by which runs are paired: which of them
+    straddle the first bite is left out."""
+    return fingerprint(intent._replace(straddling=False) for intent in intents)
+
+
 def manifest(intents: Iterable[Intent], repayments: Iterable[RepayIntent]) -> dict[str, object]:
     """What environment.json says of the plan."""
     planned, owed = tuple(intents), tuple(repayments)
     return {
         "intents": len(planned),
         "intents_sha256": fingerprint(planned),
+        "draws_sha256": draws_fingerprint(planned),
         "repayments": len(owed),
         "repayments_sha256": fingerprint(owed),
     }

@@ -3,12 +3,13 @@
 import json
 import os
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from harness.errors import HarnessError, no_run_directory
 from harness.evidence import tables
 from harness.evidence.columns import PLACES, TABLES
+from harness.evidence.seal import seal
 
 
 class RunDir:
@@ -99,6 +100,10 @@ class RunDir:
                 tables.compact(self.path, table)
         except OSError as exc:
             raise HarnessError(f"{self.path} can't be written: {exc}") from exc
+
+    def seal(self, more: Iterable[str] = ()) -> None:
+        """Say for good what the evidence is; `more` names what else the scenario reads."""
+        seal(self.path, more)
 
 
 def _point(link: Path, name: str) -> None:

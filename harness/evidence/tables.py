@@ -11,14 +11,18 @@ import pyarrow.csv as pacsv
 import pyarrow.parquet as pq
 
 from harness.evidence.chunks import TAIL
-from harness.evidence.columnar import Rows, in_order, kept_schema, word_columns
+from harness.evidence.columnar import Rows, Stored, in_order, kept_schema, word_columns
 from harness.evidence.columns import PLACES, SCHEMA_VERSION, TABLES
+from harness.evidence.seal import Seal
 
 # Rows that are handled at a time, and written together: more of them are smaller on the disk, and
 # take more memory (30 MB of attempts).
 GROUP_ROWS = 1 << 18
 # A batch is so small that sharing it out costs more than it saves.
 _READING = pa.ipc.IpcReadOptions(use_threads=False)
+UNSEALED = Seal(sealed=False)
+# What Arrow says of bytes that are not what it wrote.
+SPOILT = (pa.ArrowException, OSError, ValueError, OverflowError, MemoryError)
 
 
 class CutShort(Exception):
@@ -43,6 +47,7 @@ def _pieces(table: str, part: Path) -> Iterator[pa.Table]:
         try:
             with pa.ipc.open_stream(file, options=_READING) as reader:
                 for batch in reader:
+                    batch.validate(full=True)
                     batches.append(batch)
                     rows += len(batch)
                     if rows >= GROUP_ROWS:
@@ -51,7 +56,7 @@ def _pieces(table: str, part: Path) -> Iterator[pa.Table]:
             # A reader takes the end of the file for the end of the stream; only the marker is one.
             file.seek(-len(TAIL), os.SEEK_END)
             whole = file.read() == TAIL
-        except (pa.ArrowInvalid, OSError):
+        except SPOILT:
             pass
     if batches:
         yield _joined(table, batches)
@@ -150,15 +155,24 @@ def _grouped(pieces: Iterable[pa.Table]) -> Iterator[pa.Table]:
 def read_rows(run: Path, table: str) -> tuple[Rows[Any], bool, bool]:
     """(rows, missing, cut) of a table, in the order in which they were written.
 
-    Parquet when it is there, else streams. Raises OSError for a file that can't be read.
+    Parquet when it is there, else streams. Raises OSError for a file that can't be opened.
     """
-    found, missing, cut = _read(run, table)
+    found, missing, cut = _read(run, table, frozenset())
     return Rows(table, found), missing, cut
 
 
-def read_ordered(run: Path, table: str, by: Sequence[str] = ()) -> tuple[Rows[Any], bool, bool]:
-    """The same in order of these columns, or of all if none is named; null comes last."""
-    found, missing, cut = _read(run, table)
+def read_ordered(
+    run: Path, table: str, by: Sequence[str] = (), seal: Seal = UNSEALED
+) -> tuple[Rows[Any], bool, bool]:
+    """The same in order of these columns, or of all if none is named; null comes last.
+
+    A file that is as it was when it was sealed is read when somebody looks. One that is not is
+    never opened: it counts as cut.
+    """
+    place = f"{PLACES[table]}.parquet"
+    if seal.sealed and place not in seal.spoilt and (run / place).exists():
+        return Rows(table, None, stored=_stored(run / place, table, by)), False, False
+    found, missing, cut = _read(run, table, seal.spoilt)
     columns = found.columns
     del found
     rows = in_order(table, columns, by)
@@ -167,14 +181,36 @@ def read_ordered(run: Path, table: str, by: Sequence[str] = ()) -> tuple[Rows[An
     return rows, missing, cut
 
 
-def _read(run: Path, table: str) -> tuple[pa.Table, bool, bool]:
+def _stored(path: Path, table: str, by: Sequence[str]) -> Stored:
+    """A sealed file, of which only the footer is read now."""
+    with pq.ParquetFile(path) as file:
+        rows, names = file.metadata.num_rows, file.schema_arrow.names
+
+    def read(columns: Sequence[str] | None, fits: Any) -> pa.Table:
+        schema = kept_schema(table)
+        wanted = schema if columns is None else pa.schema([schema.field(one) for one in columns])
+        words = [name for name in word_columns(table) if name in wanted.names]
+        found = pq.read_table(
+            path, schema=wanted, filters=fits, read_dictionary=words, memory_map=True
+        )
+        return found.select(wanted.names)
+
+    return Stored(path, rows, names, read, by)
+
+
+def _read(run: Path, table: str, spoilt: frozenset[str]) -> tuple[pa.Table, bool, bool]:
+    """Whole, and looked through: what nobody has sealed may be anything."""
     parquet = run / f"{PLACES[table]}.parquet"
     parts = streams(run, table)
     schema = kept_schema(table)
+    gone = f"{PLACES[table]}.parquet" in spoilt
+    if gone or any(part.relative_to(run).as_posix() in spoilt for part in parts):
+        return schema.empty_table(), False, True
     if parquet.exists():
         try:
             found = pq.read_table(parquet, schema=schema, read_dictionary=word_columns(table))
-        except pa.ArrowInvalid:
+            found.validate(full=True)
+        except SPOILT:
             return schema.empty_table(), False, True
         return found, False, False
     pieces = [schema.empty_table()]

@@ -133,6 +133,7 @@ KINDS: Kinds = {
         undone=_healer_text(_OVER),
         cannot="One line of a policy, not a scorecard retrained: no group of borrowers is singled "
         "out.",
+        causes=("risk",),
     ),
     ("business", "stress"): FaultKind(
         (_share(0.2),),
@@ -144,6 +145,7 @@ KINDS: Kinds = {
         undone=_healer_text(_OVER),
         cannot="Scores are a fixed number of each borrower, spread evenly; they do not follow "
         "income or behaviour.",
+        causes=("risk",),
     ),
     ("business", "rule_in_force"): FaultKind(
         (
@@ -162,6 +164,7 @@ KINDS: Kinds = {
         "whether it obeys.",
         undone=_healer_text(_OVER),
         cannot="Partners know the rule no sooner than the lender: none refuses for its sake.",
+        causes=("compliance",),
     ),
     ("business", "rule_adopted"): FaultKind(
         (_PURPOSE, _announced("off")),
@@ -171,6 +174,7 @@ KINDS: Kinds = {
         observed="Every compliance replica forbids the purpose.",
         undone=_healer_text(_OVER),
         cannot="All replicas adopt at one moment; see the deploy family for half of them.",
+        causes=("compliance",),
     ),
     ("business", "tier_out"): FaultKind(
         (_TIER,),
@@ -181,6 +185,7 @@ KINDS: Kinds = {
         observed="Every ledger replica says that the tier is out.",
         undone=_healer_text(_OVER),
         cannot="The bank itself goes on to work; see blackout for one that does not.",
+        causes=("liquidity",),
     ),
     ("business", "blackout"): FaultKind(
         (Parameter("target", "target", text, "a bank such as bank.own", names="bank"),
@@ -193,6 +198,7 @@ KINDS: Kinds = {
         undone=_healer_text("The window ends with its lease."),
         cannot="The bank's connections stay as they are: see process: freeze and network: down. "
         "Exposure to an announced one counts every reservation, for each had one tier less.",
+        causes=("liquidity", "system"),
     ),
     ("business", "tier_drained"): FaultKind(
         (_TIER, _share(1.0)),
@@ -203,6 +209,7 @@ KINDS: Kinds = {
         observed="The ledger says that the tier has less, by half of that at least.",
         undone=_healer_text("A posting back, once; without `for` the money stays away."),
         cannot="Money that draws hold already is not taken.",
+        causes=("liquidity",),
     ),
     ("business", "mass_repayment"): FaultKind(
         (
@@ -229,5 +236,6 @@ KINDS: Kinds = {
         undone=_healer_text("A posting back, once."),
         cannot="Payouts and repayments themselves settle at once: a payout that comes late is "
         "service: late.",
+        causes=("liquidity",),
     ),
 }  # fmt: skip

@@ -53,8 +53,13 @@ def fault_name(family: str, kind: str, params: Mapping[str, Value]) -> str:
     return f"{family}: {kind} {where}".strip()
 
 
+def kind_of(name: str) -> FaultKind | None:
+    """The kind of the fault of this name; None for one of a catalogue that we don't know."""
+    family, _, rest = name.partition(": ")
+    return CATALOGUE.get((family, rest.partition(" ")[0]))
+
+
 def told_by_service(name: str) -> bool:
     """Does the service write down which calls the fault of this name has hit?"""
-    family, _, rest = name.partition(": ")
-    known = CATALOGUE.get((family, rest.partition(" ")[0]))
+    known = kind_of(name)
     return known is not None and known.told_by_service

@@ -9,7 +9,7 @@ from typing import Literal
 
 from harness.errors import Problem, ScenarioError
 from harness.faults.fault import Fault
-from harness.scenario.model import FaultSpec, LenderSpec
+from harness.scenario.model import Cause, FaultSpec, LenderSpec
 from harness.units import parse_duration_s, parse_share
 
 Value = float | int | str
@@ -48,6 +48,7 @@ class FaultKind:
     without which it can't be injected. edges: which edges of a lender must lead through the proxy
     for it, besides the one it names. told_by_service: the service writes down which calls it has
     hit, and its exposure is counted by that: of a share, or of one operation, nobody else can know.
+    causes: what a draw that it breaks is broken by, of the four.
 
     The rest is what docs/faults.md says of it, a sentence or two each: what it does; how it is seen
     from outside; how it is undone, also after a kill -9; what it can't do.
@@ -64,6 +65,7 @@ class FaultKind:
     needs: str = ""
     edges: Callable[[FaultSpec, LenderSpec], Sequence[str]] | None = None
     told_by_service: bool = False
+    causes: tuple[Cause, ...] = ("system",)
 
 
 Kinds = Mapping[tuple[str, str], FaultKind]

@@ -3,36 +3,60 @@
 from collections import Counter
 from dataclasses import dataclass
 
-from harness.judge.attribution import role
+from harness.judge.names import role
 from harness.judge.view import RunView
 
 
 @dataclass(frozen=True, slots=True)
 class Amplification:
-    """borrower: presses ÷ intents pressed. by_hop: calls to it ÷ presses that reached a gateway."""
+    """Ratios to 4 digits; the functions say of what."""
 
     borrower: float | None
     by_hop: dict[str, float]
+    out_per_in: dict[str, float]
+
+
+PRESSED = """
+SELECT count(*), count(DISTINCT intent) FROM attempts WHERE kind = 'press' AND outcome <> 'dropped'
+"""
+REACHED = """
+SELECT count(*) FROM calls WHERE side = 'server' AND edge = 'borrower->gateway' AND attempt > 0
+"""
+MADE = """
+SELECT server, count(*) FROM calls
+WHERE side = 'client' AND draw_key NOT IN (SELECT repay_key FROM repay_intents) GROUP BY server
+"""
+SENT = "SELECT client, count(*) FROM calls WHERE side = 'client' AND sent GROUP BY client"
+CAME = "SELECT server, count(*) FROM calls WHERE side = 'server' GROUP BY server"
 
 
 def amplification(view: RunView) -> Amplification:
-    """Ratios to 4 digits; null without data."""
-    pressed = [
-        intent
-        for intent, outcome in view.attempts.where(kind="press").columns("intent", "outcome")
-        if outcome != "dropped"
-    ]
-    arrived = view.calls.where(side="server", edge="borrower->gateway")
-    reached = sum(attempt > 0 for attempt in arrived.column("attempt"))
-    repaid = {owed.repay_key for owed in view.repay_intents}
-    made = view.calls.where(side="client")
-    servers = Counter(
-        server for server, key in made.columns("server", "draw_key") if key not in repaid
-    )
+    """borrower: presses that were sent ÷ draws that were pressed. by_hop: calls to the hop ÷
+    presses that reached a gateway.
+
+    Over all draws; calls by the caller's record, sent or not, repayments left out. Null, or empty,
+    when nothing was pressed, or nothing reached a gateway.
+    """
+    pressed, intents = view.books.one(PRESSED)
+    (reached,) = view.books.one(REACHED)
     calls: Counter[str] = Counter()
-    for server, times in servers.items():
+    for server, times in view.books.ask(MADE):
         calls[role(server)] += times
     return Amplification(
-        borrower=round(len(pressed) / len(set(pressed)), 4) if pressed else None,
+        borrower=round(pressed / intents, 4) if intents else None,
         by_hop={hop: round(calls[hop] / reached, 4) for hop in sorted(calls)} if reached else {},
+        out_per_in=out_per_in(view),
     )
+
+
+def out_per_in(view: RunView) -> dict[str, float]:
+    """Calls that the replicas of a hop made ÷ requests that came to them.
+
+    Over calls that were sent, by the caller's record, and requests by the server's; draws,
+    repayments and looks alike. A hop that nothing came to, or that calls nobody, is left out.
+    """
+    out, into = Counter[str](), Counter[str]()
+    for question, hops in ((SENT, out), (CAME, into)):
+        for replica, times in view.books.ask(question):
+            hops[role(replica)] += times
+    return {hop: round(out[hop] / into[hop], 4) for hop in sorted(out) if into[hop]}

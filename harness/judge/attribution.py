@@ -1,91 +1,113 @@
 """Why each broken intent broke: one cause, and the hop where it first went wrong.
 
-By what the evidence shows. The lender's own words are taken only where its record of calls bears
-them out: a failure that is sold as a decision is found by looking for the decision.
+By what the evidence shows. The lender's own words are taken only where its records bear them out: a
+failure that is sold as a decision is found by looking for the decision.
+
+A decision of risk or compliance that stands for good is the cause, whatever failed before it: with
+nothing failing it would have been the same. Else the first attempt that was not granted says why:
+for want of money when no tier had it, or by the system, at the hop where that attempt went wrong.
 """
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
 from harness.clock import NS_PER_S
-from harness.evidence.rows import DRAWING, MACHINE, Attempt, Call
-from harness.judge.ends import IntentEnd
+from harness.evidence.rows import DRAWING, MACHINE, Attempt, Call, Intent
+from harness.judge.ends import Ends, IntentEnd
 from harness.judge.exposure import Exposure
+from harness.judge.grounds import DECIDERS, Grounds
 from harness.judge.health import bad_seconds
+from harness.judge.hops import Hops
+from harness.judge.occupied import Occupied
 from harness.judge.view import RunView
 
-SLOW_NS = NS_PER_S // 2
-DECIDERS = ("risk", "compliance")
 
-
-def attribute(
-    view: RunView, ends: Sequence[IntentEnd], exposures: Mapping[str, Exposure]
-) -> tuple[IntentEnd, ...]:
+def attribute(view: RunView, ends: Sequence[IntentEnd], exposures: Mapping[str, Exposure]) -> Ends:
     """The same ends, the broken ones with cause, hop and the faults that touched them."""
-    broken = [end.intent for end in ends if end.broken]
-    attempts: dict[int, list[Attempt]] = defaultdict(list)
-    for attempt in view.attempts.where(kind=DRAWING, intent=[one.intent for one in broken]):
-        attempts[attempt.intent].append(attempt)
-    calls: dict[str, list[Call]] = defaultdict(list)
-    for call in view.calls.where(side="client", draw_key=[one.draw_key for one in broken]):
-        calls[call.draw_key].append(call)
+    judged = Ends.of(ends)
+    broken_ends = tuple(judged.broken)
+    if not broken_ends:
+        return judged
+    broken = [end.intent for end in broken_ends]
+    why = _Why(view, broken)
     bad = bad_seconds(view)
+    touched = _touched(exposures, {one.intent for one in broken})
     found = []
-    for end in ends:
-        if not end.broken:
-            found.append(end)
-            continue
-        number = end.intent.intent
+    for end in broken_ends:
         second = (end.intent.due_ns - view.t0_ns) // NS_PER_S
-        ours = not attempts[number] or any(
-            a.outcome == "dropped" or (a.hop == MACHINE and not a.status) for a in attempts[number]
+        cause, hop = ("system", MACHINE) if second in bad else why.of(end.intent)
+        faults = tuple(touched[end.intent.intent])
+        found.append(replace(end, cause=cause, hop=hop, exposed_to=faults))
+    return judged.but_for(found)
+
+
+def _touched(exposures: Mapping[str, Exposure], broken: set[int]) -> Mapping[int, list[str]]:
+    """By intent: the faults that it met, in their order."""
+    found: dict[int, list[str]] = defaultdict(list)
+    for name, one in exposures.items():
+        for number in one.intents & broken:
+            found[number].append(name)
+    return found
+
+
+class _Why:
+    """Of the broken intents of one run."""
+
+    def __init__(self, view: RunView, broken: Sequence[Intent]) -> None:
+        self._attempts: dict[int, list[Attempt]] = defaultdict(list)
+        for attempt in view.attempts.where(kind=DRAWING, intent=[one.intent for one in broken]):
+            self._attempts[attempt.intent].append(attempt)
+        self._calls: dict[str, list[Call]] = defaultdict(list)
+        for call in view.calls.where(draw_key=[one.draw_key for one in broken]):
+            self._calls[call.draw_key].append(call)
+        refused = [one for one in broken if _refused(self._attempts[one.intent])]
+        self._grounds = Grounds(view, refused)
+        self._hops = Hops(Occupied(view), view.scenario.load.patience)
+
+    def of(self, intent: Intent) -> tuple[str, str]:
+        """Cause and hop."""
+        attempts = sorted(self._attempts[intent.intent], key=_sent_ns)
+        if not attempts or any(map(_ours, attempts)):
+            return "system", MACHINE
+        presses = [one for one in attempts if one.kind == "press"]
+        decided = self._decided(intent, attempts)
+        if decided is not None:
+            return decided
+        # One that was granted, and too late, went wrong itself when nothing before it did.
+        wrong = [one for one in presses if one.outcome != "granted"] or presses
+        if not wrong:
+            return "system", "gateway"
+        first = wrong[0]
+        if first.outcome == "refused" and first.cause == "liquidity" and self._true(intent, first):
+            return "liquidity", str(first.hop or "ledger")
+        calls = sorted(self._calls[intent.draw_key], key=lambda call: call.start_ns)
+        return "system", self._hops.first_wrong(intent, first, calls)
+
+    def _decided(self, intent: Intent, attempts: Iterable[Attempt]) -> tuple[str, str] | None:
+        """By whom, and where, it was refused for good, if that was really so."""
+        for one in attempts:
+            if one.outcome == "refused" and one.cause in DECIDERS and self._true(intent, one):
+                return one.cause, one.hop or one.cause
+        return None
+
+    def _true(self, intent: Intent, told: Attempt) -> bool:
+        """What can't be told, because it was not written down, is believed."""
+        done_ns = told.done_ns or _sent_ns(told)
+        borne_out = self._grounds.bear_out(
+            intent, str(told.cause), told.hop, _sent_ns(told), done_ns
         )
-        if second in bad or ours:
-            cause, hop = "system", MACHINE
-        else:
-            mine = sorted(attempts[number], key=lambda a: a.sent_ns or a.scheduled_ns)
-            cause, hop = _why(mine, calls[end.intent.draw_key])
-        touched = tuple(name for name, one in exposures.items() if number in one.intents)
-        found.append(replace(end, cause=cause, hop=hop, avoidable=end.lawful, exposed_to=touched))
-    return tuple(found)
+        return borne_out is not False
 
 
-def _why(attempts: Sequence[Attempt], calls: Sequence[Call]) -> tuple[str, str]:
-    """Cause and hop, by the first attempt that was not granted."""
-    for attempt in attempts:
-        if attempt.outcome == "granted" or attempt.kind != "press":
-            continue
-        if attempt.outcome == "refused" and attempt.hop in DECIDERS:
-            decided = any(role(c.server) == attempt.hop and c.result == "refused" for c in calls)
-            if decided:
-                return str(attempt.hop), str(attempt.hop)
-        if attempt.outcome == "refused" and attempt.cause == "liquidity":
-            return "liquidity", str(attempt.hop or "ledger")
-        return "system", _hop(attempt, calls)
-    return "system", "gateway"
+def _sent_ns(attempt: Attempt) -> int:
+    return attempt.sent_ns or attempt.scheduled_ns
 
 
-def _hop(attempt: Attempt, calls: Sequence[Call]) -> str:
-    """Where this attempt first went wrong: the first call of its time that failed, was slow, or
-    had not come back when the borrower gave up. Without one it never got past the gateway."""
-    start_ns = attempt.sent_ns or attempt.scheduled_ns
-    end_ns = attempt.done_ns or start_ns
-    wrong = [
-        call for call in calls if start_ns <= call.start_ns <= end_ns and _went_wrong(call, end_ns)
-    ]
-    if not wrong:
-        return "gateway"
-    return role(min(wrong, key=lambda call: call.start_ns).server)
+def _refused(attempts: Iterable[Attempt]) -> bool:
+    return any(attempt.outcome == "refused" for attempt in attempts)
 
 
-def _went_wrong(call: Call, end_ns: int) -> bool:
-    if call.result not in ("ok", "refused"):
-        return True
-    return call.done_ns is None or call.done_ns > end_ns or call.done_ns - call.start_ns > SLOW_NS
-
-
-def role(server: str) -> str:
-    """`ledger-1` is the hop `ledger`; a bank is a hop of its own, and so is `database`, which a
-    ledger that knows of no primary writes."""
-    return server if server.startswith("bank.") else server.rpartition("-")[0] or server
+def _ours(attempt: Attempt) -> bool:
+    """Did it break on the generator's own machine?"""
+    return attempt.outcome == "dropped" or (attempt.hop == MACHINE and not attempt.status)

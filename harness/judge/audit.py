@@ -6,7 +6,7 @@ A rule that examined nothing is inconclusive, and so is one that failed itself.
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from harness.judge import audit_answers, audit_books, audit_ends
+from harness.judge import audit_answers, audit_books, audit_causes, audit_ends
 from harness.judge.ends import Finding, IntentEnd
 from harness.judge.offences import Offences
 from harness.judge.view import RunView
@@ -57,19 +57,48 @@ RULES = (
         ("states", "attempts", "draws", "calls"),
         audit_ends.survives_failover,
     ),
+    Entry(
+        11,
+        "cause-true",
+        (
+            "attempts",
+            "intents",
+            "draws",
+            "calls",
+            "states",
+            "policies",
+            "versions",
+            "tiers",
+            "population",
+        ),
+        audit_causes.cause_true,
+    ),
     Entry(12, "unknowns-resolved", ("attempts", "draws", "tries"), audit_answers.resolved),
     Entry(13, "nothing-wrongly-approved", ("intents", "draws"), audit_answers.approved_rightly),
 )
-FAILOVER = 10
+FAILOVER, CAUSES = 10, 11
+KEYS_SHOWN = 10
 
 
 def audit(view: RunView, ends: Sequence[IntentEnd]) -> tuple[Finding, ...]:
-    """Every rule, in order; the rule about failovers only when there was one."""
-    unknown = "states" in (*view.missing, *view.cut)
-    changed = unknown or any(audit_ends.is_failover(state) for state in view.states)
-    return tuple(
-        _finding(entry, view, ends) for entry in RULES if entry.number != FAILOVER or changed
-    )
+    """Every rule, in order; the rule about failovers only when there was one, and the rule about
+    causes only when somebody was refused."""
+    return tuple(_finding(entry, view, ends) for entry in RULES if _applies(entry.number, view))
+
+
+def _applies(number: int, view: RunView) -> bool:
+    gone = {*view.missing, *view.cut}
+    if number == FAILOVER:
+        return "states" in gone or any(audit_ends.is_failover(state) for state in view.states)
+    if number == CAUSES:
+        nothing = not view.attempts or "attempts" in gone
+        return nothing or audit_causes.told_a_cause(view)
+    return True
+
+
+def _keys(found: Offences) -> tuple[str, ...]:
+    """Every text begins with what it is about."""
+    return tuple(dict.fromkeys(text.partition(": ")[0] for _, text in found.rows))[:KEYS_SHOWN]
 
 
 def _finding(entry: Entry, view: RunView, ends: Sequence[IntentEnd]) -> Finding:
@@ -86,7 +115,7 @@ def _finding(entry: Entry, view: RunView, ends: Sequence[IntentEnd]) -> Finding:
         worst = max(found.rows, key=lambda row: row[0])[1]
         return Finding(
             entry.number, entry.name, "breached", found.examined, len(found.rows),
-            found.rows[0][1], worst, found.rows[-1][1],
+            found.rows[0][1], worst, found.rows[-1][1], _keys(found),
         )  # fmt: skip
     if not found.examined:
         first = "nothing was there to be examined"

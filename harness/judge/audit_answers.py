@@ -1,12 +1,12 @@
 """Rules about what borrowers were told, against what the ledger and the banks did."""
 
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Sequence
 
 from harness.evidence.rows import DRAWING, Attempt
 from harness.judge import audit_repayments
 from harness.judge.clocks import clock_error_ns
-from harness.judge.ends import IntentEnd
+from harness.judge.ends import Ends, IntentEnd
 from harness.judge.offences import Offences
 from harness.judge.view import RunView
 
@@ -15,92 +15,147 @@ from harness.judge.view import RunView
 FINAL = ("granted", "refused")
 
 
+GRANTED = """
+SELECT i.draw_key, i.amount_fen, d.draw_key IS NULL AS gone, d.state,
+    (d.borrower, d.amount_fen) IS DISTINCT FROM (i.borrower, i.amount_fen) AS another,
+    i.draw_key IN (SELECT draw_key FROM draws GROUP BY draw_key HAVING count(*) > 1) AS again
+FROM intents i LEFT JOIN {draws} d USING (draw_key)
+WHERE {granted} AND (gone OR d.state <> 'paid' OR another OR again)
+ORDER BY i.intent
+"""
+WAS_GRANTED = """i.intent IN (
+    SELECT intent FROM attempts WHERE kind IN ('press', 'poll') AND outcome = 'granted')"""
+
+
 def acknowledged_once(view: RunView, _: Sequence[IntentEnd]) -> Offences:
     """1: acknowledged means in the ledger, once, with the same borrower and amount; draws, and
-    repayments too."""
-    found = Offences()
-    draws = {draw.draw_key: draw for draw in view.draws}
-    times = Counter(draw.draw_key for draw in view.draws)
-    told = view.attempts.where(kind=DRAWING, outcome="granted").column("intent")
-    for intent in view.intents.where(intent=set(told)):
-        found.examined += 1
-        draw = draws.get(intent.draw_key)
-        if draw is None:
-            found.add(intent.amount_fen, f"{intent.draw_key}: granted, not in the ledger")
-        elif draw.state != "paid":
-            found.add(intent.amount_fen, f"{intent.draw_key}: granted, {draw.state} in the ledger")
-        elif (draw.borrower, draw.amount_fen) != (intent.borrower, intent.amount_fen):
-            found.add(
-                intent.amount_fen, f"{intent.draw_key}: granted to another borrower or amount"
-            )
-        elif times[intent.draw_key] > 1:
-            found.add(intent.amount_fen, f"{intent.draw_key}: in the ledger more than once")
+    repayments too.
+
+    Broken by a grant that the ledger does not have as paid, has of another borrower or amount, or
+    has twice. Examined are intents that were told granted, and repayments told repaid.
+    """
+    books = view.books
+    (examined,) = books.one(f"SELECT count(*) FROM intents i WHERE {WAS_GRANTED}")
+    found = Offences(examined)
+    question = GRANTED.format(draws=books.single("draws", "draw_key"), granted=WAS_GRANTED)
+    for key, amount_fen, gone, state, another, _again in books.ask(question):
+        if gone:
+            found.add(amount_fen, f"{key}: granted, not in the ledger")
+        elif state != "paid":
+            found.add(amount_fen, f"{key}: granted, {state} in the ledger")
+        elif another:
+            found.add(amount_fen, f"{key}: granted to another borrower or amount")
+        else:
+            found.add(amount_fen, f"{key}: in the ledger more than once")
     audit_repayments.acknowledged(view, found)
     return found
 
 
+UNASKED = """
+SELECT {columns} FROM {table} WHERE draw_key NOT IN (
+    SELECT draw_key FROM intents UNION ALL SELECT payout_key FROM unoffered) ORDER BY ALL
+"""
+
+
 def nothing_unasked(view: RunView, _: Sequence[IntentEnd]) -> Offences:
-    """2: nothing in the ledger or at a bank that nobody asked for."""
-    asked = {*view.intents.column("draw_key"), *view.unoffered_keys}
+    """2: nothing in the ledger or at a bank that nobody asked for.
+
+    Broken by a draw, a payout or a repayment whose key was never planned. Examined are draws,
+    payouts and repayments.
+    """
     found = Offences(examined=len(view.draws) + len(view.payouts))
-    for draw in view.draws:
-        if draw.draw_key not in asked:
-            found.add(draw.amount_fen, f"{draw.draw_key}: in the ledger, asked for by nobody")
-    for payout in view.payouts:
-        if payout.draw_key not in asked:
-            found.add(payout.amount_fen, f"{payout.payout_key}: paid by {payout.bank}, unasked")
+    question = UNASKED.format(table="draws", columns="draw_key, amount_fen")
+    for key, amount_fen in view.books.ask(question):
+        found.add(amount_fen, f"{key}: in the ledger, asked for by nobody")
+    question = UNASKED.format(table="payouts", columns="bank, payout_key, amount_fen")
+    for bank, key, amount_fen in view.books.ask(question):
+        found.add(amount_fen, f"{key}: paid by {bank}, unasked")
     audit_repayments.unasked(view, found)
     return found
 
 
+TWICE = """
+WITH twice AS (
+    SELECT draw_key, list(payout_key ORDER BY bank, payout_key) AS mine FROM payouts
+    WHERE draw_key IN (SELECT draw_key FROM payouts GROUP BY draw_key HAVING count(*) > 1)
+    GROUP BY draw_key
+)
+SELECT draw_key, amount_fen, mine FROM intents JOIN twice USING (draw_key) ORDER BY intent
+"""
+
+
 def one_payout(view: RunView, _: Sequence[IntentEnd]) -> Offences:
-    """3: one intent, at most one payout, over all its tries and all banks."""
-    payouts: dict[str, list[str]] = defaultdict(list)
-    for payout in view.payouts:
-        payouts[payout.draw_key].append(payout.payout_key)
-    again = [key for key, mine in payouts.items() if len(mine) > 1]
+    """3: one intent, at most one payout, over all its tries and all banks.
+
+    Broken by a second payout for one draw, whoever made it. Examined are intents.
+    """
     found = Offences(examined=len(view.intents))
-    for intent in view.intents.where(draw_key=again):
-        mine = payouts[intent.draw_key]
-        found.add(intent.amount_fen, f"{intent.draw_key}: paid {len(mine)} times: {mine}")
+    for key, amount_fen, mine in view.books.ask(TWICE):
+        found.add(amount_fen, f"{key}: paid {len(mine)} times: {mine}")
     return found
+
+
+# What rule 9 may have to say something of: told both ways, told no and paid, denied once paid. The
+# bank's moment counts for a try that the ledger says is paid.
+SUSPECT = """
+WITH told AS (
+    SELECT intent, bool_or(outcome = 'granted') AS granted,
+        bool_or(outcome = 'refused' AND cause IS DISTINCT FROM 'liquidity') AS refused,
+        bool_and(outcome = 'failed') AS failed,
+        max(sent_ns) FILTER (kind = 'poll' AND reason = 'voided') AS voided_ns
+    FROM attempts WHERE kind IN ('press', 'poll') GROUP BY intent
+    HAVING refused OR failed OR voided_ns IS NOT NULL
+), of_interest AS (
+    SELECT i.intent, i.draw_key, t.* EXCLUDE (intent) FROM told t JOIN intents i USING (intent)
+), paid AS (
+    SELECT t.draw_key, min(p.paid_ns) AS paid_ns
+    FROM tries t JOIN payouts p USING (payout_key)
+    WHERE t.state = 'paid' AND t.draw_key IN (SELECT draw_key FROM of_interest)
+    GROUP BY t.draw_key
+)
+SELECT DISTINCT o.intent, p.paid_ns,
+    o.draw_key IN (SELECT draw_key FROM draws WHERE state = 'paid') AS in_ledger
+FROM of_interest o LEFT JOIN paid p USING (draw_key)
+WHERE (o.granted AND o.refused) OR ((o.refused OR o.failed) AND in_ledger)
+    OR o.voided_ns > p.paid_ns + $error_ns
+"""
+TOLD = """
+SELECT count(*) FROM attempts
+WHERE kind IN ('press', 'poll') AND intent IN (SELECT intent FROM intents)
+"""
 
 
 def answers_true(view: RunView, _: Sequence[IntentEnd]) -> Offences:
-    """9: what was refused or certainly failed was not paid, and what is final never changes."""
-    found = Offences()
-    paid = {draw.draw_key for draw in view.draws if draw.state == "paid"}
+    """9: what was refused or certainly failed was not paid, and what is final never changes.
+
+    Broken by a draw that was told no and is paid, by answers for one key that contradict each
+    other, and by a status that denies what had happened. Examined are answers to presses and polls,
+    and to repayments.
+    """
+    (examined,) = view.books.one(TOLD)
+    found = Offences(examined)
     # What a worker on another machine has dated is not known better than its clock is.
     error_ns = clock_error_ns(view)
-    paid_ns = {key: at_ns + error_ns for key, at_ns in _paid_out_ns(view).items()}
+    rows = view.books.ask(SUSPECT, {"error_ns": error_ns})
+    suspect = {intent: (paid_ns, in_ledger) for intent, paid_ns, in_ledger in rows}
     told: dict[int, list[Attempt]] = defaultdict(list)
-    for attempt in view.attempts.where(kind=DRAWING):
+    for attempt in view.attempts.where(kind=DRAWING, intent=suspect):
         told[attempt.intent].append(attempt)
-    for intent in view.intents:
+    for intent in view.intents.where(intent=suspect):
+        paid_ns, in_ledger = suspect[intent.intent]
         mine = sorted(told[intent.intent], key=lambda a: (a.done_ns or 0, a.n))
-        if not mine:
-            continue
-        found.examined += len(mine)
-        outcomes = [a.outcome for a in mine]
-        finals = [_final(a) for a in mine if _final(a)]
+        finals = [final for final in map(_final, mine) if final]
+        key = intent.draw_key
         if len(set(finals)) > 1:
-            found.add(
-                intent.amount_fen, f"{intent.draw_key}: told {' then '.join(map(str, finals))}"
-            )
-        if finals and finals[0] == "refused" and intent.draw_key in paid:
-            found.add(intent.amount_fen, f"{intent.draw_key}: refused for good, and paid")
-        if set(outcomes) == {"failed"} and intent.draw_key in paid:
-            found.add(intent.amount_fen, f"{intent.draw_key}: failed for certain, and paid")
-        if _denied(mine, paid_ns.get(intent.draw_key)):
-            found.add(intent.amount_fen, f"{intent.draw_key}: told voided after it was paid")
+            found.add(intent.amount_fen, f"{key}: told {' then '.join(finals)}")
+        if finals and finals[0] == "refused" and in_ledger:
+            found.add(intent.amount_fen, f"{key}: refused for good, and paid")
+        if {a.outcome for a in mine} == {"failed"} and in_ledger:
+            found.add(intent.amount_fen, f"{key}: failed for certain, and paid")
+        if _denied(mine, None if paid_ns is None else paid_ns + error_ns):
+            found.add(intent.amount_fen, f"{key}: told voided after it was paid")
     audit_repayments.answers(view, found)
     return found
-
-
-def _paid_out_ns(view: RunView) -> dict[str, int]:
-    """When the banks paid the tries that the ledger says are paid."""
-    paid = {one.payout_key: one.draw_key for one in view.tries if one.state == "paid"}
-    return {paid[p.payout_key]: p.paid_ns for p in view.payouts if p.payout_key in paid}
 
 
 def _denied(told: Sequence[Attempt], paid_ns: int | None) -> bool:
@@ -125,21 +180,29 @@ def _final(attempt: Attempt) -> str | None:
 
 
 def resolved(view: RunView, ends: Sequence[IntentEnd]) -> Offences:
-    """12: every unknown is resolved by the end of the drain."""
-    found = Offences(examined=len(ends) if view.attempts else 0)
-    for end in ends:
-        if end.unresolved:
-            found.add(end.intent.amount_fen, f"{end.intent.draw_key}: still not known")
-    for one in view.tries:
-        if one.state == "paying":
-            found.add(0, f"{one.payout_key}: still paying")
+    """12: every unknown is resolved by the end of the drain.
+
+    Broken by an intent whose end nobody knows, and by a try that is still paying. Examined are
+    intents.
+    """
+    judged = Ends.of(ends)
+    found = Offences(examined=len(judged) if view.attempts else 0)
+    for key, amount_fen in judged.where(unresolved=[True]).columns("draw_key", "amount_fen"):
+        found.add(amount_fen, f"{key}: still not known")
+    for payout_key in view.tries.where(state="paying").column("payout_key"):
+        found.add(0, f"{payout_key}: still paying")
     return found
 
 
 def approved_rightly(view: RunView, ends: Sequence[IntentEnd]) -> Offences:
-    """13: nothing approved that had to be refused, judged by the ledger."""
-    found = Offences(examined=len(view.draws) and len(ends))
-    for end in ends:
-        if end.end == "wrongly_approved":
-            found.add(end.intent.amount_fen, f"{end.intent.draw_key}: approved, had to be refused")
+    """13: nothing approved that had to be refused, judged by the ledger.
+
+    Broken by a draw that was granted or paid though it was not promised, or a rule in force forbade
+    it. Examined are intents.
+    """
+    judged = Ends.of(ends)
+    found = Offences(examined=len(view.draws) and len(judged))
+    wrong = judged.where(end="wrongly_approved")
+    for key, amount_fen in wrong.columns("draw_key", "amount_fen"):
+        found.add(amount_fen, f"{key}: approved, had to be refused")
     return found

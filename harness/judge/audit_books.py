@@ -1,9 +1,12 @@
 """Rules about the books alone: recomputed from versions, postings, tries and payouts."""
 
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Mapping, Sequence
+from itertools import groupby
+from operator import itemgetter
+from typing import Any
 
-from harness.evidence.rows import Try, Version
+from harness.evidence.rows import Version
 from harness.judge import audit_repayments
 from harness.judge.ends import IntentEnd
 from harness.judge.offences import Offences
@@ -12,62 +15,176 @@ from harness.judge.view import RunView
 # The drill's own words for it, see harness.drill.
 CLOCK_MOVED = "the wall clock was set"
 
+# Of two versions with one number, which only spoilt books have, it must be one and the same that
+# comes first in every run of the question.
+TIE = "locked_ns, held_fen, outstanding_fen, balance_fen, hash(draw_key, event)"
 
-def by_account(view: RunView, kind: str) -> dict[str, list[Version]]:
-    """Versions of the accounts of one kind, by what follows the colon, in order of version."""
-    found: dict[str, list[Version]] = defaultdict(list)
-    for version in view.versions:
-        head, _, name = version.account.partition(":")
-        if head == kind:
-            found[name].append(version)
-    for versions in found.values():
-        versions.sort(key=lambda version: version.version)
-    return found
+# Each version of the accounts of one kind beside the one before it. `found`: what offends, in the
+# order in which it is told of an account: first that versions do not follow one another.
+QUOTA = """
+WITH moved AS (
+    SELECT v.*, p.limit_fen AS given_fen, coalesce(CASE WHEN v.event = 'repay'
+            THEN r.amount_fen ELSE d.amount_fen END, 0) AS amount_fen
+    FROM versions v
+    LEFT JOIN {draws} d ON d.draw_key = v.draw_key AND v.event <> 'repay'
+    LEFT JOIN {repayments} r
+        ON r.repay_key = v.draw_key AND v.event = 'repay' AND r.state = 'repaid'
+    LEFT JOIN {population} p ON v.account = 'borrower:' || p.borrower
+    WHERE v.account LIKE 'borrower:%'
+), replayed AS (
+    SELECT *, row_number() OVER w AS place, lag(locked_ns) OVER w AS before_ns,
+        sum(CASE event WHEN 'repay' THEN 0 WHEN 'reserve' THEN amount_fen ELSE -amount_fen END)
+            OVER w AS true_held_fen,
+        sum(CASE event WHEN 'repay' THEN -amount_fen WHEN 'post' THEN amount_fen ELSE 0 END)
+            OVER w AS true_owed_fen
+    FROM moved
+    WINDOW w AS (PARTITION BY account ORDER BY version, {last} ROWS UNBOUNDED PRECEDING)
+), found AS (
+    SELECT *, coalesce(given_fen, 0) AS limited_fen,
+        coalesce(held_fen, 0) + coalesce(outstanding_fen, 0) - coalesce(given_fen, 0) AS over_fen,
+        version <> place AS misplaced,
+        coalesce($dated AND locked_ns < before_ns, false) AS too_soon,
+        limit_fen IS DISTINCT FROM coalesce(given_fen, 0) AS another_limit,
+        held_fen IS DISTINCT FROM true_held_fen
+            OR outstanding_fen IS DISTINCT FROM true_owed_fen AS astray,
+        held_fen < 0 OR outstanding_fen < 0 AS below
+    FROM replayed
+)
+SELECT account, version, place, misplaced, too_soon, another_limit, astray,
+    over_fen > 0 OR coalesce(below, false), limit_fen, limited_fen, amount_fen, over_fen
+FROM found
+WHERE misplaced OR too_soon OR another_limit OR astray OR over_fen > 0 OR below
+ORDER BY account, place
+"""
+
+TIERS = """
+WITH parts AS (
+    SELECT draw_key, "try", slice, sum(fen)::BIGINT AS fen FROM (
+        SELECT t.draw_key, t."try", 'tier:' || t.tier || '/' || t.slice AS slice,
+            coalesce(d.amount_fen, 0) - t.own_fen AS fen
+        FROM tries t LEFT JOIN {draws} d USING (draw_key)
+        UNION ALL
+        SELECT draw_key, "try", 'tier:own/' || coalesce(own_slice::VARCHAR, 'None'), own_fen
+        FROM tries WHERE own_fen <> 0
+    ) GROUP BY ALL
+), replayed AS (
+    SELECT v.*, row_number() OVER w AS place, lag(locked_ns) OVER w AS before_ns,
+        coalesce(balance_fen, 0) - coalesce(lag(balance_fen) OVER w, 0) AS balance_change,
+        coalesce(held_fen, 0) - coalesce(lag(held_fen) OVER w, 0) AS held_change
+    FROM versions v WHERE account LIKE 'tier:%'
+    WINDOW w AS (PARTITION BY account ORDER BY version, {last})
+), found AS (
+    SELECT v.*, coalesce(p.fen, 0) AS part_fen,
+        v.event IN ('reserve', 'post', 'void') AS of_draw,
+        CASE v.event WHEN 'reserve' THEN -part_fen WHEN 'void' THEN part_fen ELSE 0 END AS balance_due,
+        CASE v.event WHEN 'reserve' THEN part_fen ELSE -part_fen END AS held_due,
+        v.version <> v.place AS misplaced,
+        coalesce($dated AND v.locked_ns < v.before_ns, false) AS too_soon,
+        coalesce(v.balance_fen < 0 OR v.held_fen < 0, false) AS below
+    FROM replayed v
+    LEFT JOIN parts p ON p.draw_key = v.draw_key AND p."try" = v."try" AND p.slice = v.account
+)
+SELECT account, version, place, misplaced, too_soon, of_draw, event, draw_key, part_fen,
+    balance_change, held_change, balance_due, held_due, below, coalesce(balance_fen, 0)
+FROM found
+WHERE misplaced OR too_soon OR below OR NOT of_draw
+    OR balance_change <> balance_due OR held_change <> held_due
+ORDER BY account, place
+"""
+
+SHARES = """
+SELECT t.payout_key, t.own_fen, s.agreed_fen FROM tries t
+LEFT JOIN {draws} d USING (draw_key)
+LEFT JOIN {tiers} b ON b.tier = t.tier,
+LATERAL (SELECT coalesce(d.amount_fen, 0) * coalesce(b.own_bp, 0) // 10000 AS agreed_fen) s
+WHERE t.own_fen <> s.agreed_fen
+ORDER BY t.draw_key, t."try", t.tier, t.slice, t.own_slice, t.own_fen, t.payout_key
+"""
+
+UNBALANCED = """
+SELECT draw_key, "try", event, sum(amount_fen)::BIGINT AS fen FROM postings
+GROUP BY ALL HAVING fen <> 0 ORDER BY draw_key, "try", event
+"""
+
+UNPOSTED = """
+SELECT DISTINCT draw_key, "try", event FROM versions v
+WHERE NOT EXISTS (SELECT 1 FROM postings p
+    WHERE p.draw_key = v.draw_key AND p."try" = v."try" AND p.event = v.event)
+ORDER BY draw_key, "try", event
+"""
+
+OFF = """
+WITH sums AS (
+    SELECT account, sum(amount_fen)::BIGINT AS fen FROM postings GROUP BY account
+), last AS (
+    SELECT account, max(held_fen) AS held_fen, max(outstanding_fen) AS outstanding_fen,
+        max(balance_fen) AS balance_fen
+    FROM versions JOIN (SELECT account, max(version) AS version FROM versions GROUP BY account)
+        USING (account, version)
+    GROUP BY account
+), sides AS (
+    SELECT account, 0 AS nr, 'held' AS side, held_fen AS fen FROM last
+    UNION ALL SELECT account, 1, 'outstanding', outstanding_fen FROM last
+    UNION ALL SELECT account, 2, 'available', balance_fen FROM last
+)
+SELECT l.account, l.side, coalesce(s.fen, 0) - l.fen AS off_fen
+FROM sides l LEFT JOIN sums s ON s.account = l.account || ':' || l.side
+WHERE l.fen IS NOT NULL AND off_fen <> 0 ORDER BY l.account, l.nr
+"""
+
+OWED = """
+SELECT tier, sum(own_fen)::BIGINT FROM tries WHERE state = 'paid'
+GROUP BY tier ORDER BY min(draw_key), tier
+"""
+
+OUTSIDE = """
+SELECT account, sum(amount_fen)::BIGINT FROM postings
+WHERE account LIKE 'settlement:%' OR account LIKE 'collections:%' GROUP BY account
+"""
 
 
-def check_order(view: RunView, account: str, versions: Sequence[Version], found: Offences) -> None:
-    """Versions follow one another, and so do the moments their locks were won; those say nothing
-    when somebody has set the wall clock that they are read from, which is a doubt of its own."""
-    dated = not any(CLOCK_MOVED in failure for failure in view.harness_failures)
-    for place, version in enumerate(versions, start=1):
-        if version.version != place:
-            found.add(0, f"{account}: version {version.version} where {place} is due")
-        if dated and place > 1 and version.locked_ns < versions[place - 2].locked_ns:
+def _dated(view: RunView) -> bool:
+    """The moments at which locks were won say nothing when somebody has set the wall clock that
+    they are read from, which is a doubt of its own."""
+    return not any(CLOCK_MOVED in failure for failure in view.harness_failures)
+
+
+def _check_order(found: Offences, rows: Sequence[tuple[str, int, int, bool, bool]]) -> None:
+    """Versions follow one another, and so do the moments their locks were won."""
+    for account, version, place, misplaced, too_soon in rows:
+        if misplaced:
+            found.add(0, f"{account}: version {version} where {place} is due")
+        if too_soon:
             found.add(0, f"{account}: version {place} was locked before the one it follows")
 
 
-def _amounts(view: RunView) -> dict[str, int]:
-    return {draw.draw_key: draw.amount_fen for draw in view.draws}
-
-
 def quota(view: RunView, _: Sequence[IntentEnd]) -> Offences:
-    """4: never over the limit at any version, and each version follows from the one before."""
-    limits = {borrower.borrower: borrower.limit_fen for borrower in view.population}
-    amounts = _amounts(view)
-    repaid = {row.repay_key: row.amount_fen for row in view.repayments if row.state == "repaid"}
-    found = Offences()
-    for name, versions in by_account(view, "borrower").items():
-        account = f"borrower:{name}"
-        check_order(view, account, versions, found)
-        limit_fen = limits.get(int(name), 0)
-        held_fen = outstanding_fen = 0
-        for version in versions:
-            found.examined += 1
-            if version.event == "repay":
-                amount_fen = repaid.get(version.draw_key, 0)
-                outstanding_fen -= amount_fen
-            else:
-                amount_fen = amounts.get(version.draw_key, 0)
-                held_fen += amount_fen if version.event == "reserve" else -amount_fen
-                outstanding_fen += amount_fen if version.event == "post" else 0
-            where = f"{account} version {version.version}"
-            if version.limit_fen != limit_fen:
-                found.add(0, f"{where}: limit {version.limit_fen}, was given {limit_fen}")
-            if (version.held_fen, version.outstanding_fen) != (held_fen, outstanding_fen):
+    """4: never over the limit at any version, and each version follows from the one before.
+
+    Broken by more held and outstanding than the limit, by a limit that is not the one given, and by
+    a version that is missing or does not follow from its draw or repayment. Examined are versions
+    of borrowers' accounts.
+    """
+    books = view.books
+    (examined,) = books.one("SELECT count(*) FROM versions WHERE account LIKE 'borrower:%'")
+    found = Offences(examined)
+    question = QUOTA.format(
+        draws=books.single("draws", "draw_key"),
+        repayments=books.single("repayments", "repay_key"),
+        population=books.single("population", "borrower"),
+        last=TIE,
+    )
+    for _account, rows in groupby(books.ask(question, {"dated": _dated(view)}), key=itemgetter(0)):
+        mine = list(rows)
+        _check_order(found, [row[:5] for row in mine])
+        for account, version, _, _, _, another_limit, astray, over, *fen in mine:
+            limit_fen, limited_fen, amount_fen, over_fen = fen
+            where = f"{account} version {version}"
+            if another_limit:
+                found.add(0, f"{where}: limit {limit_fen}, was given {limited_fen}")
+            if astray:
                 found.add(amount_fen, f"{where}: held and outstanding don't follow from the draws")
-            now_held_fen, owed_fen = version.held_fen or 0, version.outstanding_fen or 0
-            over_fen = now_held_fen + owed_fen - limit_fen
-            if over_fen > 0 or now_held_fen < 0 or owed_fen < 0:
+            if over:
                 found.add(over_fen, f"{where}: {over_fen} fen over the limit")
     if found.examined:
         audit_repayments.moved_once(view, found)
@@ -75,55 +192,49 @@ def quota(view: RunView, _: Sequence[IntentEnd]) -> Offences:
 
 
 def tiers(view: RunView, _: Sequence[IntentEnd]) -> Offences:
-    """5: a tier's money is conserved at every version, never negative, and shared as agreed."""
-    found = Offences()
-    amounts = _amounts(view)
-    parts = _parts(view.tries, amounts)
+    """5: a tier's money is conserved at every version, never negative, and shared as agreed.
+
+    Broken by a version that moved another amount than its draw, by money that neither a draw nor
+    the treasury moved, and by a part of joint lending that is not the agreed one. Examined are
+    versions of tiers' slices.
+    """
+    books = view.books
+    (examined,) = books.one("SELECT count(*) FROM versions WHERE account LIKE 'tier:%'")
+    found = Offences(examined)
     moved: Counter[tuple[str, str, str]] = Counter()
-    for name, versions in by_account(view, "tier").items():
-        account = f"tier:{name}"
-        check_order(view, account, versions, found)
-        balance_fen = held_fen = 0
-        for version in versions:
-            found.examined += 1
-            new_balance_fen, new_held_fen = version.balance_fen or 0, version.held_fen or 0
-            change = (new_balance_fen - balance_fen, new_held_fen - held_fen)
-            balance_fen, held_fen = new_balance_fen, new_held_fen
-            where = f"{account} version {version.version}"
-            if version.event in ("reserve", "post", "void"):
-                part_fen = parts.get((version.draw_key, version.try_, name), 0)
-                expected = _change(version.event, part_fen)
-                if change != expected:
-                    lost_fen = sum(expected) - sum(change)
-                    found.add(lost_fen, f"{where}: {version.event} of {part_fen} moved {change}")
-            else:
-                moved[version.event, version.draw_key, name.partition("/")[0]] += change[0]
-                if change[1]:
-                    found.add(change[1], f"{where}: {version.event} changed what is held")
-            if balance_fen < 0 or held_fen < 0:
-                found.add(balance_fen, f"{where}: negative")
+    draws = books.single("draws", "draw_key")
+    question = TIERS.format(draws=draws, last=TIE)
+    for account, rows in groupby(books.ask(question, {"dated": _dated(view)}), key=itemgetter(0)):
+        mine = list(rows)
+        _check_order(found, [row[:5] for row in mine])
+        tier = account.removeprefix("tier:").partition("/")[0]
+        for row in mine:
+            _check_moves(found, row)
+            of_draw, event, key, change_fen = row[5], row[6], row[7], row[9]
+            if not of_draw:
+                moved[event, key, tier] += change_fen
     if found.examined:
         _check_moved(view, moved, found)
-        _check_shares(view, amounts, found)
+        shared = SHARES.format(draws=draws, tiers=books.single("tiers", "tier"))
+        for payout_key, own_fen, agreed_fen in books.ask(shared):
+            text = f"{payout_key}: own part {own_fen} fen, agreed are {agreed_fen}"
+            found.add(own_fen - agreed_fen, text)
     return found
 
 
-def _change(event: str, part_fen: int) -> tuple[int, int]:
-    """What an event does to a slice's balance and hold."""
-    if event == "reserve":
-        return -part_fen, part_fen
-    return (part_fen if event == "void" else 0), -part_fen
-
-
-def _parts(tries: Sequence[Try], amounts: Mapping[str, int]) -> dict[tuple[str, int, str], int]:
-    """What each try takes from each slice, fen: (draw_key, try, `own/3`)."""
-    parts: Counter[tuple[str, int, str]] = Counter()
-    for one in tries:
-        whole_fen = amounts.get(one.draw_key, 0)
-        parts[one.draw_key, one.try_, f"{one.tier}/{one.slice}"] += whole_fen - one.own_fen
-        if one.own_fen:
-            parts[one.draw_key, one.try_, f"own/{one.own_slice}"] += one.own_fen
-    return parts
+def _check_moves(found: Offences, row: Sequence[Any]) -> None:
+    """What one version of a slice has changed, against what its event says."""
+    account, version, _, _, _, of_draw, event, _, part_fen, *rest = row
+    balance_change, held_change, balance_due, held_due, below, balance_fen = rest
+    where = f"{account} version {version}"
+    change = (balance_change, held_change)
+    if of_draw and change != (balance_due, held_due):
+        lost_fen = balance_due + held_due - sum(change)
+        found.add(lost_fen, f"{where}: {event} of {part_fen} moved {change}")
+    if not of_draw and held_change:
+        found.add(held_change, f"{where}: {event} changed what is held")
+    if below:
+        found.add(balance_fen, f"{where}: negative")
 
 
 def _check_moved(view: RunView, moved: Mapping[tuple[str, str, str], int], found: Offences) -> None:
@@ -138,9 +249,8 @@ def _check_moved(view: RunView, moved: Mapping[tuple[str, str, str], int], found
         if event != "gather":
             given[event, key] += amount_fen
     before_fen = 0
-    for version in sorted(
-        (v for v in view.versions if v.account == "treasury"), key=lambda v: v.version
-    ):
+    treasury: Sequence[Version] = view.versions.where(account="treasury")
+    for version in sorted(treasury, key=lambda v: v.version):
         given[version.event, version.draw_key] += (version.balance_fen or 0) - before_fen
         before_fen = version.balance_fen or 0
     for (event, key), lost_fen in given.items():
@@ -151,56 +261,26 @@ def _check_moved(view: RunView, moved: Mapping[tuple[str, str, str], int], found
             found.add(balance_fen, f"tier:{tier}: has no opening")
 
 
-def _check_shares(view: RunView, amounts: Mapping[str, int], found: Offences) -> None:
-    """Joint lending: the own part of each draw is the agreed share of it, rounded down."""
-    own_bp = {tier.tier: tier.own_bp for tier in view.tiers}
-    for one in view.tries:
-        agreed_fen = amounts.get(one.draw_key, 0) * own_bp.get(one.tier, 0) // 10_000
-        if one.own_fen != agreed_fen:
-            found.add(
-                one.own_fen - agreed_fen,
-                f"{one.payout_key}: own part {one.own_fen} fen, agreed are {agreed_fen}",
-            )
-
-
 def postings(view: RunView, _: Sequence[IntentEnd]) -> Offences:
-    """6: the postings of each event sum to zero, and balances are their sums."""
+    """6: the postings of each event sum to zero, and balances are their sums.
+
+    Broken by an event whose postings do not balance or are not there, and by an account that is
+    off them. Examined are postings.
+    """
+    books = view.books
     found = Offences(examined=len(view.postings))
-    events: Counter[tuple[str, int, str]] = Counter()
-    sums: Counter[str] = Counter()
-    for row in view.postings:
-        events[row.draw_key, row.try_, row.event] += row.amount_fen
-        sums[row.account] += row.amount_fen
-    for (key, number, event), total_fen in events.items():
-        if total_fen:
-            found.add(total_fen, f"{key} try {number} {event}: postings sum to {total_fen} fen")
-    for event_key in {(v.draw_key, v.try_, v.event) for v in view.versions}:
-        if event_key not in events:
-            found.add(0, f"{event_key[0]} try {event_key[1]} {event_key[2]}: no postings")
-    last: dict[str, Version] = {}
-    for version in view.versions:
-        if version.account not in last or last[version.account].version < version.version:
-            last[version.account] = version
-    for account, version in sorted(last.items()):
-        sides = {"held": version.held_fen, "outstanding": version.outstanding_fen,
-                 "available": version.balance_fen}  # fmt: skip
-        for side, balance_fen in sides.items():
-            off_fen = sums[f"{account}:{side}"] - (balance_fen or 0)
-            if balance_fen is not None and off_fen:
-                found.add(off_fen, f"{account}:{side}: {off_fen} fen off its postings")
-    _check_settlement(view, sums, found)
-    if found.examined:
-        audit_repayments.collected(view, sums, found)
-    return found
-
-
-def _check_settlement(view: RunView, sums: Mapping[str, int], found: Offences) -> None:
-    """What a tier's bank has paid for the tier `own` is owed to it."""
-    owed: Counter[str] = Counter()
-    for one in view.tries:
-        if one.state == "paid":
-            owed[one.tier] += one.own_fen
-    for tier, owed_fen in owed.items():
-        off_fen = sums.get(f"settlement:{tier}:receivable", 0) - owed_fen
+    for key, number, event, total_fen in books.ask(UNBALANCED):
+        found.add(total_fen, f"{key} try {number} {event}: postings sum to {total_fen} fen")
+    for key, number, event in books.ask(UNPOSTED):
+        found.add(0, f"{key} try {number} {event}: no postings")
+    for account, side, off_fen in books.ask(OFF):
+        found.add(off_fen, f"{account}:{side}: {off_fen} fen off its postings")
+    outside: dict[str, int] = dict(books.ask(OUTSIDE))
+    for tier, owed_fen in books.ask(OWED):
+        # What a tier's bank has paid for the tier `own` is owed to it.
+        off_fen = outside.get(f"settlement:{tier}:receivable", 0) - owed_fen
         if off_fen:
             found.add(off_fen, f"settlement:{tier}: {off_fen} fen off what was paid for own")
+    if found.examined:
+        audit_repayments.collected(view, outside, found)
+    return found

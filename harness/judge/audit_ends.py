@@ -1,53 +1,99 @@
 """Rules about what is left: ledger and banks agree, nothing is held, nothing was forgotten."""
 
 from collections.abc import Sequence
+from itertools import pairwise
 
 from harness.evidence.rows import State
-from harness.judge.audit_books import by_account
 from harness.judge.ends import IntentEnd
 from harness.judge.offences import Offences
-from harness.judge.told import first_granted_ns
 from harness.judge.view import RunView
 
 
+# Each try beside what its bank has paid for it; then payouts that no try is known of, or whose key
+# their bank had closed.
+TRIES = """
+SELECT t.payout_key, t.state, coalesce(d.amount_fen, 0) AS due_fen, p.payout_key IS NULL AS unpaid,
+    p.amount_fen
+FROM tries t
+LEFT JOIN {draws} d USING (draw_key)
+LEFT JOIN {payouts} p USING (payout_key)
+LEFT JOIN {tiers} b ON b.tier = t.tier
+WHERE CASE WHEN t.state = 'paid'
+    THEN p.payout_key IS NULL OR p.bank IS DISTINCT FROM b.bank OR p.amount_fen <> due_fen
+    ELSE p.payout_key IS NOT NULL AND t.state <> 'paying' END
+ORDER BY t.draw_key, t."try", t.tier, t.payout_key
+"""
+PAYOUTS = """
+SELECT payout_key, amount_fen, payout_key NOT IN (SELECT payout_key FROM tries) AS unknown,
+    payout_key IN (SELECT payout_key FROM tombstones) AS closed
+FROM payouts WHERE unknown OR closed ORDER BY bank, payout_key, draw_key, amount_fen, paid_ns
+"""
+
+
 def books_agree(view: RunView, _: Sequence[IntentEnd]) -> Offences:
-    """7: each paid try is in its bank's book with its amount, and nothing else is."""
-    banks = {tier.tier: tier.bank for tier in view.tiers}
-    amounts = {draw.draw_key: draw.amount_fen for draw in view.draws}
-    payouts = {payout.payout_key: payout for payout in view.payouts}
-    closed = {tombstone.payout_key for tombstone in view.tombstones}
+    """7: each paid try is in its bank's book with its amount, and nothing else is.
+
+    Broken by a payment that only one of the two books has, by another bank or amount, and by a
+    payout of a key that was closed. Examined are tries and payouts.
+    """
+    books = view.books
     found = Offences(examined=len(view.tries) + len(view.payouts))
-    paid_tries = set()
-    for one in view.tries:
-        payout = payouts.get(one.payout_key)
-        amount_fen = amounts.get(one.draw_key, 0)
-        if one.state == "paid":
-            paid_tries.add(one.payout_key)
-            if payout is None:
-                found.add(amount_fen, f"{one.payout_key}: paid in the ledger, not by the bank")
-            elif (payout.bank, payout.amount_fen) != (banks.get(one.tier), amount_fen):
-                found.add(amount_fen, f"{one.payout_key}: another bank or amount")
-        elif payout is not None and one.state != "paying":  # still paying: rules 8 and 12
-            found.add(payout.amount_fen, f"{one.payout_key}: {one.state}, paid by the bank")
-    known = {one.payout_key for one in view.tries}
-    for payout in view.payouts:
-        if payout.payout_key not in known:
-            found.add(payout.amount_fen, f"{payout.payout_key}: paid, unknown to the ledger")
-        if payout.payout_key in closed:
-            found.add(payout.amount_fen, f"{payout.payout_key}: closed for ever, and paid")
+    question = TRIES.format(
+        draws=books.single("draws", "draw_key"),
+        payouts=books.single("payouts", "payout_key"),
+        tiers=books.single("tiers", "tier"),
+    )
+    for key, state, due_fen, unpaid, paid_fen in books.ask(question):
+        if state != "paid":  # still paying: rules 8 and 12
+            found.add(paid_fen, f"{key}: {state}, paid by the bank")
+        elif unpaid:
+            found.add(due_fen, f"{key}: paid in the ledger, not by the bank")
+        else:
+            found.add(due_fen, f"{key}: another bank or amount")
+    for key, amount_fen, unknown, closed in books.ask(PAYOUTS):
+        if unknown:
+            found.add(amount_fen, f"{key}: paid, unknown to the ledger")
+        if closed:
+            found.add(amount_fen, f"{key}: closed for ever, and paid")
     return found
+
+
+ACCOUNTS = """
+SELECT count(DISTINCT account) FROM versions
+WHERE account LIKE 'borrower:%' OR account LIKE 'tier:%'
+"""
+# Of versions with the same number, which only spoilt books have, any that holds something counts.
+HELD = """
+SELECT account, max(held_fen) AS left_fen
+FROM versions JOIN (SELECT account, max(version) AS version FROM versions GROUP BY account)
+    USING (account, version)
+WHERE held_fen <> 0 AND (account LIKE 'borrower:%' OR account LIKE 'tier:%')
+GROUP BY account ORDER BY account
+"""
 
 
 def no_hold_left(view: RunView, _: Sequence[IntentEnd]) -> Offences:
-    """8: no money is held after the drain."""
-    found = Offences()
-    for kind in ("borrower", "tier"):
-        for name, versions in by_account(view, kind).items():
-            found.examined += 1
-            if versions[-1].held_fen:
-                left_fen = versions[-1].held_fen
-                found.add(left_fen, f"{kind}:{name}: {left_fen} fen still held")
+    """8: no money is held after the drain.
+
+    Broken by an account whose last version holds some. Examined are accounts of borrowers and
+    tiers.
+    """
+    (examined,) = view.books.one(ACCOUNTS)
+    found = Offences(examined)
+    for account, left_fen in view.books.ask(HELD):
+        found.add(left_fen, f"{account}: {left_fen} fen still held")
     return found
+
+
+GRANTED_BEFORE = """
+SELECT i.draw_key, i.amount_fen, i.draw_key NOT IN (
+    SELECT draw_key FROM draws WHERE state = 'paid') AS lost
+FROM intents i JOIN (
+    SELECT intent, min(done_ns) AS granted_ns FROM attempts
+    WHERE kind IN ('press', 'poll') AND outcome = 'granted' GROUP BY intent
+) USING (intent)
+WHERE granted_ns <= $last_ns ORDER BY intent
+"""
 
 
 def survives_failover(view: RunView, _: Sequence[IntentEnd]) -> Offences:
@@ -63,31 +109,40 @@ def survives_failover(view: RunView, _: Sequence[IntentEnd]) -> Offences:
     changes = [state.at_ns for state in view.states if is_failover(state)]
     if not changes:
         return found
-    paid = {draw.draw_key for draw in view.draws if draw.state == "paid"}
-    granted = first_granted_ns(view.attempts)
-    before = {intent for intent, at_ns in granted.items() if at_ns <= max(changes)}
-    for intent in view.intents.where(intent=before):
+    for key, amount_fen, lost in view.books.ask(GRANTED_BEFORE, {"last_ns": max(changes)}):
         found.examined += 1
-        if intent.draw_key not in paid:
-            found.add(intent.amount_fen, f"{intent.draw_key}: acknowledged, lost by failover")
+        if lost:
+            found.add(amount_fen, f"{key}: acknowledged, lost by failover")
     return found
+
+
+DATABASE_CALLS = """
+SELECT count(*) FROM calls WHERE edge = 'ledger->database' AND result = 'ok'
+"""
+# Answered by another than who had last become the primary when they began.
+OTHERS = """
+SELECT client, server, start_ns, done_ns FROM calls
+WHERE edge = 'ledger->database' AND result = 'ok'
+    AND start_ns >= $from_ns AND start_ns < $until_ns AND server <> $primary
+ORDER BY draw_key, start_ns, side, edge, server, done_ns, client
+"""
+EVER_NS = 2**63 - 1
 
 
 def _check_fenced(view: RunView, found: Offences) -> None:
     """No call begun after another server became the primary was answered by the old one."""
+    (found.examined,) = view.books.one(DATABASE_CALLS)
     promoted = sorted(
         (state.at_ns, state.state.split()[1]) for state in view.states if is_failover(state)
     )
-    for call in view.calls.where(edge="ledger->database", result="ok"):
-        found.examined += 1
-        # A call that began while there was none waits for the next, so its server may have become
-        # the primary at any time until the answer.
-        rightful = [server for at_ns, server in promoted if at_ns <= (call.done_ns or at_ns)]
-        begun = [server for at_ns, server in promoted if at_ns <= call.start_ns]
-        if begun and call.server not in (begun[-1], *rightful[len(begun) :]):
-            found.add(
-                0, f"{call.server} answered {call.client} although {begun[-1]} was the primary"
-            )
+    for (from_ns, primary), (until_ns, _) in pairwise([*promoted, (EVER_NS, "")]):
+        at = {"from_ns": from_ns, "until_ns": until_ns, "primary": primary}
+        for client, server, start_ns, done_ns in view.books.ask(OTHERS, at):
+            # A call that began while there was none waits for the next, so its server may have
+            # become the primary at any time until the answer.
+            rightful = [name for at_ns, name in promoted if start_ns < at_ns <= (done_ns or at_ns)]
+            if server not in rightful:
+                found.add(0, f"{server}: answered {client} although {primary} was the primary")
 
 
 def is_failover(state: State) -> bool:

@@ -3,9 +3,10 @@ the rule that says the same of draws.
 """
 
 from collections import Counter, defaultdict
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
-from harness.evidence.rows import Attempt, Collection, RepayIntent, Repayment, Version
+from harness.evidence.rows import Attempt, RepayIntent, Repayment, Version
+from harness.evidence.rows import Collection as Collected
 from harness.judge.offences import Offences
 from harness.judge.view import RunView
 
@@ -37,7 +38,7 @@ def unasked(view: RunView, found: Offences) -> None:
 
     A refused one took nothing: the nemesis asks for one that must be, to see that writes are taken.
     """
-    planned: dict[str, RepayIntent | Collection] = {
+    planned: dict[str, RepayIntent | Collected] = {
         **{owed.repay_key: owed for owed in view.repay_intents},
         **{asked.repay_key: asked for asked in view.collections},
     }
@@ -54,9 +55,8 @@ def unasked(view: RunView, found: Offences) -> None:
 
 def moved_once(view: RunView, found: Offences) -> None:
     """4: a repayment has moved its borrower's quota exactly once, a refused one never."""
-    moved = Counter(
-        (version.account, version.draw_key) for version in view.versions if version.event == "repay"
-    )
+    moves = view.versions.where(event="repay")
+    moved = Counter(moves.columns("account", "draw_key"))
     keys = Counter[str]()
     for (_, key), times in moved.items():
         keys[key] += times
@@ -71,7 +71,7 @@ def moved_once(view: RunView, found: Offences) -> None:
 
 def collected(view: RunView, sums: Mapping[str, int], found: Offences) -> None:
     """6: what was collected is what was repaid."""
-    repaid_fen = sum(row.amount_fen for row in view.repayments if row.state == "repaid")
+    repaid_fen = sum(view.repayments.where(state="repaid").column("amount_fen"))
     off_fen = sums.get(PRINCIPAL, 0) - repaid_fen
     if off_fen:
         found.add(off_fen, f"{PRINCIPAL}: {off_fen} fen off what was repaid")
@@ -91,9 +91,10 @@ def answers(view: RunView, found: Offences) -> None:
             found.add(amount_fen, f"{key}: refused for good, and repaid")
         if outcomes == {"failed"} and key in repaid:
             found.add(amount_fen, f"{key}: failed for certain, and repaid")
-    owing = _versions(view)
-    for row in view.repayments:
-        if row.state == "refused" and row.amount_fen <= _owed_fen(owing[row.borrower], row):
+    refused = view.repayments.where(state="refused")
+    owing = _versions(view, set(refused.column("borrower")))
+    for row in refused:
+        if row.amount_fen <= _owed_fen(owing[row.borrower], row):
             found.add(row.amount_fen, f"{row.repay_key}: refused although as much was owed")
 
 
@@ -103,13 +104,12 @@ def _owed_fen(versions: list[Version], row: Repayment) -> int:
     return before[-1] if before else 0
 
 
-def _versions(view: RunView) -> dict[int, list[Version]]:
-    """Of each borrower's account, in order."""
+def _versions(view: RunView, borrowers: Collection[int]) -> dict[int, list[Version]]:
+    """Of the accounts of these borrowers, in order."""
     found: dict[int, list[Version]] = defaultdict(list)
-    for version in sorted(view.versions, key=lambda version: version.version):
-        kind, _, number = version.account.partition(":")
-        if kind == "borrower" and number.isdigit():
-            found[int(number)].append(version)
+    mine = view.versions.where(account=[f"borrower:{one}" for one in borrowers])
+    for version in sorted(mine, key=lambda version: version.version):
+        found[int(version.account.partition(":")[2])].append(version)
     return found
 
 
@@ -121,5 +121,5 @@ def _told(view: RunView) -> list[tuple[RepayIntent, list[Attempt]]]:
     return [(owed, told[owed.intent]) for owed in view.repay_intents if owed.intent in told]
 
 
-def _same(owed: RepayIntent | Collection, row: Repayment) -> bool:
+def _same(owed: RepayIntent | Collected, row: Repayment) -> bool:
     return (owed.borrower, owed.amount_fen) == (row.borrower, row.amount_fen)

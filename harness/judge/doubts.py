@@ -1,6 +1,7 @@
 """What makes a run inconclusive whatever it measured: no data is not zero."""
 
 from harness.clock import NS_PER_S
+from harness.judge.drift import Drift
 from harness.judge.exposure import window_ns
 from harness.judge.parts import Parts
 from harness.judge.view import FaultLine, RunView
@@ -29,11 +30,24 @@ def doubts(view: RunView, parts: Parts) -> list[str]:
     for phase in ("baseline", "fault"):
         if parts.guarantee.by_phase[phase].promised == 0:
             found.append(f"nothing was promised in {phase}")
+    found += _about_drift(parts.drift)
     planned = view.scenario.load.journey.must_refuse * len(view.intents)
     if planned >= 10 and parts.guarantee.total.rightly_refused == 0:
         found.append("nothing was rightly refused although some draws had to be")
     if parts.repaid.planned >= 10 and parts.repaid.repaid == 0:
         found.append("nothing was repaid although some draws had to be")
+    return found
+
+
+def _about_drift(drift: Drift) -> list[str]:
+    """A baseline that was on its way somewhere is none to compare with."""
+    found = []
+    if drift.guarantee is not None and drift.guarantee.verdict == "doubt":
+        first, last = drift.guarantee.first * 100, drift.guarantee.last * 100
+        found.append(f"the baseline drifted: guarantee from {first:.1f} % to {last:.1f} %")
+    if drift.latency_p50 is not None and drift.latency_p50.verdict == "doubt":
+        first, last = drift.latency_p50.first, drift.latency_p50.last
+        found.append(f"the baseline drifted: median latency from {first:.0f} ms to {last:.0f} ms")
     return found
 
 

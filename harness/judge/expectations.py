@@ -2,13 +2,13 @@
 
 import math
 import operator
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
 from harness.judge.guarantee import Share
 from harness.judge.parts import Parts
-from harness.scenario.measures import COUNTS, LATENCIES, MEASURES, SHARES
+from harness.scenario.measures import BY_PHASE, COUNTS, LATENCIES, MEASURES, SHARES
 from harness.scenario.model import Expectation
 
 COMPARE: dict[str, Callable[[float, float], bool]] = {
@@ -41,6 +41,9 @@ def meet(expectation: Expectation, parts: Parts) -> Met:
         bound = None if usual is None or math.isinf(usual) else expectation.bound * usual
     if expectation.measure in ("recover_s", "rto_s") and actual is None and parts.recovery.stuck:
         return Met(expectation, None, "breached", "stuck: not recovered by the end of the watch")
+    if expectation.measure == "detect_s" and parts.detection.undetected:
+        never = ", ".join(parts.detection.undetected)
+        return Met(expectation, None, "breached", f"no alert named {never}")
     if expectation.measure == "audit_breaches" and not actual:
         unsure = [finding.name for finding in parts.audit if finding.verdict == "inconclusive"]
         if unsure:
@@ -57,13 +60,34 @@ def measured(measure: str, phase: str, parts: Parts) -> float | None:
         return parts.latency[phase].quantiles[measure] if phase in parts.latency else None
     if measure in SHARES or measure in COUNTS:
         return _of(measure, _share(phase, parts))
+    if measure in BY_PHASE:
+        found: Mapping[str, float | None] = getattr(parts.harm, measure)
+        return found[phase]
+    return _of_drill(parts)[measure]
+
+
+def _of_drill(parts: Parts) -> dict[str, float | None]:
+    """What is known for the whole drill only."""
+    breakers, recovery = parts.breakers, parts.recovery
     return {
-        "recover_s": parts.recovery.recover_s,
-        "rto_s": parts.recovery.rto_s,
-        "exposed_s": parts.recovery.exposed_s,
+        "recover_s": recovery.recover_s,
+        "rto_s": recovery.rto_s,
+        "exposed_s": recovery.exposed_s,
         "amplification": parts.amplification.borrower,
         "audit_breaches": float(sum(f.verdict == "breached" for f in parts.audit)),
-    }[measure]
+        "avoidable": parts.guarantee.avoidable,
+        "unfunded": parts.guarantee.unfunded,
+        "stranded": None if parts.stranded is None else parts.stranded.draws,
+        "untrue": None if parts.truth is None else parts.truth.untrue,
+        "blast_radius": parts.harm.blast.radius,
+        "detect_s": parts.detection.detect_s,
+        "false_alarms": parts.detection.false_alarms,
+        "time_to_open_s": None if breakers is None else breakers.time_to_open_s,
+        "wrongly_open": None if breakers is None else breakers.wrongly_open,
+        "should_have_opened": None if breakers is None else breakers.should_have_opened,
+        "good_calls_blocked": None if breakers is None else breakers.good_calls_blocked,
+        "stuck_breakers": None if breakers is None else breakers.stuck_breakers,
+    }
 
 
 def _share(phase: str, parts: Parts) -> Share:
@@ -86,4 +110,4 @@ def shown(measure: str, actual: float | None) -> str:
         return f"{actual * 100:.2f} %"
     if kind in ("ms", "s"):
         return f"{actual:.2f} s" if kind == "s" else f"{actual:.0f} ms"
-    return f"{actual:g}"
+    return f"{actual:.1f}/s" if kind == "/s" else f"{actual:g}"

@@ -20,8 +20,7 @@ class Exposure:
 
 def exposure(view: RunView) -> Mapping[str, Exposure]:
     """By the fault's name; a fault never seen has touched nothing."""
-    by_key = dict(view.intents.columns("draw_key", "intent"))
-    return {fault.name: _of_fault(view, fault, by_key) for fault in view.faults}
+    return {fault.name: _of_fault(view, fault) for fault in view.faults}
 
 
 def window_ns(view: RunView, fault: FaultLine) -> tuple[int, int] | None:
@@ -37,47 +36,63 @@ def window_ns(view: RunView, fault: FaultLine) -> tuple[int, int] | None:
     return fault.observed_ns, fault.last_observed_ns or fault.observed_ns
 
 
-def _of_fault(view: RunView, fault: FaultLine, by_key: Mapping[str, int]) -> Exposure:
+# The caller's side alone: the other side of the same call must not count twice.
+CALLS = """
+SELECT edge, client, server, count(*) FROM calls
+WHERE side = 'client' AND start_ns <= $to_ns AND (done_ns IS NULL OR done_ns >= $from_ns)
+GROUP BY edge, client, server
+"""
+ATTEMPTS = """
+SELECT replica, count(*) FROM attempts
+WHERE sent_ns <= $to_ns AND (done_ns IS NULL OR done_ns >= $from_ns) GROUP BY replica
+"""
+# A repayment's draw had been granted by then.
+INTENTS = """
+SELECT i.intent FROM calls c JOIN intents i USING (draw_key)
+WHERE c.side = 'client' AND c.start_ns <= $to_ns AND (c.done_ns IS NULL OR c.done_ns >= $from_ns)
+    AND list_contains($ways::VARCHAR[], c.edge || ' ' || c.client || ' ' || c.server)
+UNION
+SELECT intent FROM attempts
+WHERE kind <> 'repay' AND sent_ns <= $to_ns AND (done_ns IS NULL OR done_ns >= $from_ns)
+    AND list_contains($gateways::VARCHAR[], replica)
+"""
+
+
+def _of_fault(view: RunView, fault: FaultLine) -> Exposure:
     window = window_ns(view, fault)
     if window is None:
         return Exposure(0, frozenset())
+    ask = view.books.ask
     if told_by_service(fault.name):
         hit = [s.subject for s in view.states if s.kind == "planted" and s.state == fault.name]
-        return Exposure(len(hit), frozenset(by_key[key] for key in hit if key in by_key))
-    calls, intents = 0, set()
-    # The caller's side alone: the other side of the same call must not count twice.
-    made = view.calls.where(side="client")
-    for edge, client, server, start_ns, done_ns, key in made.columns(
-        "edge", "client", "server", "start_ns", "done_ns", "draw_key"
-    ):
-        if _on(fault.edge_or_replica, edge, client, server) and _overlaps(
-            start_ns, done_ns, window
-        ):
-            calls += 1
-            if key in by_key:
-                intents.add(by_key[key])
-    for intent, kind, replica, sent_ns, done_ns in view.attempts.columns(
-        "intent", "kind", "replica", "sent_ns", "done_ns"
-    ):
-        if (
-            sent_ns is not None
-            and _reached(fault.edge_or_replica, replica)
-            and _overlaps(sent_ns, done_ns, window)
-        ):
-            calls += 1
-            if kind != "repay":  # its draw had been granted by then
-                intents.add(intent)
-    return Exposure(calls, frozenset(intents))
+        touched = view.intents.where(draw_key=hit).column("intent")
+        return Exposure(len(hit), frozenset(touched))
+    at: dict[str, object] = {"from_ns": window[0], "to_ns": window[1]}
+    ways = {
+        f"{edge} {client} {server}": count
+        for edge, client, server, count in ask(CALLS, at)
+        if touches(fault.edge_or_replica, edge, client, server)
+    }
+    gateways = {
+        replica: count
+        for replica, count in ask(ATTEMPTS, at)
+        if _reached(fault.edge_or_replica, replica)
+    }
+    at |= {"ways": [*ways], "gateways": [*gateways]}
+    calls = sum(ways.values()) + sum(gateways.values())
+    return Exposure(calls, frozenset(row[0] for row in ask(INTENTS, at)))
 
 
-def _on(faulted: str, edge: str, client: str, server: str) -> bool:
+def touches(faulted: str, edge: str, client: str, server: str) -> bool:
     if faulted.startswith(SITE):
         return crosses(faulted, f"{client}->{server}")
     return faulted == edge or _of(server, faulted)
 
 
-def _reached(faulted: str, gateway: str) -> bool:
-    """Did a borrower who asked this gateway get into the fault?"""
+def _reached(faulted: str, gateway: str | None) -> bool:
+    """Did a borrower who asked this gateway get into the fault? A draw that was dropped asked none."""
+    if gateway is None:
+        return False
     if faulted.startswith(SITE):
         return crosses(faulted, f"borrower->{gateway}")
     return _of(gateway, faulted)
@@ -86,7 +101,3 @@ def _reached(faulted: str, gateway: str) -> bool:
 def _of(server: str, faulted: str) -> bool:
     """Is a server the faulted one, or a replica of the faulted service?"""
     return bool(server) and faulted in (server, server.rpartition("-")[0])
-
-
-def _overlaps(start_ns: int, done_ns: int | None, window: tuple[int, int]) -> bool:
-    return start_ns <= window[1] and (done_ns is None or done_ns >= window[0])

@@ -7,15 +7,16 @@ import math
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
-from harness.clock import NS_PER_S
-from harness.judge.ends import IntentEnd
+from harness.judge.ends import BROKEN, OF_PHASE, Ends, IntentEnd
 from harness.judge.view import RunView
 from harness.scenario.model import CAUSES
 from harness.seeds import stream
 
 RESAMPLES = 400
 BLOCK_S = 1
+Second = tuple[int, int, int, dict[str, int]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,18 +40,35 @@ class Share:
 
     @property
     def count(self) -> float | None:
+        """Guarantee: draws kept ÷ draws promised.
+
+        Over the promised draws of the phase, group or replica, or of all the drill; straddlers
+        belong to the fault phase. Null when none was promised.
+        """
         return _ratio(self.kept, self.promised)
 
     @property
     def money(self) -> float | None:
+        """Guarantee by money: amounts kept ÷ amounts promised.
+
+        Over the same draws. Null when none was promised.
+        """
         return _ratio(self.kept_fen, self.promised_fen)
 
     @property
     def access(self) -> float | None:
+        """Access: draws granted in time and lawfully ÷ draws promised or withheld.
+
+        Over promised and withheld draws. Null when there was none.
+        """
         return _ratio(self.kept + self.granted_anyway, self.promised + self.withheld)
 
     @property
     def access_money(self) -> float | None:
+        """Access by money: amounts granted in time and lawfully ÷ amounts promised or withheld.
+
+        Over the same draws. Null when there was none.
+        """
         granted_fen = self.kept_fen + self.granted_anyway_fen
         return _ratio(granted_fen, self.promised_fen + self.withheld_fen)
 
@@ -68,7 +86,8 @@ class Broken:
 @dataclass(frozen=True, slots=True)
 class Guarantee:
     """The whole drill and its parts. `per_second`: (second from t = 0, offered, kept, broken by
-    cause) by due time, over promised intents."""
+    cause) by due time, over promised intents. avoidable, unfunded: of the broken; None where it is
+    not known."""
 
     total: Share
     by_phase: dict[str, Share]
@@ -76,50 +95,119 @@ class Guarantee:
     by_hop: dict[str, int]
     by_fault: dict[str, int]
     broken_by: tuple[Broken, ...]
-    avoidable: int
+    avoidable: int | None
+    unfunded: int | None
     interval95: tuple[float, float] | None
-    per_second: tuple[tuple[int, int, int, dict[str, int]], ...]
+    per_second: tuple[Second, ...]
+
+
+# Everything that is counted of intents: few rows, whatever their number.
+COUNTED = """
+SELECT {by}"end", promised, cause, hop, count(*), sum(amount_fen)::BIGINT,
+    sum(unresolved::INT)::BIGINT, count(*) FILTER (avoidable),
+    count(*) FILTER (lawful AND NOT avoidable), count(*) FILTER (avoidable IS NULL)
+FROM {of} WHERE {where} GROUP BY ALL ORDER BY ALL
+"""
+
+TOUCHED = """
+SELECT fault, count(*) FROM (
+    SELECT unnest(exposed_to) AS fault FROM ends WHERE "end" IN ('broken', 'broken_late')
+) GROUP BY fault
+"""
+
+SECONDS = """
+SELECT floor((due_ns - $t0_ns) / 1e9)::BIGINT AS second, cause, sum(promised::INT)::BIGINT,
+    sum(("end" = 'kept')::INT)::BIGINT, sum(("end" IN ('broken', 'broken_late'))::INT)::BIGINT,
+    sum((promised AND "end" = 'kept')::INT)::BIGINT
+FROM ends GROUP BY ALL ORDER BY ALL
+"""
+
+
+class Group(NamedTuple):
+    """Intents that are counted alike: how many, their money, and what else is counted of them."""
+
+    end: str
+    promised: bool
+    cause: str | None
+    hop: str | None
+    draws: int
+    fen: int
+    unresolved: int
+    avoidable: int
+    unfunded: int
+    unjudged: int
 
 
 def guarantee(view: RunView, ends: Sequence[IntentEnd]) -> Guarantee:
-    """Straddling intents count in the totals and in the fault phase; warmup in totals alone."""
-    broken = [end for end in ends if end.broken]
-    by_fault: Counter[str] = Counter()
-    for end in broken:
-        by_fault.update(end.exposed_to)
-    causes = Counter(str(end.cause) for end in broken)
+    """Broken draws by phase, by their one cause, by the one hop where it first went wrong, and by
+    the faults that touched them, which may be several.
+
+    Over promised draws of the whole drill. Straddling draws count in the totals and in the fault
+    phase; warmup in the totals alone.
+    """
+    whole = Ends.of(ends)
+    groups = _groups(view, whole, "true")
+    broken = [group for group in groups if group.end in BROKEN]
+    by_fault = dict(view.books.ask(TOUCHED, ends=whole))
+    causes, hops = Counter[str](), Counter[str]()
+    for group in broken:
+        causes[str(group.cause)] += group.draws
+        hops[str(group.hop)] += group.draws
+    seconds = view.books.ask(SECONDS, {"t0_ns": view.t0_ns}, ends=whole)
     return Guarantee(
-        total=share_of(ends),
+        total=share_of(groups),
         by_phase={
-            phase: share_of(of_phase(ends, phase)) for phase in ("baseline", "fault", "watch")
+            phase: share_of(_groups(view, whole, where)) for phase, where in OF_PHASE.items()
         },
         by_cause={cause: causes[cause] for cause in CAUSES},
-        by_hop=dict(sorted(Counter(str(end.hop) for end in broken).items())),
-        by_fault={fault.name: by_fault[fault.name] for fault in view.faults},
+        by_hop=dict(sorted(hops.items())),
+        by_fault={fault.name: by_fault.get(fault.name, 0) for fault in view.faults},
         broken_by=_broken_by(broken),
-        avoidable=sum(end.avoidable for end in broken),
-        interval95=interval95(view, ends),
-        per_second=_per_second(view, ends),
+        avoidable=avoidable(broken),
+        unfunded=unfunded(broken),
+        interval95=interval95(view, seconds),
+        per_second=_per_second(view, seconds),
     )
 
 
-def of_phase(ends: Iterable[IntentEnd], phase: str) -> list[IntentEnd]:
-    """The intents a phase is judged by."""
-    return [end for end in ends if end.intent.counts_in(phase)]
+def avoidable(broken: Iterable[Group]) -> int | None:
+    """Broken draws that could have been kept: some lawful split of the tiers covered them, and the
+    law had not changed.
+
+    Over broken draws. Null when the tiers' money is not known and a lawful one was broken.
+    """
+    found = [(group.avoidable, group.unjudged) for group in broken]
+    return None if any(unjudged for _, unjudged in found) else sum(one for one, _ in found)
 
 
-def share_of(ends: Iterable[IntentEnd]) -> Share:
-    """Counts and money of some intents."""
+def unfunded(broken: Iterable[Group]) -> int | None:
+    """Broken draws that were lawful, and that no lawful split of any tiers covered.
+
+    Over broken draws. Null when the tiers' money is not known and a lawful one was broken.
+    """
+    found = [(group.unfunded, group.unjudged) for group in broken]
+    return None if any(unjudged for _, unjudged in found) else sum(one for one, _ in found)
+
+
+def _groups(view: RunView, ends: Ends, where: str) -> Sequence[Group]:
+    return [
+        Group(*row)
+        for row in view.books.ask(COUNTED.format(by="", of="ends", where=where), ends=ends)
+    ]
+
+
+def share_of(groups: Iterable[Group]) -> Share:
+    """All of them together."""
     counts: Counter[str] = Counter()
     fen: Counter[str] = Counter()
     promised = promised_fen = unresolved = 0
-    for end in ends:
-        counts[end.end] += 1
-        fen[end.end] += end.intent.amount_fen
-        unresolved += end.unresolved
-        if end.promised:
-            promised += 1
-            promised_fen += end.intent.amount_fen
+    for group in groups:
+        counts[group.end] += group.draws
+        fen[group.end] += group.fen
+        unresolved += group.unresolved
+        if group.promised:
+            promised += group.draws
+            promised_fen += group.fen
     return Share(
         promised=promised,
         kept=counts["kept"],
@@ -142,50 +230,53 @@ def _ratio(part: int, whole: int) -> float | None:
     return part / whole if whole else None
 
 
-def _broken_by(broken: Sequence[IntentEnd]) -> tuple[Broken, ...]:
+def _broken_by(broken: Sequence[Group]) -> tuple[Broken, ...]:
     """The worst first."""
     draws: Counter[tuple[str, str]] = Counter()
     fen: Counter[tuple[str, str]] = Counter()
-    for end in broken:
-        key = (str(end.cause), str(end.hop))
-        draws[key] += 1
-        fen[key] += end.intent.amount_fen
+    for group in broken:
+        key = (str(group.cause), str(group.hop))
+        draws[key] += group.draws
+        fen[key] += group.fen
     ordered = sorted(draws, key=lambda key: (-draws[key], key))
     return tuple(Broken(cause, hop, draws[cause, hop], fen[cause, hop]) for cause, hop in ordered)
 
 
-def interval95(view: RunView, ends: Sequence[IntentEnd]) -> tuple[float, float] | None:
-    """Failures come in clumps, so whole seconds are resampled, not draws; seeded by the scenario,
-    rounded down to 4 digits. None when nothing was promised."""
-    blocks: dict[int, list[int]] = defaultdict(lambda: [0, 0])
-    for end in ends:
-        if end.promised:
-            block = blocks[(end.intent.due_ns - view.t0_ns) // (BLOCK_S * NS_PER_S)]
-            block[0] += 1
-            block[1] += end.end == "kept"
-    if not blocks:
+Seconds = Sequence[tuple[int, str | None, int, int, int, int]]
+
+
+def interval95(view: RunView, seconds: Seconds) -> tuple[float, float] | None:
+    """The 95 % interval of the guarantee within this run: failures come in clumps, so whole seconds
+    are resampled, not draws; seeded by the scenario, rounded down to 4 digits.
+
+    Over promised draws of the whole drill. Null when none was promised.
+    """
+    blocks: dict[int, tuple[int, int]] = {}
+    for second, _, promised, _, _, kept in seconds:
+        before = blocks.get(second // BLOCK_S, (0, 0))
+        blocks[second // BLOCK_S] = (before[0] + promised, before[1] + kept)
+    ordered = [blocks[second] for second in sorted(blocks) if blocks[second][0]]
+    if not ordered:
         return None
     dice = stream(view.scenario.seed, "interval95")
-    ordered = [blocks[second] for second in sorted(blocks)]
     shares = []
     for _ in range(RESAMPLES):
-        drawn = dice.choices(ordered, k=len(ordered))
-        shares.append(sum(kept for _, kept in drawn) / sum(promised for promised, _ in drawn))
+        promised, kept = map(sum, zip(*dice.choices(ordered, k=len(ordered)), strict=True))
+        shares.append(kept / promised)
     shares.sort()
     low, high = shares[int(0.025 * RESAMPLES)], shares[int(0.975 * RESAMPLES) - 1]
     return math.floor(low * 1e4) / 1e4, math.floor(high * 1e4) / 1e4
 
 
-def _per_second(
-    view: RunView, ends: Sequence[IntentEnd]
-) -> tuple[tuple[int, int, int, dict[str, int]], ...]:
-    seconds = range(math.ceil(view.scenario.phases.load_s))
+def _per_second(view: RunView, seconds: Seconds) -> tuple[Second, ...]:
     offered, kept = Counter[int](), Counter[int]()
     broken: dict[int, Counter[str]] = defaultdict(Counter)
-    for end in ends:
-        second = (end.intent.due_ns - view.t0_ns) // NS_PER_S
-        offered[second] += end.promised
-        kept[second] += end.end == "kept"
-        if end.broken:
-            broken[second][str(end.cause)] += 1
-    return tuple((s, offered[s], kept[s], dict(sorted(broken[s].items()))) for s in seconds)
+    for second, cause, promised, were_kept, were_broken, _ in seconds:
+        offered[second] += promised
+        kept[second] += were_kept
+        if were_broken:
+            broken[second][str(cause)] += were_broken
+    return tuple(
+        (second, offered[second], kept[second], dict(sorted(broken[second].items())))
+        for second in range(math.ceil(view.scenario.phases.load_s))
+    )

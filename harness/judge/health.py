@@ -7,7 +7,7 @@ enough make the run inconclusive.
 """
 
 import math
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -35,6 +35,21 @@ VALUES: Mapping[str, Callable[[Second], float]] = {
     "pressure": lambda row: row.psi_share or 0.0,
     "steal": lambda row: row.steal_share or 0.0,
 }
+
+SENT_LATE = """
+SELECT DISTINCT floor((scheduled_ns - $t0_ns) / 1e9)::BIGINT FROM attempts
+WHERE sent_ns - scheduled_ns > $most_ns AND kind <> 'look'
+"""
+SENDING = """
+SELECT count(*) FILTER (kind = 'press'),
+    count(*) FILTER (kind = 'press' AND outcome = 'dropped'),
+    count(*) FILTER (outcome = 'failed' AND hop = $machine AND status = 0),
+    count(*) FILTER (starts_with(reason, $mistake))
+FROM attempts
+"""
+NEVER_SENT = """
+SELECT count(*) FROM intents WHERE intent NOT IN (SELECT intent FROM attempts WHERE kind = 'press')
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,11 +121,7 @@ def _due_and_late(view: RunView) -> set[int]:
     of `generator` counts what has ended in its second, which may be another one."""
     late = next(limit for limit in SECOND_LIMITS if limit.key == "late")
     most_ns = bound(late, dict(view.scenario.load.generator)) * NS_PER_S
-    return {
-        (scheduled_ns - view.t0_ns) // NS_PER_S
-        for kind, scheduled_ns, sent_ns in view.attempts.columns("kind", "scheduled_ns", "sent_ns")
-        if sent_ns is not None and sent_ns - scheduled_ns > most_ns and kind != "look"
-    }
+    return {row[0] for row in view.books.ask(SENT_LATE, {"t0_ns": view.t0_ns, "most_ns": most_ns})}
 
 
 def _beyond(view: RunView, row: Second) -> list[Limit]:
@@ -164,20 +175,16 @@ def generator_health(view: RunView) -> GeneratorHealth:
 
 def _about_sending(view: RunView) -> list[str]:
     """Was everything sent that had to be, and understood?"""
-    presses = view.attempts.where(kind="press")
-    pressed = set(presses.column("intent"))
-    dropped = len(presses.where(outcome="dropped"))
-    never = sum(intent not in pressed for intent in view.intents.column("intent"))
+    pressed, dropped, ours, mistakes = view.books.one(
+        SENDING, {"machine": MACHINE, "mistake": MISTAKE}
+    )
+    (never,) = view.books.one(NEVER_SENT)
     whole = view.manifest is None or view.manifest.complete
-    mistakes = sum((reason or "").startswith(MISTAKE) for reason in view.attempts.column("reason"))
     found = []
     if not pressed:
         found.append("nothing was sent")
     elif never and whole:
         found.append(f"{never} scheduled draws were never sent")
-    ours = sum(
-        not status for status in view.attempts.where(outcome="failed", hop=MACHINE).column("status")
-    )
     if ours:
         found.append(f"{ours} requests were not made: the generator had no descriptor or port left")
     if dropped:
@@ -202,7 +209,8 @@ def _about_seconds(view: RunView, rows: list[Second]) -> list[str]:
         for limit in SECOND_LIMITS
         if limit in broken
     ]
-    absent = sum(len({r.worker for r in rows if r.second == s}) < workers_of(view) for s in judged)
+    there = Counter(second for second, _ in {(row.second, row.worker) for row in rows})
+    absent = sum(there[second] < workers_of(view) for second in judged)
     late = len(_due_and_late(view) & set(judged))
     words += [f"draws that were due in {late} of them were sent late"] if late else []
     words += [f"a worker has no row for {absent} of them"] if absent else []

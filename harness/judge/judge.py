@@ -3,7 +3,9 @@
 1. Replay the ledger: what had each borrower been promised? (oracle)
 2. How did each intent end? (intents)
 3. What did each fault touch, and why did each broken intent break? (exposure, attribution)
-4. The guarantee, the latency, the recovery, the amplification.
+   Was there money for it? (funding)
+4. The guarantee, the latency, the recovery, the amplification; harm, breakers, alerts.
+   What had borrowers been told, against the books? (truth) Was the baseline steady? (drift)
 5. The audit: is the money right?
 6. Was the generator well?
 7. The expectations.
@@ -13,12 +15,19 @@
 from dataclasses import replace
 
 from harness.clock import NS_PER_S
+from harness.judge.alerts import detection
 from harness.judge.amplification import amplification
 from harness.judge.attribution import attribute
 from harness.judge.audit import audit
+from harness.judge.breakers import breakers
+from harness.judge.by_whom import by_group, by_replica
 from harness.judge.completeness import incomplete
+from harness.judge.drift import drift
+from harness.judge.ends import Ends
 from harness.judge.exposure import exposure
+from harness.judge.funding import with_funding
 from harness.judge.guarantee import guarantee
+from harness.judge.harm import harm
 from harness.judge.health import bad_seconds, generator_health, judged_seconds
 from harness.judge.intents import judge_intents
 from harness.judge.latency import latency
@@ -26,6 +35,8 @@ from harness.judge.oracle import Oracle
 from harness.judge.parts import Parts
 from harness.judge.recovery import recovery
 from harness.judge.repayments import repayments
+from harness.judge.stranded import stranded
+from harness.judge.truth import truth
 from harness.judge.verdict import Verdict, conclude
 from harness.judge.view import RunView
 
@@ -38,7 +49,8 @@ def judge(view: RunView) -> Verdict:
 def measure(view: RunView) -> Parts:
     """Steps 1 to 6."""
     exposures = exposure(view)
-    ends = attribute(view, judge_intents(view, Oracle(view)), exposures)
+    judged = judge_intents(view, Oracle(view))
+    ends = with_funding(view, Ends.of(attribute(view, judged, exposures)))
     whole = Parts(
         ends=ends,
         guarantee=guarantee(view, ends),
@@ -50,16 +62,25 @@ def measure(view: RunView) -> Parts:
         health=generator_health(view),
         repaid=repayments(view),
         incomplete=tuple(incomplete(view)),
+        harm=harm(view, ends),
+        by_group=by_group(view, ends),
+        by_replica=by_replica(view, ends),
+        truth=truth(view),
+        stranded=stranded(view),
+        breakers=breakers(view),
+        detection=detection(view),
+        drift=drift(view, ends),
     )
     bad = bad_seconds(view) & set(judged_seconds(view))
     if not bad:
         return whole
-    well = tuple(e for e in ends if (e.intent.due_ns - view.t0_ns) // NS_PER_S not in bad)
+    well = ends.only([(at - view.t0_ns) // NS_PER_S not in bad for at in ends.column("due_ns")])
     without = replace(
         whole,
         ends=well,
         guarantee=guarantee(view, well),
         latency=latency(view, well),
         recovery=recovery(view, well),
+        harm=harm(view, well),
     )
     return replace(whole, without_bad=without)

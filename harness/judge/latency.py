@@ -10,8 +10,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from harness.clock import NS_PER_MS
-from harness.judge.ends import IntentEnd
-from harness.judge.guarantee import of_phase
+from harness.evidence.columnar import Columns
+from harness.judge.ends import OF_PHASE, Ends, IntentEnd
 from harness.judge.view import RunView
 
 QUANTILES = {"p50": 0.5, "p90": 0.9, "p95": 0.95, "p99": 0.99, "p99.9": 0.999}
@@ -33,18 +33,28 @@ class LatencySummary:
     granted_p95: float | None
 
 
+# In order; those never known to be granted come last.
+SINCE_DUE = """
+SELECT (granted_ns - due_ns)::DOUBLE / 1000000 AS ms FROM ends WHERE promised AND {where}
+ORDER BY ms NULLS LAST
+"""
+
+
 def latency(view: RunView, ends: Sequence[IntentEnd]) -> dict[str, LatencySummary]:
-    """By phase."""
-    return {
-        phase: summary(latencies_ms(of_phase(ends, phase)))
-        for phase in ("baseline", "fault", "watch")
-    }
+    """Due time → known grant, quantiles in ms by phase, each with its interval by rank.
+
+    Over promised draws of the phase; one never known to be granted counts as infinite. Null where
+    fewer than ten draws lie beyond the quantile.
+    """
+    return {phase: summary(latencies_ms(view, ends, phase)) for phase in OF_PHASE}
 
 
-def latencies_ms(ends: Sequence[IntentEnd]) -> list[float]:
-    """One value a promised intent, infinite for those never known to be granted."""
-    promised = [end for end in ends if end.promised]
-    return since_due_ms([end.intent.due_ns for end in promised], [e.granted_ns for e in promised])
+def latencies_ms(view: RunView, ends: Sequence[IntentEnd], phase: str) -> list[float]:
+    """One value a promised intent of the phase, in order; infinite for those never known to be
+    granted."""
+    question = SINCE_DUE.format(where=OF_PHASE[phase])
+    found = Columns[object](view.books.table(question, ends=Ends.of(ends)))
+    return [math.inf if value_ms is None else value_ms for value_ms in found.column("ms")]
 
 
 def since_due_ms(due_ns: Iterable[int], granted_ns: Iterable[int | None]) -> list[float]:

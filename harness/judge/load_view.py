@@ -6,13 +6,15 @@ from typing import Any
 from harness.errors import HarnessError, ScenarioError
 from harness.evidence.columnar import Rows
 from harness.evidence.columns import LENDER_TABLES, LOAD_TABLES
-from harness.evidence.manifest import PLACE, read_manifest
+from harness.evidence.manifest import PLACE, Manifest, read_manifest
 from harness.evidence.rows import DRAWING, Attempt, Intent
+from harness.evidence.seal import SEALED_SINCE, Seal, check
 from harness.evidence.store import RunDir
 from harness.evidence.tables import read_ordered
 from harness.judge.fault_lines import read_fault_lines
-from harness.judge.view import RunView
+from harness.judge.view import GROWING, FaultLine, RunView
 from harness.scenario.loader import load_scenario
+from harness.scenario.model import Scenario
 
 # Rows come in whatever order they were written; judging must not depend on it.
 ORDER = {
@@ -25,32 +27,26 @@ ORDER = {
     "clocks": ("worker", "at_ns"),
     "versions": ("account", "version"),
 }
-# Those that grow with the load: they stay columns.
-GROWING = ("intents", "attempts", "calls")
+# Tables of which older runs have none.
+YOUNGER = ("collections",)
+FAULTS = "faults.jsonl"
 
 
 def load_view(run: RunDir) -> RunView:
     """Everything a verdict depends on. Raises HarnessError without a scenario to judge by."""
-    try:
-        record: dict[str, Any] = json.loads((run.path / "run.json").read_text())
-        scenario = load_scenario(run.path / "scenario.yaml", (), None).scenario
-    except (OSError, ValueError, ScenarioError) as exc:
-        raise HarnessError(f"{run.path} can't be judged: {exc}") from exc
+    record, seal, scenario = _ground(run)
     rows: dict[str, Rows[Any]] = {}
     missing: list[str] = []
     cut: list[str] = []
     for name in (*LOAD_TABLES, *LENDER_TABLES):
-        rows[name], is_missing, is_cut = read_ordered(run.path, name, ORDER.get(name, ()))
+        rows[name], is_missing, is_cut = read_ordered(run.path, name, ORDER.get(name, ()), seal)
         # Of a run in which nobody repays, and of any before there were repayments, it says nothing.
         unused = name == "repay_intents" and not scenario.load.journey.repay
-        if is_missing and not unused and name != "collections":
+        if is_missing and not unused and name not in YOUNGER:
             missing.append(name)
         if is_cut:
             cut.append(name)
-    try:
-        manifest = read_manifest(run.path)
-    except (OSError, ValueError, TypeError, KeyError) as exc:
-        raise HarnessError(f"{run.path / PLACE} can't be read: {exc}") from exc
+    manifest = _manifest(run, seal)
     if manifest is None and "clocks" in missing:
         missing.remove("clocks")  # a run from before clocks were compared
     t0_ns = int(record.get("t0_ns") or 0)
@@ -72,17 +68,57 @@ def load_view(run: RunDir) -> RunView:
         drain_end_ns=record.get("drain_end_ns"),
         missing=tuple(missing),
         cut=tuple(cut),
-        faults=read_fault_lines(run.path / "faults.jsonl"),
+        faults=_faults(run, seal),
         harness_failures=tuple(record.get("failures", ())),
         printed=dict(record.get("printed", {})),
         manifest=manifest,
         planned=planned,
         unoffered_keys=unoffered_keys,
-        intents=rows["intents"],
-        attempts=rows["attempts"],
-        calls=rows["calls"],
-        **{name: tuple(found) for name, found in rows.items() if name not in GROWING},
+        spoilt=seal.problems,
+        owes_manifest=record.get("schema", 1) >= SEALED_SINCE,
+        **{name: found if name in GROWING else tuple(found) for name, found in rows.items()},
     )
+
+
+def _ground(run: RunDir) -> tuple[dict[str, Any], Seal, Scenario]:
+    """What everything else is read by: run.json, the digests, and the scenario with its files.
+
+    Raises HarnessError when one of them can't be read, or is not what it was.
+    """
+    try:
+        record: dict[str, Any] = json.loads((run.path / "run.json").read_text())
+        seal = check(run.path, record)
+        base = sorted(name for name in seal.spoilt if _is_ground(name))
+        if base:
+            raise ValueError(f"{', '.join(base)} changed since the run ended")
+        return record, seal, load_scenario(run.path / "scenario.yaml", (), None).scenario
+    except (OSError, ValueError, TypeError, AttributeError, ScenarioError) as exc:
+        raise HarnessError(f"{run.path} can't be judged: {exc}") from exc
+
+
+def _is_ground(name: str) -> bool:
+    """Of the files with evidence: all but tables, and what is judged without."""
+    table = name.endswith((".parquet", ".arrows"))
+    return not table and name not in (FAULTS, PLACE, "environment.json", "topology.json")
+
+
+def _faults(run: RunDir, seal: Seal) -> tuple[FaultLine, ...]:
+    """None of a record that is not what it was."""
+    if FAULTS in seal.spoilt:
+        return ()
+    try:
+        return read_fault_lines(run.path / FAULTS)
+    except (OSError, ValueError, TypeError, KeyError) as exc:
+        raise HarnessError(f"{run.path / FAULTS} can't be read: {exc!r}") from exc
+
+
+def _manifest(run: RunDir, seal: Seal) -> Manifest | None:
+    if PLACE in seal.spoilt:
+        return None
+    try:
+        return read_manifest(run.path)
+    except (OSError, ValueError, TypeError, KeyError) as exc:
+        raise HarnessError(f"{run.path / PLACE} can't be read: {exc!r}") from exc
 
 
 def _offered(intents: Rows[Intent], attempts: Rows[Attempt], record: dict[str, Any]) -> list[bool]:

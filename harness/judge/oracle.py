@@ -5,40 +5,67 @@ Shares no code with the lender: it knows the rules from the design, and the fact
 
 from bisect import bisect_right
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Sequence
+from typing import Any
 
 from harness.clock import NS_PER_S
+from harness.evidence.columnar import Rows
 from harness.evidence.rows import Borrower, Draw, Intent, Policy, Version
 from harness.judge.view import RunView
 
 
 class Oracle:
-    """Answers for one run. Borrowers nobody knows are promised nothing."""
+    """Answers for one run. Borrowers nobody knows are promised nothing.
+
+    What it needs of a borrower's books is read when they are first asked about: of some, when it is
+    told who they will be (`know`), else of all.
+    """
 
     def __init__(self, view: RunView) -> None:
         self._view = view
-        self._people: Mapping[int, Borrower] = {b.borrower: b for b in view.population}
-        self._draws: Mapping[str, Draw] = {d.draw_key: d for d in view.draws}
-        self._repaid_fen = {r.repay_key: r.amount_fen for r in view.repayments}
-        self._versions: dict[int, list[Version]] = defaultdict(list)
-        for version in view.versions:
+        self.baseline_ns = view.t0_ns + int(view.scenario.phases.start_s("baseline") * NS_PER_S)
+        self._known: Collection[int] | None = ()  # None: all
+        self._people: dict[int, Borrower] = {}
+        self._draws: dict[str, Draw] = {}
+        self._repaid_fen: dict[str, int] = {}
+        self._versions: dict[int, list[Version]] = {}
+        self._intents: dict[int, list[Intent]] = {}
+
+    def know(self, borrowers: Collection[int] | None = None) -> None:
+        """Read the books of these borrowers; None: of all."""
+        view, self._known = self._view, borrowers
+        accounts = None if borrowers is None else [f"borrower:{one}" for one in borrowers]
+        self._people = {b.borrower: b for b in _of(view.population, borrower=borrowers)}
+        self._versions, self._intents = defaultdict(list), defaultdict(list)
+        for version in _of(view.versions, account=accounts):
             kind, _, number = version.account.partition(":")
             if kind == "borrower" and number.isdigit():
                 self._versions[int(number)].append(version)
         for versions in self._versions.values():
             versions.sort(key=lambda version: version.version)
-        self._intents: dict[int, list[Intent]] = defaultdict(list)
-        for intent in sorted(view.intents, key=lambda intent: (intent.due_ns, intent.intent)):
+        wanted = _of(view.intents, borrower=borrowers)
+        for intent in sorted(wanted, key=lambda intent: (intent.due_ns, intent.intent)):
             self._intents[intent.borrower].append(intent)
-        self._baseline_ns = view.t0_ns + int(view.scenario.phases.start_s("baseline") * NS_PER_S)
+        keys = None
+        if borrowers is not None:
+            keys = {one.draw_key for mine in self._intents.values() for one in mine}
+            keys |= {one.draw_key for mine in self._versions.values() for one in mine}
+        self._draws = {d.draw_key: d for d in _of(view.draws, draw_key=keys)}
+        self._repaid_fen = {r.repay_key: r.amount_fen for r in _of(view.repayments, repay_key=keys)}
+
+    def _read(self, borrower: int) -> None:
+        if self._known is not None and borrower not in self._known:
+            self.know()
 
     def draw(self, draw_key: str) -> Draw | None:
         """The ledger's row of a draw."""
+        if draw_key not in self._draws and self._known is not None:
+            self.know()
         return self._draws.get(draw_key)
 
     def paid_ns(self, draw_key: str) -> int | None:
         """When the ledger posted it; None when it did not."""
-        draw = self._draws.get(draw_key)
+        draw = self.draw(draw_key)
         return draw.ended_ns if draw is not None and draw.state == "paid" else None
 
     def available_fen(self, intent: Intent) -> int:
@@ -48,6 +75,7 @@ class Oracle:
         not count against the borrower; an earlier intent that ended paid counts from its due time.
         What was repaid by then is available again.
         """
+        self._read(intent.borrower)
         borrower = self._people.get(intent.borrower)
         if borrower is None:
             return 0
@@ -106,7 +134,8 @@ class Oracle:
         )
 
     def _paid(self, draw_key: str) -> bool:
-        return self.paid_ns(draw_key) is not None
+        draw = self._draws.get(draw_key)
+        return draw is not None and draw.state == "paid" and draw.ended_ns is not None
 
     def promised(self, intent: Intent) -> bool:
         """By what the borrower had been told when the intent fell due, could it be drawn?"""
@@ -114,9 +143,10 @@ class Oracle:
 
     def withheld(self, intent: Intent) -> bool:
         """Promised by what was published at the start of baseline, and no longer when due."""
-        return not self.promised(intent) and self._told_yes(intent, self._baseline_ns)
+        return not self.promised(intent) and self._told_yes(intent, self.baseline_ns)
 
     def _told_yes(self, intent: Intent, told_by_ns: int) -> bool:
+        self._read(intent.borrower)
         borrower = self._people.get(intent.borrower)
         if borrower is None or borrower.barred or borrower.delinquent:
             return False
@@ -138,7 +168,7 @@ class Oracle:
 
     def lawful(self, intent: Intent) -> bool:
         """No rule in force at the decision forbids it, adopted by the lender or not."""
-        draw = self._draws.get(intent.draw_key)
+        draw = self.draw(intent.draw_key)
         decided_ns = intent.due_ns
         if draw is not None and draw.compliance_ns is not None:
             decided_ns = draw.compliance_ns
@@ -149,6 +179,11 @@ class Oracle:
             and lasts(policy, decided_ns)
             for policy in self._view.policies
         )
+
+
+def _of(rows: Rows[Any], **wanted: Collection[Any] | None) -> Rows[Any]:
+    """Those whose columns have one of these values; None: any."""
+    return rows.where(**{name: one for name, one in wanted.items() if one is not None})
 
 
 def says_no(policy: Policy, intent: Intent) -> bool:

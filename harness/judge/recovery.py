@@ -6,45 +6,69 @@ attempt_timeout, and it stays so to the end of the watch.
 """
 
 import math
+from bisect import bisect_left
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from itertools import accumulate
 
 from harness.clock import NS_PER_S
-from harness.judge.ends import IntentEnd
+from harness.evidence.columnar import Columns
+from harness.judge.ends import OF_PHASE, Ends, IntentEnd
 from harness.judge.exposed import exposed_s
-from harness.judge.guarantee import of_phase, share_of
 from harness.judge.latency import latencies_ms
 from harness.judge.view import FaultLine, RunView
 
 GRID_NS = NS_PER_S // 4
 WINDOW_NS = 5 * NS_PER_S
 POINTS = 0.02
+# Acknowledged, and not in the ledger.
+LOST = "SELECT count(*) FROM ends WHERE granted_ns IS NOT NULL AND paid_ns IS NULL"
+BASELINE = f"""
+SELECT count(*), count(*) FILTER ("end" = 'kept') FROM ends
+WHERE promised AND {OF_PHASE["baseline"]}
+"""
+SERIES = """
+SELECT due_ns, ("end" = 'kept')::INT AS kept, (granted_ns - due_ns)::DOUBLE / 1000000 AS ms
+FROM ends WHERE promised ORDER BY due_ns
+"""
 
 
 @dataclass(frozen=True, slots=True)
 class Recovery:
-    """Seconds. recover_s from the last observed heal, rto_s from the first observed bite (one
-    fault only); None with `stuck`: not reached; None without: no data to tell by."""
+    """Last observed heal → the promise is kept as before; `rto_s` from the first observed bite, of
+    a drill with one fault; `stuck`: not reached by the end of the watch.
+
+    Over the promised draws due in each window of 5 s on a grid of 0.25 s: kept within 2 points of
+    the baseline's, p90 at most the larger of twice the baseline's and attempt_timeout / 10, and so
+    to the end. Null without `stuck`: no data to tell by.
+    """
 
     recover_s: float | None
     rto_s: float | None
     stuck: bool
-    detect_s: float | None = None
     rpo_draws: int = 0
     exposed_s: float | None = None
 
 
 def recovery(view: RunView, ends: Sequence[IntentEnd]) -> Recovery:
-    """By the rule above. `rpo_draws`: acknowledged draws that the ledger does not have;
-    `exposed_s`: how long one more failure, of a disk, could have taken some."""
-    done_ns = (at_ns for at_ns in view.attempts.column("done_ns") if at_ns is not None)
-    last_ns = view.drain_end_ns or view.load_end_ns or max(done_ns, default=view.t0_ns)
+    """`rpo_draws`: acknowledged draws that the ledger does not have. `exposed_s`: how long it
+    acknowledged with one copy, so that one more failure, of a disk, could have taken some.
+
+    Over all draws whose grant was known; over the whole run. `exposed_s` is null when nothing is
+    known of the databases.
+    """
+    last_ns = view.drain_end_ns or view.load_end_ns or _last_answer_ns(view)
     exposed = exposed_s(view.states, view.t0_ns, last_ns)
     return replace(_by_the_rule(view, ends), exposed_s=exposed)
 
 
+def _last_answer_ns(view: RunView) -> int:
+    (last_ns,) = view.books.one("SELECT max(done_ns) FROM attempts")
+    return view.t0_ns if last_ns is None else int(last_ns)
+
+
 def _by_the_rule(view: RunView, ends: Sequence[IntentEnd]) -> Recovery:
-    lost = sum(end.granted_ns is not None and end.paid_ns is None for end in ends)
+    (lost,) = view.books.one(LOST, ends=Ends.of(ends))
     healed = [healed_ns(fault) for fault in view.faults]
     bites = [fault.observed_ns for fault in view.faults if fault.observed_ns is not None]
     known = [at_ns for at_ns in healed if at_ns is not None]
@@ -79,19 +103,16 @@ def _last_start_ns(view: RunView) -> int:
 
 def _first_good_ns(view: RunView, ends: Sequence[IntentEnd], from_ns: int) -> int | None:
     """The first grid point from which every window to the end of the watch is good."""
-    baseline = of_phase(ends, "baseline")
-    share = share_of(baseline).count
-    usual_ms = p90(latencies_ms(baseline))
-    if share is None or usual_ms is None:
+    usual_ms = p90(latencies_ms(view, ends, "baseline"))
+    promised, kept = view.books.one(BASELINE, ends=Ends.of(ends))
+    if not promised or usual_ms is None:
         return None
     timeout_ms = view.scenario.load.patience.attempt_timeout_s * 1000
-    limit_ms = max(2 * usual_ms, timeout_ms / 10)
-    promised = sorted((e for e in ends if e.promised), key=lambda end: end.intent.due_ns)
+    windows = Windows.of(view, ends, kept / promised, max(2 * usual_ms, timeout_ms / 10))
     first: int | None = None
     at_ns = from_ns
     while at_ns <= _last_start_ns(view):
-        window = [e for e in promised if at_ns <= e.intent.due_ns < at_ns + WINDOW_NS]
-        if not good(window, share, limit_ms):
+        if not windows.good(at_ns):
             first = None
         elif first is None:
             first = at_ns
@@ -99,15 +120,43 @@ def _first_good_ns(view: RunView, ends: Sequence[IntentEnd], from_ns: int) -> in
     return first
 
 
-def good(window: Sequence[IntentEnd], share: float, limit_ms: float) -> bool:
-    """Is one window as good as the baseline? An empty one proves nothing."""
-    kept = share_of(window).count
-    slow_ms = p90(latencies_ms(window))
-    return (
-        kept is not None
-        and slow_ms is not None
-        and (kept >= share - POINTS and slow_ms <= limit_ms)
-    )
+@dataclass(frozen=True, slots=True)
+class Windows:
+    """Promised intents in order of their due times, summed up so that any window of them is one
+    difference: how many were kept before each, and how many known soon enough.
+
+    A p90 by nearest rank is at most a bound just when that many of the values are.
+    """
+
+    share: float
+    due_ns: Sequence[int]
+    kept_before: Sequence[int]
+    soon_before: Sequence[int]
+
+    @classmethod
+    def of(
+        cls, view: RunView, ends: Sequence[IntentEnd], share: float, limit_ms: float
+    ) -> "Windows":
+        """share: the baseline's, kept of promised. limit_ms: what the p90 may be."""
+        found = Columns[object](view.books.table(SERIES, ends=Ends.of(ends)))
+        soon = ((math.inf if ms is None else ms) <= limit_ms for ms in found.column("ms"))
+        return cls(
+            share,
+            [*found.column("due_ns")],
+            [0, *accumulate(found.column("kept"))],
+            [0, *accumulate(soon)],
+        )
+
+    def good(self, from_ns: int) -> bool:
+        """Is one window as good as the baseline? An empty one proves nothing."""
+        low = bisect_left(self.due_ns, from_ns)
+        high = bisect_left(self.due_ns, from_ns + WINDOW_NS)
+        count = high - low
+        if not count:
+            return False
+        kept = self.kept_before[high] - self.kept_before[low]
+        soon = self.soon_before[high] - self.soon_before[low]
+        return kept / count >= self.share - POINTS and soon >= math.ceil(0.9 * count)
 
 
 def p90(values_ms: Sequence[float]) -> float | None:

@@ -26,6 +26,6 @@ def repayments(view: RunView) -> Repaid:
         planned=len(view.repay_intents),
         asked=len(asked),
         repaid=len(done),
-        repaid_fen=sum(owed.amount_fen for owed in view.repay_intents if owed.intent in done),
+        repaid_fen=sum(view.repay_intents.where(intent=done).column("amount_fen")),
         again=len(told) - len(asked),
     )

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from harness.clock import NS_PER_MS
 from harness.evidence.rows import Call
-from harness.judge.attribution import role
+from harness.judge.names import role
 
 # A hop is full once a draw spends twice as long in it as at the lowest rate, and MORE_MS besides:
 # a few microseconds that double are nobody's limit.

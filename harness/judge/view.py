@@ -1,7 +1,8 @@
 """What judging reads: one run's evidence as frozen values. No files, no clock.
 
-The tables that grow with the load are Rows, which keep their columns to themselves; the rest are
-small, or read so often that they are plain tuples of rows.
+The tables that grow with the load are Rows, which keep their columns to themselves, perhaps on the
+disk; the rest are small, or read so often that they are plain tuples of rows. Who looks at all of a
+table that grows asks for it in SQL: `view.books.ask("select ... from versions")`.
 """
 
 from collections.abc import Mapping
@@ -9,6 +10,7 @@ from dataclasses import dataclass, field
 
 from harness.evidence.columnar import Rows
 from harness.evidence.manifest import Manifest
+from harness.evidence.query import Books
 from harness.evidence.rows import (
     Attempt,
     Borrower,
@@ -31,6 +33,14 @@ from harness.evidence.rows import (
     Version,
 )
 from harness.scenario.model import Scenario
+
+# They stay columns.
+GROWING = (
+    "intents", "repay_intents", "attempts", "calls", "draws", "tries", "repayments", "collections",
+    "versions", "postings", "payouts", "tombstones", "population",
+)  # fmt: skip
+# Tables that are small, and asked with the others.
+SMALL = ("states", "generator", "published", "policies", "tiers")
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,17 +88,17 @@ class RunView:
     calls: Rows[Call]
     states: tuple[State, ...]
     generator: tuple[Second, ...]
-    draws: tuple[Draw, ...]
-    tries: tuple[Try, ...]
-    repayments: tuple[Repayment, ...]
-    versions: tuple[Version, ...]
-    postings: tuple[Posting, ...]
-    payouts: tuple[Payout, ...]
-    tombstones: tuple[Tombstone, ...]
+    draws: Rows[Draw]
+    tries: Rows[Try]
+    repayments: Rows[Repayment]
+    versions: Rows[Version]
+    postings: Rows[Posting]
+    payouts: Rows[Payout]
+    tombstones: Rows[Tombstone]
     published: tuple[Published, ...]
     policies: tuple[Policy, ...]
     tiers: tuple[Tier, ...]
-    population: tuple[Borrower, ...]
+    population: Rows[Borrower]
     faults: tuple[FaultLine, ...]
     harness_failures: tuple[str, ...] = ()
     printed: Mapping[str, float | int | None] = field(default_factory=dict)
@@ -96,10 +106,26 @@ class RunView:
     # the generator sent last may be missing from its record, and is no draw out of nowhere.
     unoffered_keys: frozenset[str] = frozenset()
     # Planned repayments: made only where their draw was granted.
-    repay_intents: tuple[RepayIntent, ...] = ()
+    repay_intents: Rows[RepayIntent] = field(default_factory=lambda: Rows.of("repay_intents", ()))
     clocks: tuple[ClockRow, ...] = ()
-    collections: tuple[Collection, ...] = ()
+    collections: Rows[Collection] = field(default_factory=lambda: Rows.of("collections", ()))
     # What the load says of its own evidence; and all that was planned, as it was handed out: due_ns
     # from t = 0.
     manifest: Manifest | None = None
     planned: Rows[Intent] = field(default_factory=lambda: Rows.of("intents", ()))
+    # What of the evidence is not as it was when the run ended, in sentences.
+    spoilt: tuple[str, ...] = ()
+    # The run is of a version whose load always leaves a manifest.
+    owes_manifest: bool = False
+    books: Books = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        """Plain rows, which tests make by hand, become columns."""
+        for name in GROWING:
+            rows = getattr(self, name)
+            if not isinstance(rows, Rows):
+                object.__setattr__(self, name, Rows.of(name, rows))
+        tables = {name: getattr(self, name) for name in GROWING}
+        small = {name: Rows.of(name, getattr(self, name)) for name in SMALL}
+        unoffered = Rows.of("tombstones", ((None, key, None) for key in self.unoffered_keys))
+        object.__setattr__(self, "books", Books({**tables, **small, "unoffered": unoffered}))

@@ -5,7 +5,9 @@ from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
+from harness.judge.disagreements import told_of_disagreements
 from harness.judge.expectations import shown
+from harness.judge.truth import BOOKS
 from harness.judge.verdict import Verdict
 from harness.judge.view import RunView
 from harness.report import charts
@@ -42,7 +44,9 @@ def html(view: RunView, verdict: Verdict) -> str:
         caveat=caveat(view, verdict.parts),
         offered=offered(view),
         told_of_gap=told_of_gap,
+        disagreements=told_of_disagreements(verdict.value["attribution"]),
         promise=charts.promise_chart(view, verdict.parts),
         latency=charts.latency_chart(view, verdict.parts),
         geometry=charts,
+        truth_books=BOOKS,
     )

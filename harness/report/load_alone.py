@@ -10,17 +10,19 @@ from harness.judge.completeness import incomplete
 from harness.judge.health import GeneratorHealth, generator_health, health_json
 from harness.judge.load_alone import PHASES, Seen, latency_words, outcomes, seen, useless
 from harness.judge.load_view import load_view
-from harness.judge.verdict import SCHEMA
+from harness.judge.verdict_json import SCHEMA
 from harness.judge.view import RunView
 from harness.report.html import render
+from harness.report.junit import junit
+from harness.report.markdown import summary_md
 
 REASON = "a load alone, without a drill: there are no books to judge by"
 EXIT_CODE = 3
 TEMPLATE = "load_alone.html.j2"
 # What verdict.json says of every drill, and nobody can say of this.
 UNKNOWN = (
-    "guarantee", "latency_ms", "recovery", "amplification", "repayments", "expectations", "audit",
-    "faults",
+    "guarantee", "latency_ms", "recovery", "amplification", "harm", "stranded", "truth", "breakers",
+    "detection", "drift", "repayments", "expectations", "audit", "faults",
 )  # fmt: skip
 
 
@@ -34,7 +36,7 @@ def is_load_alone(run: RunDir) -> bool:
 
 
 def write_load_alone(run: RunDir) -> tuple[int, str]:
-    """verdict.json, summary.md and report.html; the exit code, and the summary for the terminal.
+    """verdict.json and the reports; the exit code, and the summary for the terminal.
 
     The same evidence gives the same bytes. Raises HarnessError.
     """
@@ -45,7 +47,8 @@ def write_load_alone(run: RunDir) -> tuple[int, str]:
     value = _verdict_json(view, saw, health, doubts)
     page = render(TEMPLATE, name=view.scenario.name, seed=view.scenario.seed, text=text)
     run.write_json("verdict.json", value)
-    run.write_text("summary.md", f"```\n{text}\n```\n")
+    run.write_text("junit.xml", junit(value))
+    run.write_text("summary.md", summary_md(value))
     run.write_text("report.html", page)
     return EXIT_CODE, text
 

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
+from harness.judge.disagreements import told_of_disagreements
 from harness.judge.expectations import shown
 from harness.judge.parts import Parts
 from harness.judge.verdict import Verdict
@@ -50,6 +51,10 @@ def summary(view: RunView, verdict: Verdict) -> str:
         f"broken by   {b.cause} at {b.hop}: {b.draws:,} draws, {format_yuan(b.amount_fen)}"
         for b in parts.guarantee.broken_by[:5]
     ]
+    lines += [
+        f"disagrees   {told}" for told in told_of_disagreements(verdict.value["attribution"])[:3]
+    ]
+    lines += _harm(parts)
     for one in verdict.met:
         text = f"{one.expectation.phase}: {one.expectation.text}"
         actual = shown(one.expectation.measure, one.actual)
@@ -86,6 +91,41 @@ def summary(view: RunView, verdict: Verdict) -> str:
     lines += [f"in doubt    {doubt}" for doubt in verdict.doubts]
     lines.append(_printed(verdict))
     return "\n".join(lines)
+
+
+def _harm(parts: Parts) -> list[str]:
+    """What of the measures an SRE must act on; nothing that is as it should be."""
+    lines = []
+    blast, minutes = parts.harm.blast, parts.harm.blocked_yuan_minutes["drill"]
+    if parts.guarantee.total.broken:
+        avoidable = parts.guarantee.avoidable
+        known = "not known how many avoidable" if avoidable is None else f"{avoidable:,} avoidable"
+        blocked = "" if minutes is None else f"; {minutes:,.0f} yuan-minutes blocked"
+        lines.append(
+            f"harm        {blast.hit:,} of {blast.due:,} borrowers of the fault phase hit; "
+            f"{known}{blocked}"
+        )
+    if parts.stranded is not None and parts.stranded.draws:
+        lines.append(
+            f"stranded    {parts.stranded.draws:,} draws refused for lack of money that lay in "
+            f"other tiers ({format_yuan(parts.stranded.amount_fen)})"
+        )
+    if parts.truth is not None:
+        lines += [
+            f"untrue      {cell.wrong}: {cell.draws:,} draws, {format_yuan(cell.amount_fen)}; "
+            f"first: {cell.first}"
+            for cell in parts.truth.wrong
+        ]
+    if parts.breakers is not None:
+        wrong = {
+            "opened without a fault": parts.breakers.wrongly_open,
+            "should have opened": parts.breakers.should_have_opened,
+            "stuck after the heal": parts.breakers.stuck_breakers,
+        }
+        words = [f"{count} {what}" for what, count in wrong.items() if count]
+        lines += [f"breakers    {', '.join(words)}"] if words else []
+    lines += [f"undetected  no alert named {name}" for name in parts.detection.undetected]
+    return lines
 
 
 def told_of_gap(gap: Mapping[str, Any]) -> str:

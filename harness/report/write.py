@@ -7,11 +7,13 @@ from harness.judge.load_view import load_view
 from harness.judge.verdict import Verdict, verdict_bytes
 from harness.judge.view import RunView
 from harness.report.html import html
+from harness.report.junit import junit
+from harness.report.markdown import summary_md
 from harness.report.text import summary
 
 
 def judge_and_write(run: RunDir) -> tuple[RunView, Verdict, str]:
-    """verdict.json, summary.md and report.html from what is on disk, for whoever ran the drill.
+    """verdict.json, junit.xml, summary.md and report.html from what is on disk, for whoever ran it.
 
     The last is the summary for the terminal. Raises HarnessError.
     """
@@ -20,7 +22,8 @@ def judge_and_write(run: RunDir) -> tuple[RunView, Verdict, str]:
     text = summary(view, verdict)
     try:
         (run.path / "verdict.json").write_bytes(verdict_bytes(verdict))
-        (run.path / "summary.md").write_text(f"```\n{text}\n```\n")
+        (run.path / "junit.xml").write_text(junit(verdict.value))
+        (run.path / "summary.md").write_text(summary_md(verdict.value))
         (run.path / "report.html").write_text(html(view, verdict))
     except OSError as exc:
         raise HarnessError(f"the reports could not be written to {run.path}: {exc}") from exc

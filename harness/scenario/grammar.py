@@ -66,8 +66,10 @@ def _bound(number: float, unit: str, kind: str) -> float:
     if kind in ("ms", "s"):
         seconds = parse_duration_s(f"{number}{unit}")
         return seconds * 1000 if kind == "ms" else seconds
+    if kind == "/s" and unit in ("", kind):
+        return number
     if unit:
-        raise ValueError(f"a bare number of {kind}")
+        raise ValueError("a number a second: 60/s" if kind == "/s" else f"a bare number of {kind}")
     return number
 
 

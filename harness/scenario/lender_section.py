@@ -10,7 +10,7 @@ ROLES = ("gateway", "risk", "compliance", "ledger")
 DEFECTS = (
     "payout-twice-on-retry", "acknowledge-before-commit", "sweeper-voids-on-not-found",
     "lost-void", "forgotten-hold", "quota-race", "tier-oversell", "wrong-amount", "stale-status",
-    "refused-but-paid", "key-reuse-accepted", "failover-that-forgets", "fencing-off",
+    "refused-but-paid", "blames-risk", "key-reuse-accepted", "failover-that-forgets", "fencing-off",
     "replay-acknowledges-unflushed",
 )  # fmt: skip
 OPTIONAL = ("protections", "defects", "joint", "without_close", "standby_lost")

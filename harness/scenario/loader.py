@@ -39,6 +39,7 @@ def load_scenario(path: Path, overrides: Sequence[str], profile: str | None) -> 
     phases = sections.phases(book, found.get("phases"))
     lender = sections.lender(book, found.get("lender"))
     seed = sections.seed(book, found.get("seed"))
+    toxiproxy, proxied = sections.proxy(book, found.get("proxy"), lender)
     scenario = Scenario(
         name=sections.name(book, found.get("name")),
         cause=sections.cause(book, found.get("cause")),
@@ -50,7 +51,8 @@ def load_scenario(path: Path, overrides: Sequence[str], profile: str | None) -> 
         expect=sections.expect(book, found.get("expect")),
         abort=sections.abort(book, found.get("abort")),
         safety=sections.safety(book, found.get("safety")),
-        toxiproxy=sections.toxiproxy(book, found.get("proxy")),
+        toxiproxy=toxiproxy,
+        proxied=proxied,
     )
     book.close()
     check(book, root, scenario)

@@ -1,6 +1,7 @@
 """The measures an expectation may name, with the unit their bounds are given in.
 
-Units: share (0..1 or %), ms, s, draws, rules, ratio. The judge has one extractor for each.
+Units: share (0..1 or %), ms, s, /s (draws a second), and bare numbers of what is counted. The judge
+has one extractor for each; docs/measures.md says what each is.
 """
 
 SHARES = ("guarantee", "guarantee_money", "access", "access_money")
@@ -9,6 +10,8 @@ COUNTS = (
     "promised", "kept", "broken", "late", "withheld", "rightly_refused", "wrongly_approved",
     "unresolved",
 )  # fmt: skip
+# By phase and for the drill, beside those of the draws.
+BY_PHASE = {"goodput": "/s", "blocked_yuan_minutes": "yuan-minutes"}
 # Known for the whole drill only.
 DRILL_ONLY = {
     **dict.fromkeys(COUNTS[4:], "draws"),
@@ -17,11 +20,24 @@ DRILL_ONLY = {
     "exposed_s": "s",
     "amplification": "ratio",
     "audit_breaches": "rules",
+    "avoidable": "draws",
+    "unfunded": "draws",
+    "stranded": "draws",
+    "untrue": "draws",
+    "blast_radius": "share",
+    "detect_s": "s",
+    "false_alarms": "alerts",
+    "time_to_open_s": "s",
+    "wrongly_open": "openings",
+    "should_have_opened": "breakers",
+    "good_calls_blocked": "calls",
+    "stuck_breakers": "breakers",
 }
 MEASURES: dict[str, str] = {
     **dict.fromkeys(SHARES, "share"),
     **dict.fromkeys(LATENCIES, "ms"),
     **dict.fromkeys(COUNTS, "draws"),
+    **BY_PHASE,
     **DRILL_ONLY,
 }
 # Smaller is worse for these; for all others larger is.

@@ -276,7 +276,8 @@ class SafetySpec:
 @dataclass(frozen=True, slots=True)
 class Scenario:
     """A whole scenario. toxiproxy: the base URL of one that is there already, to be used instead of
-    a proxy of the drill's own; empty for none."""
+    a proxy of the drill's own; empty for none. proxied: edges that lead through the proxy though no
+    fault is on them, in order of name."""
 
     name: str
     cause: Cause
@@ -289,3 +290,4 @@ class Scenario:
     abort: tuple[AbortRule, ...]
     safety: SafetySpec = SafetySpec()
     toxiproxy: str = ""
+    proxied: tuple[str, ...] = ()

@@ -4,7 +4,7 @@ Composed, never constructed: no tag makes an object. Anchors, aliases and merges
 what is too large to be a scenario.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, Literal, TypeVar
@@ -279,6 +279,22 @@ def _put(node: Node, last: str, new: Node, name: str, path: str) -> None:
     place = next((n for n, (k, _) in enumerate(node.value) if k.value == last), len(kept))
     kept.insert(place, (key, new))
     node.value = kept
+
+
+def length(text: str, key: str) -> int:
+    """How many items the list at one of a scenario's keys has."""
+    root = parse(text, "a scenario")
+    return sum(len(found.value) for name, found in root.value if name.value == key)
+
+
+def without(text: str, key: str, places: Collection[int]) -> str:
+    """A scenario's text without these items, counted from 0, of the list at one of its keys."""
+    root = parse(text, "a scenario")
+    for name, value_node in root.value:
+        if name.value == key:
+            left = [item for n, item in enumerate(value_node.value) if n not in places]
+            value_node.value = left
+    return dump(root)
 
 
 def dump(root: Node) -> str:

@@ -2,6 +2,7 @@
 
 import re
 
+from harness.faults.names import NAMES
 from harness.scenario.fault_section import faults
 from harness.scenario.grammar import parse_abort, parse_expectation
 from harness.scenario.lender_section import lender
@@ -11,6 +12,7 @@ from harness.scenario.model import (
     AbortRule,
     Cause,
     Expectation,
+    LenderSpec,
     PhasePlan,
     SafetySpec,
 )
@@ -19,8 +21,8 @@ from harness.scenario.numbers import one_of, whole
 from harness.units import parse_duration_s
 
 __all__ = [
-    "abort", "cause", "expect", "faults", "lender", "load", "name", "phases", "safety", "seed",
-    "toxiproxy",
+    "abort", "cause", "expect", "faults", "lender", "load", "name", "phases", "proxy", "safety",
+    "seed",
 ]  # fmt: skip
 _TOXIPROXY = re.compile(r"http://127\.0\.0\.1:\d{1,5}", re.ASCII)
 _NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,79}")
@@ -93,18 +95,33 @@ def abort(book: Book, node: Node | None) -> tuple[AbortRule, ...]:
     return tuple(made)
 
 
-def toxiproxy(book: Book, node: Node | None) -> str:
-    """`{toxiproxy: URL}`. On loopback, since a dead run is healed from this machine alone."""
+def proxy(book: Book, node: Node | None, whose: LenderSpec) -> tuple[str, tuple[str, ...]]:
+    """`{toxiproxy: URL, edges: [...]}`, both optional. On loopback, since a dead run is healed from
+    this machine alone."""
     if node is None:
-        return ""
+        return "", ()
 
-    def parse(text: object) -> str:
+    def url(text: object) -> str:
         if not isinstance(text, str) or not _TOXIPROXY.fullmatch(text):
             raise ValueError("http://127.0.0.1:PORT")
         return text
 
-    found = fields(book, node, "proxy", ("toxiproxy",))
-    return value(book, found.get("toxiproxy"), "proxy.toxiproxy", parse, "", "")
+    ends = {"borrower", *NAMES["role"](whose), *NAMES["service"](whose)}
+
+    def edge(text: object) -> str:
+        client, _, server = str(text).partition("->")
+        if not {client, server} <= ends:
+            raise ValueError('an edge of this lender such as "gateway->bank.own"')
+        return str(text)
+
+    found = fields(book, node, "proxy", (), ("toxiproxy", "edges"))
+    edges = {
+        value(book, item, path, edge, "", "")
+        for path, item in items(book, found.get("edges"), "proxy.edges", "edges")
+    }
+    chosen = found.get("toxiproxy")
+    address = "" if chosen is None else value(book, chosen, "proxy.toxiproxy", url, "", "")
+    return address, tuple(sorted(edges))
 
 
 def safety(book: Book, node: Node | None) -> SafetySpec:

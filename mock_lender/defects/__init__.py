@@ -52,6 +52,9 @@ DEFECTS: Mapping[str, Defect] = {
     "refused-but-paid": Defect(
         "draws that were paid are told refused for good, now and then", "answers-true"
     ),
+    "blames-risk": Defect(
+        "a risk service that can't be reached is told as its refusal, for good", "cause-true"
+    ),
     "key-reuse-accepted": Defect(
         "a key like a known one is taken for it, and its body is not compared: granted, though"
         " another draw was",

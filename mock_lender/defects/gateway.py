@@ -1,5 +1,6 @@
 """Spoilt paths of a press through the gateway."""
 
+import json
 from collections.abc import Collection, Mapping
 from typing import Any
 
@@ -7,7 +8,7 @@ from starlette.responses import Response
 
 from mock_lender.answers import refused
 from mock_lender.defects import now_and_then
-from mock_lender.draw_path import Draw, DrawPath
+from mock_lender.draw_path import Approval, Draw, DrawPath
 
 ONE_IN = 16
 
@@ -38,7 +39,21 @@ class RefusedButPaid(DrawPath):
         return told
 
 
+class BlamesRisk(DrawPath):
+    """Whoever risk can't be asked about counts as too risky: refused for good, in its name. Rule
+    cause-true."""
+
+    async def _ask(self, draw: Draw) -> Approval | Response:
+        asked = await super()._ask(draw)
+        if isinstance(asked, Response) and asked.status_code == 503:
+            hop = json.loads(bytes(asked.body))["hop"]
+            if hop == "risk":
+                return refused({"cause": "risk", "hop": "risk", "reason": "market-stress"})
+        return asked
+
+
 PATHS: dict[str, type[DrawPath]] = {
     "payout-twice-on-retry": PayoutTwiceOnRetry,
     "refused-but-paid": RefusedButPaid,
+    "blames-risk": BlamesRisk,
 }

@@ -88,7 +88,7 @@ class Edge:
 
             return noting
 
-        queue_ns = 0
+        queued: list[int] = []
         post = scope["method"] == "POST"
         self.posts += post
         try:
@@ -108,7 +108,7 @@ class Edge:
                 hit = self.planted.hit(scope["method"], scope["path"], key, probe_of)
             if hit is not None:
                 work = self._suffering(hit, work, noted, send)
-            queue_ns = await self._in_turn(work, scope, receive, noted(send))
+            await self._in_turn(work, scope, receive, noted(send), queued)
         finally:
             self.served += 1
             self.failed += not status or status[0] >= 500
@@ -125,7 +125,7 @@ class Edge:
                 done_ns=time.monotonic_ns(),
                 sent=True,
                 result=_result(status),
-                queue_ns=queue_ns,
+                queue_ns=queued[0] if queued else 0,
             )
 
     def _suffering(
@@ -145,23 +145,26 @@ class Edge:
 
         await self._app(scope, receive, dating)
 
-    async def _in_turn(self, work: ASGIApp, scope: Scope, receive: Receive, send: Send) -> int:
-        """Wait for a slot, then work; how long the wait was, ns."""
+    async def _in_turn(
+        self, work: ASGIApp, scope: Scope, receive: Receive, send: Send, queued: list[int]
+    ) -> None:
+        """Wait for a slot, then work. How long the wait was, ns, is put into `queued` before the
+        work begins: it may fail, as it does when the caller is gone by then."""
         asked_ns = time.monotonic_ns()
         deadline: Deadline | None = scope["state"]["deadline"]
         late = deadline is not None and deadline.remaining_s <= 0
         if not self.within.ready or late or not await self._slot(deadline):
             self.shed += 1
             answer = problem(503, cause="system", hop=self._ctx.role, reason="shed", certain=True)
+            queued.append(time.monotonic_ns() - asked_ns)
             await answer(scope, receive, send)
-            return time.monotonic_ns() - asked_ns
-        queue_ns = time.monotonic_ns() - asked_ns
+            return
+        queued.append(time.monotonic_ns() - asked_ns)
         try:
             await work(scope, receive, send)
         finally:
             if self._slots is not None:
                 self._slots.release()
-        return queue_ns
 
     async def _slot(self, deadline: Deadline | None) -> bool:
         """False: there would not be enough time left to do anything with a slot."""

@@ -1,0 +1,1 @@
+"""Two settings compared over pairs of runs. Pure: from digests of runs to a word with reasons."""

@@ -1,0 +1,124 @@
+"""Questions about a run's tables in SQL, answered by DuckDB; the one importer of it.
+
+What lies in a Parquet file is read where it lies, and of it the columns that are asked for: a
+million attempts and the calls and books they leave behind need not be held at once. Tables have the
+names and columns of columns.py; `"try"` and `"group"` are words of SQL and need their quotes.
+
+An answer has an order only where its question says one.
+"""
+
+import tempfile
+from collections.abc import Mapping
+from functools import cache
+from typing import Any
+
+import duckdb
+import pyarrow as pa
+
+from harness.evidence.columnar import Columns, Rows
+from harness.evidence.columns import TABLES
+
+# What it sorts and joins by may take so much; the rest goes to the disk. Beside it stand what
+# Python and Arrow hold, some 250 MB of a million attempts.
+MEMORY = "450MB"
+TYPES = {"int64": "BIGINT", "string": "VARCHAR", "bool": "BOOLEAN", "double": "DOUBLE"}
+
+
+@cache
+def _engine() -> duckdb.DuckDBPyConnection:
+    """One a process: what it knows are the tables of a question, which each asker names itself."""
+    return duckdb.connect(
+        ":memory:",
+        config={
+            "memory_limit": MEMORY,
+            "temp_directory": tempfile.gettempdir(),
+            "preserve_insertion_order": "false",
+            "python_enable_replacements": "false",  # no variable of ours is a table by accident
+            "autoinstall_known_extensions": "false",
+            "autoload_known_extensions": "false",
+        },
+    )
+
+
+class Books:
+    """The tables of one run, to be asked. `more` names tables that are known to one question alone;
+    `_at` what stands in it as `$name`. Raises OSError for what can't be read."""
+
+    def __init__(self, tables: Mapping[str, Rows[Any]]) -> None:
+        self._tables = tables
+        self._cursor: duckdb.DuckDBPyConnection | None = None
+        self._single: dict[str, str] = {}
+
+    def ask(
+        self, question: str, at: Mapping[str, object] | None = None, **more: Columns[Any]
+    ) -> list[tuple[Any, ...]]:
+        """The rows of the answer."""
+        try:
+            return self._told(more).execute(question, dict(at or {})).fetchall()
+        except duckdb.Error as exc:
+            raise OSError(str(exc)) from exc
+
+    def one(
+        self, question: str, at: Mapping[str, object] | None = None, **more: Columns[Any]
+    ) -> tuple[Any, ...]:
+        """The only row of an answer that has one."""
+        (row,) = self.ask(question, at, **more)
+        return row
+
+    def table(
+        self, question: str, at: Mapping[str, object] | None = None, **more: Columns[Any]
+    ) -> pa.Table:
+        """The answer as columns."""
+        try:
+            return self._told(more).sql(question, params=dict(at or {})).to_arrow_table()
+        except duckdb.Error as exc:
+            raise OSError(str(exc)) from exc
+
+    def single(self, table: str, key: str) -> str:
+        """The table for a question, with one row a key: of several the last in order of columns.
+
+        Keys that stand twice are a finding of their own; they must not make rows of others."""
+        if table not in self._single:
+            (double,) = self.one(f"SELECT count(*) > count(DISTINCT {key}) FROM {table}")  # noqa: S608
+            last = ", ".join(f"{_quoted(one)} DESC NULLS FIRST" for one in TABLES[table].names)
+            self._single[table] = (
+                f"(SELECT * FROM {table} QUALIFY row_number() OVER"  # noqa: S608
+                f" (PARTITION BY {key} ORDER BY {last}) = 1)"
+                if double
+                else table
+            )
+        return self._single[table]
+
+    def _told(self, more: Mapping[str, Columns[Any]]) -> duckdb.DuckDBPyConnection:
+        """Whom to ask, once it knows of these tables too."""
+        cursor = self._known()
+        for name, rows in more.items():
+            cursor.register(name, rows.arrow())
+        return cursor
+
+    def _known(self) -> duckdb.DuckDBPyConnection:
+        if self._cursor is None:
+            self._cursor = _engine().cursor()
+            for name, rows in self._tables.items():
+                if rows.stored is None:
+                    self._cursor.register(name, rows.arrow())
+                else:
+                    self._cursor.execute(_where_it_lies(name, rows))
+        return self._cursor
+
+
+def _where_it_lies(name: str, rows: Rows[Any]) -> str:
+    """A table that is read from its file; columns that are younger than the run are null."""
+    assert rows.stored is not None
+    there = set(rows.stored.columns)
+    columns = ", ".join(
+        f"CAST({_quoted(one.name) if one.name in there else 'NULL'} AS {TYPES[str(one.type)]})"
+        f" AS {_quoted(one.name)}"
+        for one in TABLES[name]
+    )
+    place = str(rows.stored.place).replace("'", "''")
+    return f"CREATE TEMP VIEW {name} AS SELECT {columns} FROM read_parquet('{place}')"  # noqa: S608
+
+
+def _quoted(name: str) -> str:
+    return f'"{name}"'

@@ -1,0 +1,98 @@
+"""`digests.json`: what a run's evidence was when the run ended, so that what has changed is told.
+
+SHA-256 of each file that a verdict rests on. A file of Parquet that has lost a bit may read as other
+rows, or bring down whoever reads it; so none is opened before its digest has been found right.
+No pyarrow, and no opinion: what a changed file means for the verdict is the judge's to say.
+"""
+
+import hashlib
+import json
+from collections.abc import Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from harness.errors import HarnessError
+
+PLACE = "digests.json"
+SCHEMA = 1
+# From this schema of run.json on, a run that came to an end of its own has digests.
+SEALED_SINCE = 2
+FILES = (
+    "scenario.yaml", "environment.json", "run.json", "topology.json", "faults.jsonl",
+    "load/manifest.json",
+)  # fmt: skip
+READERS = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Seal:
+    """sealed: were there digests at all? spoilt: names of files that are not as they were; problems:
+    the same in words, and what else is wrong; empty: all is as it was."""
+
+    sealed: bool
+    spoilt: frozenset[str] = frozenset()
+    problems: tuple[str, ...] = ()
+
+
+def seal(run: Path, more: Iterable[str] = ()) -> None:
+    """Digests of everything that is there now; `more` names what else the scenario reads. Raises
+    HarnessError."""
+    try:
+        names = sorted({*_there(run), *(name for name in more if (run / name).is_file())})
+        partial = (run / PLACE).with_suffix(".partial")
+        partial.write_text(_text(_digests(run, names)))
+        partial.replace(run / PLACE)
+    except OSError as exc:
+        raise HarnessError(f"{run / PLACE} can't be written: {exc}") from exc
+
+
+def check(run: Path, record: Mapping[str, Any]) -> Seal:
+    """Is everything as it was? Raises HarnessError when digests are there and say nothing.
+
+    `record` is run.json: it says whether the run is of a version that writes them.
+    """
+    place = run / PLACE
+    if not place.exists():
+        newer = isinstance(record.get("schema"), int) and record["schema"] >= SEALED_SINCE
+        if newer and record.get("ended") != "cut":
+            return Seal(False, problems=(f"{PLACE} is missing: nobody can say what has changed",))
+        return Seal(False)
+    try:
+        text = place.read_text()
+        told: dict[str, str] = json.loads(text)["files"]
+        if text != _text(told):
+            raise ValueError("it is not as it was written")
+        there = _digests(run, [name for name in told if (run / name).is_file()])
+        extra = [name for name in _there(run) if name not in told]
+    except (OSError, ValueError, TypeError, KeyError, AttributeError) as exc:
+        raise HarnessError(f"{place} can't be read, so no evidence can be trusted: {exc}") from exc
+    spoilt = {name for name in told if there.get(name) != told[name]}
+    problems = [
+        f"{name} is not what it was when the run ended" if name in there else f"{name} is gone"
+        for name in sorted(spoilt)
+    ]
+    problems += [f"{name} was not there when the run ended" for name in sorted(extra)]
+    return Seal(True, frozenset({*spoilt, *extra}), tuple(problems))
+
+
+def _there(run: Path) -> Iterable[str]:
+    """Names of the files with evidence."""
+    tables = (path for kind in ("parquet", "arrows") for path in run.glob(f"**/*.{kind}"))
+    names = {path.relative_to(run).as_posix() for path in tables if path.is_file()}
+    return names | {name for name in FILES if (run / name).is_file()}
+
+
+def _digests(run: Path, names: Iterable[str]) -> dict[str, str]:
+    with ThreadPoolExecutor(READERS) as pool:
+        return dict(zip(names, pool.map(lambda name: _sha256(run / name), names), strict=True))
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _text(digests: Mapping[str, str]) -> str:
+    return json.dumps({"schema": SCHEMA, "files": digests}, indent=1, sort_keys=True) + "\n"

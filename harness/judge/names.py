@@ -1,0 +1,7 @@
+"""What parts of the lender are called in evidence, and the hops they are."""
+
+
+def role(server: str) -> str:
+    """`ledger-1` is the hop `ledger`; a bank is a hop of its own, and so is `database`, which a
+    ledger that knows of no primary writes."""
+    return server if server.startswith("bank.") else server.rpartition("-")[0] or server

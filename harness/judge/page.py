@@ -1,0 +1,122 @@
+"""docs/measures.md, from the docstrings of what measures: `python -m harness.judge.page`.
+
+A measure is defined once, in the function or property named here, whose docstring says its formula
+first and then over what it is taken and when it is null.
+"""
+
+import inspect
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from harness.judge import (
+    alerts,
+    amplification,
+    breakers,
+    by_whom,
+    drift,
+    guarantee,
+    harm,
+    latency,
+    recovery,
+    stranded,
+    truth,
+)
+from harness.scenario.measures import MEASURES
+
+HEAD = """# Measures
+
+<!-- Made from the docstrings of harness/judge/ by `make docs`; edit those, not this page. -->
+
+Every number of `verdict.json` that says how well a promise was held, each with its one definition.
+All of them are computed from the run directory alone. No data is null, never zero. The phase of a
+draw is that of its due time. `x` stands for a name: the same measure of that phase, group or
+replica. [scenario-format.md](scenario-format.md) has the grammar of expectations, and the counts
+that follow from the table of ends: promised, kept, broken, late, withheld, rightly refused, wrongly
+approved, unresolved.
+
+Two of the design's measures are of several runs: the amplification of a fault at peak against the
+same at steady load, and anything that compares lenders. Nothing in one run's verdict stands in for
+them.
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """path: in verdict.json, `x` for any name. names: as expectations call it. source: what defines
+    it, with its docstring."""
+
+    path: str
+    names: tuple[str, ...]
+    unit: str
+    source: object
+
+
+ENTRIES = (
+    Entry("guarantee.count", ("guarantee",), "share", guarantee.Share.count),
+    Entry("guarantee.money", ("guarantee_money",), "share", guarantee.Share.money),
+    Entry("guarantee.access", ("access",), "share", guarantee.Share.access),
+    Entry("guarantee.access_money", ("access_money",), "share", guarantee.Share.access_money),
+    Entry("guarantee.interval95", (), "share", guarantee.interval95),
+    Entry("guarantee.by_phase.x, by_cause.x, by_hop.x, by_fault.x", (), "draws",
+          guarantee.guarantee),
+    Entry("guarantee.by_group.x", (), "share", by_whom.by_group),
+    Entry("guarantee.by_replica.x", (), "share", by_whom.by_replica),
+    Entry("guarantee.avoidable", ("avoidable",), "draws", guarantee.avoidable),
+    Entry("guarantee.unfunded", ("unfunded",), "draws", guarantee.unfunded),
+    Entry("guarantee.straddling", (), "draws", harm.straddling),
+    Entry("latency_ms.x", ("p50", "p95", "p99", "p99.9"), "ms", latency.latency),
+    Entry("recovery.recover_s, rto_s, stuck", ("recover_s", "rto_s"), "s", recovery.Recovery),
+    Entry("recovery.rpo_draws, exposed_s", ("exposed_s",), "draws, s", recovery.recovery),
+    Entry("recovery.detect_s, detection.detect_s", ("detect_s",), "s", alerts.Detection.detect_s),
+    Entry("detection.by_fault_s, undetected", (), "s", alerts.Detection.undetected),
+    Entry("detection.false_alarms", ("false_alarms",), "alerts", alerts.detection),
+    Entry("amplification.borrower, by_hop.x", ("amplification",), "ratio",
+          amplification.amplification),
+    Entry("amplification.out_per_in.x", (), "ratio", amplification.out_per_in),
+    Entry("harm.goodput.x", ("goodput",), "draws a second", harm.goodput),
+    Entry("harm.blocked_yuan_minutes.x", ("blocked_yuan_minutes",), "yuan-minutes",
+          harm.blocked_yuan_minutes),
+    Entry("harm.blast_radius, borrowers_hit, borrowers_due", ("blast_radius",), "share, borrowers",
+          harm.Blast.radius),
+    Entry("stranded", ("stranded",), "draws, fen", stranded.stranded),
+    Entry("truth.matrix", (), "draws", truth.truth),
+    Entry("truth.untrue, wrong", ("untrue",), "draws", truth.Truth.untrue),
+    Entry("breakers.time_to_open_s", ("time_to_open_s",), "s", breakers.Breakers.time_to_open_s),
+    Entry("breakers.wrongly_open", ("wrongly_open",), "openings", breakers.Breakers.wrongly_open),
+    Entry("breakers.should_have_opened", ("should_have_opened",), "breakers",
+          breakers.Breakers.should_have_opened),
+    Entry("breakers.refused_calls", (), "calls", breakers.Breakers.refused_calls),
+    Entry("breakers.failed_calls", (), "calls", breakers.Breakers.failed_calls),
+    Entry("breakers.good_calls_blocked", ("good_calls_blocked",), "calls",
+          breakers.Breakers.good_calls_blocked),
+    Entry("breakers.stuck_breakers", ("stuck_breakers",), "breakers",
+          breakers.Breakers.stuck_breakers),
+    Entry("breakers.not_sent_but_served, each", (), "calls", breakers.Breakers),
+    Entry("drift.guarantee, latency_p50_ms", (), "p-value", drift.drift),
+)  # fmt: skip
+# Counts that the words of the design define.
+COUNTED = ("promised", "kept", "broken", "late", "withheld", "rightly_refused", "wrongly_approved",
+           "unresolved", "audit_breaches")  # fmt: skip
+
+
+def page() -> str:
+    """The whole page, Markdown."""
+    return "\n".join([HEAD, *(line for entry in ENTRIES for line in _lines(entry))])
+
+
+def _lines(entry: Entry) -> Iterator[str]:
+    yield from (f"## `{entry.path}`", "")
+    names = ", ".join(f"`{name}`" for name in entry.names)
+    yield from (f"{entry.unit}{f' · in expectations: {names}' if names else ''}", "")
+    yield from (inspect.getdoc(entry.source) or "", "")
+
+
+def unlisted() -> list[str]:
+    """Names of expectations that no entry has."""
+    listed = {name for entry in ENTRIES for name in entry.names}
+    return sorted({*MEASURES} - listed - {*COUNTED})
+
+
+if __name__ == "__main__":
+    sys.stdout.write(page())

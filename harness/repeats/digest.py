@@ -1,0 +1,156 @@
+"""What one run gave, as figures by name: read from its verdict.json, nothing judged here.
+
+Keys of `values` are `phase.measure`: `drill.guarantee`, `fault.p95`, `drill.recover_s`. Shares are
+0 to 1, latencies ms, `_s` seconds, `_fen` fen, `broken` and its like draws.
+"""
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from harness.errors import HarnessError, no_run_directory
+from harness.evidence.fingerprint import draws_fingerprint
+from harness.evidence.tables import read_rows
+from harness.repeats.arms import plan_of
+from harness.scenario.loader import load_scenario
+from harness.scenario.model import FaultSpec, PhasePlan
+
+OF_SHARE = {"count": "guarantee", "money": "guarantee_money"}
+NOT_A_VALUE = ("interval95", "by_phase", "by_cause", "by_hop", "by_fault", "broken_by", "avoidable")
+
+
+@dataclass(frozen=True, slots=True)
+class Digest:
+    """One run.
+
+    run: where its directory lies, from the folder of the repeats. plan: fingerprint of what was
+    planned; faults: of what was to go wrong. verdict: None when the run left none. values: None
+    where there was too little data; `at_least` names those that are only known to be so large (a
+    latency beyond the deadline is put down as the deadline, a recovery not reached as the time that
+    was watched). by: broken draws by cause, hop and fault. wrong: audit rules that were breached.
+    """
+
+    run: str
+    scenario: str
+    seed: int
+    profile: str
+    plan: str
+    faults: str
+    verdict: str | None
+    exit_code: int
+    reason: str
+    values: Mapping[str, float | None]
+    at_least: tuple[str, ...]
+    by: Mapping[str, Mapping[str, int]]
+    wrong: tuple[str, ...]
+    commit: str | None
+    versions: Mapping[str, str | None]
+    machine: Mapping[str, object]
+
+    @property
+    def counts(self) -> bool:
+        """May it be compared? An inconclusive run may not: what it measured is in doubt."""
+        return self.verdict in ("held", "breached")
+
+    def value(self, key: str) -> float | None:
+        """One figure, `drill.guarantee`; None: not measured, or not known by this run."""
+        return self.values.get(key)
+
+    def as_json(self) -> dict[str, Any]:
+        """For a file; read again by `from_json`."""
+        return asdict(self)
+
+
+def from_json(raw: Mapping[str, Any]) -> Digest:
+    """The reverse of `Digest.as_json`. Raises KeyError, TypeError."""
+    names = Digest.__slots__
+    lists = {"at_least": tuple(raw["at_least"]), "wrong": tuple(raw["wrong"])}
+    return Digest(**{**{name: raw[name] for name in names}, **lists})
+
+
+def digest(run: Path, name: str) -> Digest:
+    """The figures of a run directory; `name`: what to call it. Raises ScenarioError for what is no
+    run directory, HarnessError for one that can't be read."""
+    if not (run / "run.json").is_file():
+        raise no_run_directory(run)
+    try:
+        known = json.loads((run / "environment.json").read_text())
+        planned = _planned(run, known.get("plan", {}))
+        scenario = load_scenario(run / "scenario.yaml", (), None).scenario
+        place = run / "verdict.json"
+        verdict: dict[str, Any] | None = json.loads(place.read_text()) if place.exists() else None
+        deadline_ms = scenario.load.patience.deadline_s * 1000
+        found: dict[str, float | None] = {}
+        at_least: list[str] = []
+        if verdict is not None and verdict["guarantee"] is not None:  # None: a load alone
+            found, at_least = values(verdict, deadline_ms, scenario.phases)
+    except (OSError, ValueError, KeyError, TypeError) as exc:
+        raise HarnessError(f"{run} can't be read: {type(exc).__name__}: {exc}") from exc
+    told = verdict or {}
+    guarantee = told.get("guarantee") or {}
+    return Digest(
+        run=name,
+        scenario=scenario.name,
+        seed=scenario.seed,
+        profile=scenario.lender.profile,
+        plan=plan_of(planned),
+        faults=faults_print(scenario.faults),
+        verdict=told.get("verdict"),
+        exit_code=told.get("exit_code", 5),
+        reason=told.get("reason", "the run left no verdict"),
+        values=found,
+        at_least=tuple(at_least),
+        by={key: guarantee.get(f"by_{key}", {}) for key in ("cause", "hop", "fault")},
+        wrong=tuple(row["rule"] for row in told.get("audit") or () if row["verdict"] == "breached"),
+        commit=known.get("commit"),
+        versions=known.get("versions", {}),
+        machine=known.get("machine", {}),
+    )
+
+
+def _planned(run: Path, planned: dict[str, object]) -> dict[str, object]:
+    """environment.json's `plan`; what runs from before did not put there is made from their draws.
+
+    Raises OSError.
+    """
+    if "draws_sha256" in planned:
+        return planned
+    rows, missing, cut = read_rows(run, "intents")
+    return planned if missing or cut else {**planned, "draws_sha256": draws_fingerprint(rows)}
+
+
+def faults_print(faults: Sequence[FaultSpec]) -> str:
+    """The fingerprint of a fault schedule; hex."""
+    rows = [asdict(one) for one in faults]
+    return hashlib.sha256(json.dumps(rows, sort_keys=True).encode()).hexdigest()[:16]
+
+
+def values(
+    verdict: Mapping[str, Any], deadline_ms: float, phases: PhasePlan
+) -> tuple[dict[str, float | None], list[str]]:
+    """(figures by name, those that are lower bounds) of verdict.json."""
+    found: dict[str, float | None] = {}
+    at_least: list[str] = []
+    whole = verdict["guarantee"]
+    for phase, share in {"drill": whole, **whole["by_phase"]}.items():
+        for key, number in share.items():
+            if key not in NOT_A_VALUE:
+                found[f"{phase}.{OF_SHARE.get(key, key)}"] = number
+    for phase, latency in verdict["latency_ms"].items():
+        for key in (key for key in latency if key.startswith("p")):
+            found[f"{phase}.{key}"] = latency[key]
+            if key in latency["beyond_deadline"]:
+                found[f"{phase}.{key}"] = deadline_ms
+                at_least.append(f"{phase}.{key}")
+    recovery = verdict["recovery"]
+    for key in ("detect_s", "recover_s", "rto_s", "exposed_s", "rpo_draws"):
+        found[f"drill.{key}"] = recovery.get(key)
+    if recovery["stuck"]:
+        heals = [f["heal_observed_s"] for f in verdict["faults"] if f["heal_observed_s"]]
+        found["drill.recover_s"] = phases.load_s - max(heals, default=phases.start_s("watch"))
+        at_least.append("drill.recover_s")
+    found["drill.amplification"] = verdict["amplification"]["borrower"]
+    return found, at_least

@@ -1,0 +1,273 @@
+"""One draw's story, hop by hop: what was promised and why, what was asked and answered, what became
+of the money. Pure: from the view and its verdict to plain text.
+
+Times are seconds from the due time, unless they say otherwise. Whatever a target has written is
+escaped: a name in evidence must not move a terminal's cursor.
+"""
+
+import unicodedata
+from collections.abc import Iterable, Iterator
+
+from harness.clock import NS_PER_MS, NS_PER_S
+from harness.evidence.rows import DRAWING, Attempt, Call
+from harness.judge.disagreements import disagreements
+from harness.judge.ends import IntentEnd
+from harness.judge.exposure import window_ns
+from harness.judge.oracle import Oracle, lasts, says_no
+from harness.judge.verdict import Verdict
+from harness.judge.view import RunView
+from harness.units import format_yuan
+
+KEYS_SHOWN = 5
+END_WORDS = {
+    "kept": "KEPT",
+    "broken": "BROKEN",
+    "broken_late": "BROKEN, granted too late or not known in time",
+    "rightly_refused": "RIGHTLY REFUSED",
+    "wrongly_approved": "WRONGLY APPROVED",
+    "withheld": "WITHHELD",
+    "granted_anyway": "WITHHELD, and granted anyway",
+}
+
+
+def plain(text: str) -> str:
+    """One line of text, with all that is no letter, sign or space written as its number."""
+    return "".join(
+        sign if unicodedata.category(sign)[0] not in "CZ" or sign == " " else f"\\u{ord(sign):04x}"
+        for sign in text
+    )
+
+
+def broken_draws(view: RunView, verdict: Verdict) -> str:
+    """The broken draws by cause and hop, the most first, with a few keys of each."""
+    total = verdict.parts.guarantee.total
+    lines = [
+        f"{total.broken:,} of {total.promised:,} promised draws are broken "
+        f"({format_yuan(total.broken_fen)})"
+    ]
+    for one in verdict.parts.guarantee.broken_by:
+        keys = [
+            end.intent.draw_key
+            for end in verdict.parts.ends.broken
+            if (end.cause, end.hop) == (one.cause, one.hop)
+        ]
+        lines.append(
+            f"  {one.cause} at {one.hop}: {one.draws:,} draws, {format_yuan(one.amount_fen)}: "
+            f"{_some(keys)}"
+        )
+    wrong = list(verdict.parts.ends.where(end="wrongly_approved").column("draw_key"))
+    if wrong:
+        lines.append(f"  wrongly approved: {len(wrong):,} draws: {_some(wrong)}")
+    lines.append("one of them: drawproof explain RUN --draw KEY")
+    return "\n".join(map(plain, lines))
+
+
+def _some(keys: list[str]) -> str:
+    more = f", and {len(keys) - KEYS_SHOWN:,} more" if len(keys) > KEYS_SHOWN else ""
+    return ", ".join(keys[:KEYS_SHOWN]) + more
+
+
+def explain(view: RunView, verdict: Verdict, draw: str) -> str | None:
+    """The story of the draw with this key, or this number in the plan; None: there is none."""
+    ends = verdict.parts.ends
+    by_number = [ends.where(intent=int(draw))] if draw.isascii() and draw.isdigit() else []
+    found = [end for some in (ends.where(draw_key=draw), *by_number) for end in some]
+    if not found:
+        return None
+    story = _Story(view, verdict, found[0])
+    return "\n".join(map(plain, story.lines()))
+
+
+class _Story:
+    """Of one draw."""
+
+    def __init__(self, view: RunView, verdict: Verdict, end: IntentEnd) -> None:
+        self._view = view
+        self._verdict = verdict
+        self._end = end
+        self._intent = end.intent
+
+    def lines(self) -> Iterator[str]:
+        """The whole story."""
+        intent, view = self._intent, self._view
+        due_s = (intent.due_ns - view.t0_ns) / NS_PER_S
+        straddling = ", straddling the first fault" if intent.straddling else ""
+        yield (
+            f"draw {intent.draw_key} (intent {intent.intent}): borrower {intent.borrower} "
+            f"({intent.group}) wants {format_yuan(intent.amount_fen)} for {intent.purpose}"
+        )
+        yield f"due {due_s:.3f} s after t = 0, in phase {intent.phase}{straddling}"
+        yield self._ending()
+        yield ""
+        yield from _part("promised", self._promise())
+        yield from _part("attempts, as the borrower saw them", self._attempts())
+        yield from _part("calls between the lender's parts, by both sides", self._calls())
+        yield from _part("the ledger", self._ledger())
+        yield from _part("the banks", self._banks())
+        yield from _part("faults that touched it", self._faults())
+        yield from _part("how it ended", self._outcome())
+
+    def _ending(self) -> str:
+        end = self._end
+        text = END_WORDS[end.end]
+        if end.broken:
+            text += f": {end.cause} at {end.hop}, {'avoidable' if end.avoidable else 'unavoidable'}"
+        return text
+
+    def _at(self, at_ns: int | None) -> str:
+        """Seconds from the due time, or that it never was."""
+        if at_ns is None:
+            return "   never"
+        return f"{(at_ns - self._intent.due_ns) / NS_PER_S:+.3f} s"
+
+    def _promise(self) -> Iterator[str]:
+        intent, view, oracle = self._intent, self._view, Oracle(self._view)
+        person = next(iter(view.population.where(borrower=intent.borrower)), None)
+        yield "yes" if self._end.promised else "no"
+        if person is None:
+            yield "nobody knows this borrower"
+            return
+        available_fen = oracle.available_fen(intent)
+        word = "covers" if intent.amount_fen <= available_fen else "does not cover"
+        yield (
+            f"limit {format_yuan(person.limit_fen)}, truly available as it fell due "
+            f"{format_yuan(available_fen)}: {word} {format_yuan(intent.amount_fen)}"
+        )
+        if person.barred:
+            yield "the borrower is barred"
+        if person.delinquent:
+            yield "the borrower is in arrears"
+        known = {
+            row.policy: row
+            for row in view.published
+            if row.published_ns <= intent.due_ns and row.borrower in (None, intent.borrower)
+        }
+        against = {
+            policy.policy: policy
+            for policy in view.policies
+            if says_no(policy, intent) and lasts(policy, intent.due_ns)
+        }
+        for number, policy in sorted(against.items()):
+            told = "told of in time" if number in known else "not told of by then"
+            yield f"{policy.kind} {number} is against it, {told}"
+        if not against:
+            yield "no policy or rule that speaks of purposes or amounts was against it"
+        yield "lawful" if self._end.lawful else "unlawful: a rule in force forbids it"
+
+    def _attempts(self) -> Iterator[str]:
+        number = self._intent.intent
+        rows = list(self._view.attempts.where(intent=number))
+        for one in sorted(rows, key=lambda a: (a.sent_ns or a.scheduled_ns, a.n)):
+            yield self._attempt(one)
+
+    def _attempt(self, one: Attempt) -> str:
+        if one.sent_ns is None:
+            return f"{self._at(one.scheduled_ns)} {one.kind} {one.n}: never sent, {one.outcome}"
+        status = f"HTTP {one.status}" if one.status else "no answer"
+        words = f", {one.cause} at {one.hop or '?'}" if one.cause else ""
+        reason = f" ({one.reason})" if one.reason else ""
+        late_ns = one.sent_ns - one.scheduled_ns
+        late = f", sent {late_ns / NS_PER_MS:.0f} ms late" if late_ns > 5 * NS_PER_MS else ""
+        label = "" if one.kind in DRAWING else " (goes with the draw)"
+        return (
+            f"{self._at(one.sent_ns)} to {self._at(one.done_ns)} {one.kind} {one.n}{label} at "
+            f"{one.replica or '?'}: {one.outcome}, {status}{words}{reason}{late}"
+        )
+
+    def _calls(self) -> Iterator[str]:
+        calls = list(self._view.calls.where(draw_key=self._intent.draw_key))
+        for one in sorted(calls, key=lambda c: (c.start_ns, c.side, c.edge)):
+            yield self._call(one)
+
+    def _call(self, one: Call) -> str:
+        took = "never ended" if one.done_ns is None else f"{_ms(one.done_ns - one.start_ns)}"
+        attempt = f" for press {one.attempt}" if one.attempt else ""
+        queue = (
+            f", {_ms(one.queue_ns)} of it waiting for a slot" if one.queue_ns > NS_PER_MS else ""
+        )
+        sent = "" if one.sent else ", nothing sent"
+        return (
+            f"{self._at(one.start_ns)} {one.edge} ({one.client} to {one.server}), {one.side} side"
+            f"{attempt}: {one.result}, {took}{queue}{sent}"
+        )
+
+    def _ledger(self) -> Iterator[str]:
+        key = self._intent.draw_key
+        for draw in self._view.draws.where(draw_key=key):
+            yield f"{self._at(draw.requested_ns)} requested"
+            if draw.decided_ns is not None:
+                yield (
+                    f"{self._at(draw.decided_ns)} decided: risk policy {draw.risk_policy} at "
+                    f"{self._at(draw.risk_ns)}, compliance rules {draw.compliance_rules} at "
+                    f"{self._at(draw.compliance_ns)}"
+                )
+            why = f", {draw.cause} at {draw.hop} ({draw.reason})" if draw.cause else ""
+            ended = f", ended {self._at(draw.ended_ns)}" if draw.ended_ns is not None else ""
+            yield f"state {draw.state}{ended}{why}"
+        for one in self._view.tries.where(draw_key=key):
+            yield (
+                f"{self._at(one.opened_ns)} try {one.try_}: tier {one.tier}, payout key "
+                f"{one.payout_key}: {one.state} {self._at(one.ended_ns)}, ended by "
+                f"{one.ended_by or 'nobody'}"
+            )
+        for version in self._view.versions.where(draw_key=key):
+            sides = (
+                ("held", version.held_fen), ("outstanding", version.outstanding_fen),
+                ("available", version.balance_fen),
+            )  # fmt: skip
+            has = ", ".join(f"{name} {format_yuan(fen)}" for name, fen in sides if fen is not None)
+            yield (
+                f"{self._at(version.locked_ns)} {version.event} of try {version.try_}: "
+                f"{version.account} version {version.version}: {has}"
+            )
+        for row in self._view.postings.where(draw_key=key):
+            yield (
+                f"{self._at(row.locked_ns)} {row.event} of try {row.try_}: "
+                f"{row.account} {format_yuan(row.amount_fen)}"
+            )
+
+    def _banks(self) -> Iterator[str]:
+        key = self._intent.draw_key
+        for payout in self._view.payouts.where(draw_key=key):
+            yield (
+                f"{self._at(payout.paid_ns)} {payout.bank} paid "
+                f"{format_yuan(payout.amount_fen)} for {payout.payout_key}"
+            )
+        mine = list(self._view.tries.where(draw_key=key).column("payout_key"))
+        for stone in self._view.tombstones.where(payout_key=mine):
+            yield f"{self._at(stone.closed_ns)} {stone.bank} closed {stone.payout_key} for ever"
+
+    def _faults(self) -> Iterator[str]:
+        for fault in self._view.faults:
+            if self._intent.intent not in self._verdict.parts.exposure[fault.name].intents:
+                continue
+            window = window_ns(self._view, fault)
+            seen = (
+                "" if window is None else f", seen {self._at(window[0])} to {self._at(window[1])}"
+            )
+            yield f"{fault.name} (at {fault.edge_or_replica or 'no place'}){seen}"
+
+    def _outcome(self) -> Iterator[str]:
+        end = self._end
+        deadline_ns = int(self._view.scenario.load.patience.deadline_s * NS_PER_S)
+        yield f"the borrower waits until {self._at(end.intent.due_ns + deadline_ns)}"
+        yield f"told of a grant: {self._at(end.granted_ns).strip()}"
+        yield f"paid in the ledger: {self._at(end.paid_ns).strip()}"
+        if end.unresolved:
+            yield "unresolved: nobody knows how it ended"
+        yield self._ending()
+        if not end.broken:
+            return
+        for one in disagreements(self._view, self._verdict.parts.ends):
+            if one.draw_key == end.intent.draw_key:
+                yield f"no fault accounts for that: {one.why}"
+
+
+def _part(title: str, lines: Iterable[str]) -> Iterator[str]:
+    yield title
+    found = [f"  {line}" for line in lines]
+    yield from found or ["  nothing"]
+
+
+def _ms(ns: int) -> str:
+    return f"{ns / NS_PER_MS:.1f} ms"

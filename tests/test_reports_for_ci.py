@@ -1,0 +1,100 @@
+"""junit.xml and summary.md: what CI servers and pull requests are given, whatever a run says."""
+
+import json
+from typing import Any
+from xml.etree import ElementTree
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from harness.judge.judge import judge
+from harness.report.junit import junit
+from harness.report.markdown import escaped, summary_md
+from tests.run_views import broken, changed, clean
+
+
+def value_of(view: Any) -> dict[str, Any]:
+    return judge(view).value
+
+
+def parsed(text: str) -> ElementTree.Element:
+    return ElementTree.fromstring(text)  # noqa: S314  our own, from the line before
+
+
+def test_a_test_case_for_the_run_each_expectation_and_each_rule() -> None:
+    value = value_of(clean())
+    (suite,) = parsed(junit(value))
+    names = [case.get("name") for case in suite.iter("testcase")]
+    assert len(names) == 1 + len(value["expectations"]) + len(value["audit"])
+    assert "fault: guarantee >= 97 %" in names
+    assert "rule 1 acknowledged-once" in names
+    assert suite.get("failures") == suite.get("errors") == "0"
+    assert suite.get("tests") == str(len(names))
+
+
+def test_breached_is_a_failure_and_inconclusive_an_error() -> None:
+    value = value_of(broken(clean(), range(200, 240)))
+    (suite,) = parsed(junit(value))
+    failed = [
+        case.get("name") for case in suite.iter("testcase") if case.find("failure") is not None
+    ]
+    assert value["verdict"] == "breached"
+    assert "fault: guarantee >= 97 %" in failed
+    assert suite.get("failures") == str(len(failed))
+    doubted = value_of(changed(clean(), ended="cut"))
+    (suite,) = parsed(junit(doubted))
+    first = suite.find("testcase")
+    assert first is not None
+    error = first.find("error")
+    assert error is not None
+    assert error.text == "\n".join(doubted["doubts"])
+    assert int(suite.get("errors") or 0) >= 1
+
+
+@given(st.text(max_size=40))
+def test_any_text_gives_xml_that_can_be_read_and_markdown_of_one_line(text: str) -> None:
+    value = value_of_clean()
+    value["reason"] = value["scenario"] = text
+    value["doubts"] = [text]
+    value["audit"][0] |= {"verdict": "breached", "first": text}
+    value["expectations"][0] |= {"expected": text, "verdict": "breached", "shown": text}
+    (suite,) = parsed(junit(value))
+    assert suite.get("tests") == str(len(list(suite.iter("testcase"))))
+    assert "\n" not in escaped(text)
+    plain = len(summary_md(value_of_clean()).splitlines())
+    assert len(summary_md(value).splitlines()) == plain + 2  # a doubt and a rule
+
+
+def value_of_clean(kept: list[str] = []) -> dict[str, Any]:  # noqa: B006  once for all examples
+    if not kept:
+        kept.append(json.dumps(value_of(clean())))
+    found: dict[str, Any] = json.loads(kept[0])
+    return found
+
+
+@pytest.mark.parametrize(
+    ("text", "made"),
+    [
+        ("a|b", r"a\|b"),
+        ("<img src=x>", r"\<img src=x\>"),
+        ("[x](http://evil)", r"\[x\](http\://evil)"),
+        ("*_`~#$&", r"\*\_\`\~\#\$\&"),
+        ("a\r\n\x1b[31mb\u202e", r"a \[31mb "),
+        ("@team", "@\u200bteam"),
+    ],
+)
+def test_markdown_of_others_is_only_words(text: str, made: str) -> None:
+    assert escaped(text) == made
+
+
+def test_a_summary_fits_a_pull_request_and_says_what_matters() -> None:
+    text = summary_md(value_of(broken(clean(), range(200, 240))))
+    assert text.startswith("### ❌ breached: ")
+    assert "| ❌ | fault: guarantee \\>= 97 % |" in text
+    assert "- broken by system at " in text
+    assert "- audit: 11 of 11 rules held" in text
+    assert len(text) < 2500
+    many = value_of_clean()
+    many["doubts"] = [f"doubt {n}" for n in range(9)]
+    assert "and 4 more doubts" in summary_md(many)
