@@ -12,6 +12,8 @@ from harness.evidence.rows import Tombstone
 from harness.judge.judge import judge
 from harness.judge.view import RunView
 from harness.report.explain import broken_draws, explain, plain
+from harness.report.html import html
+from harness.report.text import summary
 from tests.run_views import FAULT, broken, changed, clean
 
 DRAW = 183
@@ -73,6 +75,11 @@ def test_what_no_fault_accounts_for_is_said() -> None:
     view = broken(clean(), range(DRAW, DRAW + 2))
     moved = replace(view, faults=(replace(view.faults[0], edge_or_replica="risk-9"),))
     assert "no fault accounts for that: touched by none of" in story(moved)
+    verdict = judge(moved)
+    (kind, other) = verdict.value["attribution"]["disagreements"]["kinds"]
+    assert kind["count"] == other["count"] == 1
+    assert "disagrees   1 of 2 broken draws, system at bank." in summary(moved, verdict)
+    assert "No fault accounts for 1 of 2 broken draws" in html(moved, verdict)
 
 
 def test_nobody_knows_the_key() -> None:
