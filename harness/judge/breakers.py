@@ -10,11 +10,13 @@ that tripped it too, and the two are never added up.
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from harness.clock import NS_PER_S
+from harness.evidence.columnar import Columns, arrow_table
 from harness.evidence.rows import State
 from harness.judge.view import FaultLine, RunView
-from harness.judge.weather import Pair, Span, Weather, load_end_ns
+from harness.judge.weather import Pair, Span, Weather, last_ns, load_end_ns
 from harness.scenario.model import LenderSpec
 
 # Profiles with breakers; `lender.protections` switches them one by one.
@@ -26,14 +28,50 @@ SLOW_NS = NS_PER_S // 2
 # A breaker may need so long after a heal: it rests, then asks with one call.
 CLOSED_WITHIN_NS = 5 * NS_PER_S
 
-Made = tuple[int, int | None, str]  # start_ns, done_ns, result
+# Calls are asked for by who made them to whom; `ways` is a table of that.
+WAYS: Mapping[str, str] = {
+    "client": "string", "server": "string", "from_ns": "int64", "to_ns": "int64",
+}  # fmt: skip
 PAIRS = "SELECT DISTINCT client, server FROM calls WHERE side = 'client'"
-MADE = """
-SELECT client, server, start_ns, done_ns, result FROM calls
-JOIN (SELECT unnest($clients::VARCHAR[]) AS client, unnest($servers::VARCHAR[]) AS server)
-    USING (client, server)
-WHERE side = 'client' AND sent AND start_ns >= $from_ns ORDER BY ALL
+REFUSED = """
+SELECT client, server, start_ns FROM calls c JOIN ways w USING (client, server)
+WHERE side = 'client' AND result = 'not_sent' AND start_ns BETWEEN from_ns AND to_ns
 """
+SERVED = """
+WITH unsent AS MATERIALIZED (
+    SELECT draw_key, client, server, start_ns AS from_ns, coalesce(done_ns, start_ns) AS to_ns
+    FROM calls WHERE side = 'client' AND result = 'not_sent'
+)
+SELECT count(*) FROM (
+    SELECT DISTINCT s.draw_key, s.client, s.server, s.start_ns
+    FROM calls s JOIN unsent u USING (draw_key, client, server)
+    WHERE s.side = 'server' AND s.start_ns BETWEEN u.from_ns AND u.to_ns
+)
+"""
+# Those that were sent while a fault was on them, in the order in which they ended: how many were
+# bad, and how many in a row. A refusal for a reason of business is an answer.
+FAILED = f"""
+WITH met AS (
+    SELECT client, server, done_ns, start_ns,
+        done_ns - start_ns > {SLOW_NS} OR result NOT IN ('ok', 'refused') AS bad
+    FROM calls JOIN ways USING (client, server)
+    WHERE side = 'client' AND sent AND done_ns IS NOT NULL
+        AND start_ns BETWEEN from_ns AND to_ns
+), islands AS (
+    SELECT client, server, bad, count(*) FILTER (NOT bad)
+        OVER (PARTITION BY client, server ORDER BY done_ns, start_ns, bad) AS island FROM met
+), runs AS (
+    SELECT client, server, count(*) FILTER (bad) AS bad FROM islands
+    GROUP BY client, server, island
+)
+SELECT client, server, sum(bad)::BIGINT, max(bad) FROM runs GROUP BY client, server
+"""  # noqa: S608  a number of ours
+# Calls of a caller since a moment: any, and those to the target that went well.
+SINCE = f"""
+SELECT count(*), count(*) FILTER (
+    server = $target AND sent AND done_ns - start_ns <= {SLOW_NS} AND result IN ('ok', 'refused')
+) FROM calls WHERE side = 'client' AND client = $caller AND start_ns >= $since_ns
+"""  # noqa: S608  a number of ours
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,15 +176,44 @@ def breakers(view: RunView) -> Breakers | None:
     if not states and not _has_breakers(view.scenario.lender):
         return None
     weather = Weather(view)
-    refused, served = _refused(view, states)
-    calls = _calls(view, states, weather)
+    spans = {pair: open_spans(mine, last_ns(view)) for pair, mine in states.items()}
+    on = [pair for pair in view.books.ask(PAIRS) if weather.on(pair)]
+    refused: dict[Pair, list[int]] = defaultdict(list)
+    for client, server, start_ns in view.books.ask(REFUSED, ways=_ways(spans)):
+        refused[client, server].append(start_ns)
+    faulted = {pair: _merged(weather.spans[f.name] for f in weather.on(pair)) for pair in on}
+    failed = {
+        (client, server): (bad, in_a_row)
+        for client, server, bad, in_a_row in view.books.ask(FAILED, ways=_ways(faulted))
+    }
+    unsent = view.calls.counts("result")["not_sent"]
+    (served,) = view.books.one(SERVED) if unsent else (0,)
     return Breakers(
         each=tuple(
-            _breaker(view, weather, pair, states.get(pair, ()), refused.get(pair, ()), calls[pair])
-            for pair in sorted(calls)
+            _breaker(
+                view, weather, pair, states.get(pair, ()), refused[pair], failed.get(pair, (0, 0))
+            )
+            for pair in sorted({*states, *on})
         ),
         not_sent_but_served=served,
     )
+
+
+def _ways(spans: Mapping[Pair, Iterable[Span]]) -> Columns[Any]:
+    """The table `ways`."""
+    rows = [(*pair, *span) for pair, mine in sorted(spans.items()) for span in mine]
+    return Columns[Any](arrow_table(rows, WAYS))
+
+
+def _merged(spans: Iterable[Span]) -> list[Span]:
+    """The same moments in spans that do not overlap."""
+    found: list[Span] = []
+    for from_ns, to_ns in sorted(spans):
+        if found and from_ns <= found[-1][1]:
+            found[-1] = (found[-1][0], max(found[-1][1], to_ns))
+        else:
+            found.append((from_ns, to_ns))
+    return found
 
 
 def _has_breakers(lender: LenderSpec) -> bool:
@@ -168,52 +235,9 @@ def open_spans(states: Iterable[State], to_ns: int) -> list[Span]:
     return found
 
 
-def _refused(
-    view: RunView, states: Mapping[Pair, Sequence[State]]
-) -> tuple[dict[Pair, list[int]], int]:
-    """When each breaker refused a call; and how many calls `not_sent` have reached their server."""
-    last_ns = view.drain_end_ns or load_end_ns(view)
-    spans = {pair: open_spans(mine, last_ns) for pair, mine in states.items()}
-    found: dict[Pair, list[int]] = defaultdict(list)
-    unsent: dict[tuple[str, str, str], list[Span]] = defaultdict(list)
-    rows = view.calls.where(side="client", result="not_sent")
-    for key, client, server, start_ns, done_ns in rows.columns(
-        "draw_key", "client", "server", "start_ns", "done_ns"
-    ):
-        if within(start_ns, spans.get((client, server), ())):
-            found[client, server].append(start_ns)
-        unsent[key, client, server].append((start_ns, done_ns or start_ns))
-    arrived = view.calls.where(side="server", draw_key={key for key, _, _ in unsent})
-    served = 0
-    for key, client, server, start_ns in arrived.columns(
-        "draw_key", "client", "server", "start_ns"
-    ):
-        served += within(start_ns, unsent.get((key, client, server), ()))
-    return found, served
-
-
 def within(at_ns: int, spans: Iterable[Span]) -> bool:
     """Does it lie in one of them?"""
     return any(from_ns <= at_ns <= to_ns for from_ns, to_ns in spans)
-
-
-def _calls(
-    view: RunView, states: Iterable[Pair], weather: Weather
-) -> Mapping[Pair, Sequence[Made]]:
-    """The calls that were sent by who has a breaker that opened, or one on a fault; by start, from
-    when the first fault began."""
-    pairs: list[Pair] = [(client, server) for client, server in view.books.ask(PAIRS)]
-    wanted = {*states, *(pair for pair in pairs if weather.on(pair))}
-    found: dict[Pair, list[Made]] = {pair: [] for pair in sorted(wanted)}
-    at = {
-        "clients": [client for client, _ in found],
-        "servers": [server for _, server in found],
-        # Those before any fault, and before it is looked whether one is stuck, say nothing.
-        "from_ns": min([load_end_ns(view) - CLOSED_WITHIN_NS, *weather.begun_ns]),
-    }
-    for client, server, *call in view.books.ask(MADE, at):
-        found[client, server].append((call[0], call[1], call[2]))
-    return found
 
 
 def _breaker(
@@ -222,15 +246,13 @@ def _breaker(
     pair: Pair,
     states: Sequence[State],
     refused: Sequence[int],
-    calls: Sequence[Made],
+    failed: tuple[int, int],
 ) -> Breaker:
     end_ns = load_end_ns(view)
     spans = open_spans(states, end_ns)
     on, near = weather.on(pair), weather.explaining(pair)
     mine = [weather.spans[fault.name] for fault in on]
     late = [(begin_ns, to_ns + weather.late_ns) for begin_ns, to_ns in near]
-    met = [call for call in calls if call[1] is not None and within(call[0], mine)]
-    bad = [_is_bad(call) for call in sorted(met, key=lambda call: (call[1] or 0, call[0]))]
     opened = any(f_ns <= end and to_ns >= begin for f_ns, to_ns in spans for begin, end in mine)
     return Breaker(
         caller=pair[0],
@@ -240,28 +262,12 @@ def _breaker(
         open_s=round(sum(to_ns - from_ns for from_ns, to_ns in spans) / NS_PER_S, 3),
         time_to_open_s=_time_to_open_s(spans, on, weather),
         wrongly_opened=sum(not within(from_ns, late) for from_ns, _ in spans),
-        should_have_opened=not opened and _in_a_row(bad) >= BAD_IN_A_ROW,
+        should_have_opened=not opened and failed[1] >= BAD_IN_A_ROW,
         refused=len(refused),
         good_calls_blocked=sum(not within(at_ns, near) for at_ns in refused),
-        failed=sum(bad),
-        stuck=_stuck(view, pair, states, near, calls),
+        failed=failed[0],
+        stuck=_stuck(view, pair, states, near),
     )
-
-
-def _is_bad(call: Made) -> bool:
-    """A refusal for a reason of business is an answer."""
-    start_ns, done_ns, result = call
-    slow = done_ns is None or done_ns - start_ns > SLOW_NS
-    return slow or result not in ("ok", "refused")
-
-
-def _in_a_row(bad: Iterable[bool]) -> int:
-    """The longest run of bad ones."""
-    longest = now = 0
-    for one in bad:
-        now = now + 1 if one else 0
-        longest = max(longest, now)
-    return longest
 
 
 def _time_to_open_s(
@@ -279,13 +285,7 @@ def _time_to_open_s(
     return round(max(times), 3) if times else None
 
 
-def _stuck(
-    view: RunView,
-    pair: Pair,
-    states: Sequence[State],
-    near: Sequence[Span],
-    calls: Sequence[Made],
-) -> bool:
+def _stuck(view: RunView, pair: Pair, states: Sequence[State], near: Sequence[Span]) -> bool:
     """Not closed at the end of the load, long after it could have been."""
     end_ns = load_end_ns(view)
     before = [one for one in states if one.at_ns <= end_ns]
@@ -295,7 +295,7 @@ def _stuck(
     since_ns = end_ns - CLOSED_WITHIN_NS
     if spans[-1][0] > since_ns or any(to_ns > since_ns for _, to_ns in near):
         return False
-    if any(call[0] >= since_ns and not _is_bad(call) for call in calls):
-        return False  # its caller was started anew, and has another breaker now
-    theirs = view.calls.where(side="client", client=pair[0]).column("start_ns")
-    return any(start_ns >= since_ns for start_ns in theirs)
+    at = {"caller": pair[0], "target": pair[1], "since_ns": since_ns}
+    made, well = view.books.one(SINCE, at)
+    # One whose calls go well was started anew, and has another breaker now.
+    return bool(made) and not well

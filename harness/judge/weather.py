@@ -17,15 +17,19 @@ def load_end_ns(view: RunView) -> int:
     return view.load_end_ns or view.t0_ns + int(view.scenario.phases.load_s * NS_PER_S)
 
 
+def last_ns(view: RunView) -> int:
+    """Until when there was anything to see."""
+    return max(view.drain_end_ns or 0, load_end_ns(view))
+
+
 class Weather:
-    """Which faults a breaker may have to do with, and when each of them was there."""
+    """Which faults a breaker may have to do with, and when each of them was there; one that is
+    never healed lasts until nobody looks any more."""
 
     def __init__(self, view: RunView) -> None:
-        # A fault that is never healed lasts until nobody looks any more.
-        last_ns = max(view.drain_end_ns or 0, load_end_ns(view))
         self.late_ns = int(view.scenario.load.patience.attempt_timeout_s * NS_PER_S)
         self.spans = {
-            fault.name: (began, fault.heal_observed_ns or last_ns)
+            fault.name: (began, fault.heal_observed_ns or last_ns(view))
             for fault in view.faults
             if (began := began_ns(fault)) is not None
         }
@@ -34,11 +38,6 @@ class Weather:
         for edge in view.calls.counts("edge"):
             client, _, server = edge.partition("->")
             self._called[client].add(server)
-
-    @property
-    def begun_ns(self) -> list[int]:
-        """When each fault began."""
-        return [from_ns for from_ns, _ in self.spans.values()]
 
     def on(self, pair: Pair) -> list[FaultLine]:
         """Faults that touch the calls of this caller to this target."""
