@@ -87,6 +87,19 @@ def test_hot_borrowers_come_in_crowds_that_have_quota_for_half() -> None:
         assert 2 * amount_fen <= limits[borrower] < 3 * amount_fen
 
 
+def test_hot_borrowers_of_one_phase_leave_the_others_as_they_are() -> None:
+    changes = ("load.journey.hot=20 %", "load.journey.hot_in=fault")
+    found = plan_intents(load_scenario(SMOKE, changes, None).scenario, POPULATION)
+    always = plan_intents(load_scenario(SMOKE, changes[:1], None).scenario, POPULATION)
+    moved = [new.phase for new, old in zip(found, INTENTS, strict=True) if new != old]
+    assert set(moved) == {"fault"}
+    kept = [new for new, old in zip(found, always, strict=True) if new == old]
+    assert len(kept) < len(found)
+    assert sum(new.phase == "fault" for new in kept) > 0.98 * sum(
+        one.phase == "fault" for one in found
+    )
+
+
 def test_straddling_is_one_attempt_before_the_first_bite() -> None:
     due_s = [i.due_ns / NS_PER_S for i in INTENTS if i.straddling]
     assert due_s

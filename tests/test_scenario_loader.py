@@ -257,7 +257,7 @@ def test_every_key_is_in_the_docs() -> None:
         "lender.replicas", "lender.tiers", "load.shape.kind", "load.shape.rate",
         "load.shape.steps", "load.shape.spikes", "load.spacing", "load.borrowers",
          "load.journey.quota",
-        "load.journey.must_refuse", "load.journey.hot", "load.journey.repay",
+        "load.journey.must_refuse", "load.journey.hot", "load.journey.hot_in", "load.journey.repay",
         "load.journey.repay_after", "load.population.zipf", "load.population.limits",
         "load.population.amounts", "load.patience.deadline",
         "load.patience.attempt_timeout", "load.patience.retries", "load.patience.pause",

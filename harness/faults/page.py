@@ -21,6 +21,9 @@ of its own: one that is not seen within *bites within* did not work, and makes t
 inconclusive; one still seen after it was healed ends the drill with exit code 4.
 `python -m benchmarks.faults` does all of this with every fault on this page, and keeps the table in
 [results/faults.json](results/faults.json).
+
+A borrower on whom many draws crowd is no fault but load: `load.journey.hot` and `hot_in` in
+[scenario-format.md](scenario-format.md).
 """
 FOR = {
     "needed": "`for` is needed.",

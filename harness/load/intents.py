@@ -121,7 +121,7 @@ def _crowded(
 
     The borrowers of those next ones stay at home, so that still nobody comes again too soon.
     """
-    hot = scenario.load.journey.hot
+    hot, within = scenario.load.journey.hot, scenario.load.journey.hot_in
     if not hot:
         return tuple(planned)
     dice = stream(scenario.seed, "crowds")
@@ -131,7 +131,10 @@ def _crowded(
     for first in range(0, len(made) - CROWD + 1, CROWD):
         leader, limit_fen = made[first], limits[made[first].borrower]
         refused = leader.amount_fen > limit_fen or leader.purpose == BARRED_PURPOSE
+        # The dice first: the same crowds, wherever they are let in.
         if dice.random() >= hot or refused or leader.borrower in delinquent:
+            continue
+        if within and {leader.phase, made[first + CROWD - 1].phase} != {within}:
             continue
         each_fen = int(limit_fen * CROWD_SHARE) // 100 * 100
         for place in range(first, first + CROWD):

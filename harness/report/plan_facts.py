@@ -40,7 +40,9 @@ def _people(plan: Plan) -> Iterator[str]:
     chosen = "as the trace says" if len(load.shape.named) == len(times) else law
     yield _line("", f"{len(times):,} of them draw, {chosen}; the most frequent {_times(most)}")
     if load.journey.hot:
-        yield _line("", f"{_share(load.journey.hot)} of the draws in crowds of one borrower")
+        when = f" in {load.journey.hot_in}" if load.journey.hot_in else ""
+        text = f"{_share(load.journey.hot)} of the draws{when} in crowds of one borrower"
+        yield _line("", text)
     limits = [one.limit_fen for one in people]
     yield _line("limits", f"{_yuan(min(limits))} to {_yuan(max(limits))} yuan each")
 

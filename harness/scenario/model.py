@@ -120,7 +120,8 @@ class Shape:
 class Journey:
     """What borrowers do: quota looks per draw, and the share of draws that must be refused.
 
-    hot: the share of draws that come in crowds of one borrower, who has quota for half of them.
+    hot: the share of draws that come in crowds of one borrower, who has quota for half of them;
+    hot_in: the phase in which they do, empty for all of them.
     repay: the share of granted draws that are repaid, in full or in part, between
     `repay_after_low_s` and `repay_after_high_s` after they were due.
     """
@@ -128,6 +129,7 @@ class Journey:
     quota_per_draw: float
     must_refuse: float
     hot: float = 0.0
+    hot_in: str = ""
     repay: float = 0.0
     repay_after_low_s: float = 2.0
     repay_after_high_s: float = 10.0

@@ -1,8 +1,8 @@
 """Who borrows and what they do: `load.journey` and `load.population` of a scenario."""
 
-from harness.scenario.model import Journey, LogNormal, PopulationSpec
+from harness.scenario.model import PHASES, Journey, LogNormal, PopulationSpec
 from harness.scenario.nodes import Book, Node, fields, shown, value
-from harness.scenario.numbers import number
+from harness.scenario.numbers import number, one_of
 from harness.units import parse_range_s, parse_share, parse_yuan_fen, parse_yuan_range_fen
 
 AMOUNT_FEN_MAX = 1_000_000_00
@@ -14,10 +14,11 @@ MEDIAN_FEN, SIGMA, RANGE_FEN = 700_00, 1.0, (100_00, 5_000_00)
 
 
 def journey(book: Book, node: Node | None) -> Journey:
-    """draw, quota, must_refuse; hot, repay and repay_after are optional."""
+    """draw, quota, must_refuse; hot, hot_in, repay and repay_after are optional."""
     path = "load.journey"
     keys = ("draw", "quota", "must_refuse")
-    found = fields(book, node, path, keys, ("hot", "repay", "repay_after")) if node else {}
+    optional = ("hot", "hot_in", "repay", "repay_after")
+    found = fields(book, node, path, keys, optional) if node else {}
     value(book, found.get("draw"), f"{path}.draw", number(1, 1), 1.0, "1: each intent is one draw")
 
     def share(key: str) -> float:
@@ -25,6 +26,8 @@ def journey(book: Book, node: Node | None) -> Journey:
 
     if "repay_after" in found and "repay" not in found:
         book.add(found["repay_after"], f"{path}.repay_after", "no repay beside it", "both or none")
+    if "hot_in" in found and "hot" not in found:
+        book.add(found["hot_in"], f"{path}.hot_in", "no hot beside it", "both or none")
     low_s, high_s = value(
         book, found.get("repay_after"), f"{path}.repay_after", _some_time,
         REPAY_AFTER_S, "",
@@ -33,6 +36,7 @@ def journey(book: Book, node: Node | None) -> Journey:
         quota_per_draw=value(book, found.get("quota"), f"{path}.quota", number(0, 1), 0.0, ""),
         must_refuse=share("must_refuse"),
         hot=share("hot"),
+        hot_in=value(book, found.get("hot_in"), f"{path}.hot_in", one_of(*PHASES), "", ""),
         repay=share("repay"),
         repay_after_low_s=low_s,
         repay_after_high_s=high_s,
