@@ -4,7 +4,8 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-from harness.drill import Drill, prepare
+from harness.drill import prepare
+from harness.drilled import drill_here
 from harness.errors import Problem, ScenarioError
 from harness.evidence.store import RunDir
 from harness.heal import heal
@@ -15,7 +16,6 @@ from harness.plan import Plan, make_plan
 from harness.repeats.book import NAME as REPEATS
 from harness.report.dry_run import dry_run
 from harness.report.explain import broken_draws, explain
-from harness.report.live import LiveView
 from harness.report.load_alone import is_load_alone, write_load_alone
 from harness.report.plan_picture import pen_for, picture
 from harness.report.write import judge_and_write
@@ -53,13 +53,9 @@ def run_command(
     run = prepare(plan, loaded.text, loaded.files, out)
     print(f"drill {loaded.scenario.name} · seed {loaded.scenario.seed} · evidence in {run.path}")
     sys.stdout.flush()
-    live = LiveView(sys.stdout)
-    drill = Drill(plan, run, flag, live.show)
-    drill.run()
-    live.close()
-    if drill.ended.startswith("aborted"):
-        print(f"drawproof: ABORTED: {drill.ended.partition(': ')[2]}", file=sys.stderr)
-    run.compact()
+    ended = drill_here(plan, run, flag)
+    if ended.startswith("aborted"):
+        print(f"drawproof: ABORTED: {ended.partition(': ')[2]}", file=sys.stderr)
     return _judge(run).exit_code
 
 

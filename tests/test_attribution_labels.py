@@ -70,8 +70,10 @@ def test_the_summary_shows_the_matrices() -> None:
 
 
 def test_every_labelled_drill_is_a_scenario_with_the_draws_of_its_control() -> None:
-    drills = [((name,), one.profile) for name, one in SINGLES.items()]
-    drills += [(pair, "none") for pair in PAIRS.values()]
+    drills: list[tuple[tuple[str, ...], str]] = [
+        *(((name,), one.profile) for name, one in SINGLES.items()),
+        *((pair, "none") for pair in PAIRS.values()),
+    ]
     for names, profile in drills:
         assert profile in CONTROLS
         words = [word for word in arguments(names, profile, 7)[1:] if word != "--set"]

@@ -241,7 +241,7 @@ def test_the_worth_of_each_protection_with_its_sign(
     side = Side(SMOKE, SMALL)
     assert ablate_command(side, ("breaker", "deadlines", "retries"), 6, how(tmp_path), played) == 0
     said = capsys.readouterr().out
-    assert "SAVES (exit 0): full against naive: +297.5 draws a run (+295.0 to +300.0, 97 %)" in said
+    assert "SAVES (exit 0): full against naive: +297.5 draws a run (95 %: +295.0 to +300.0)" in said
     value = json.loads((only_folder(tmp_path / "out") / "ablate.json").read_text())
     words = {row["name"]: row["word"] for row in value["worth"]}
     assert words["breaker, off from full"] == "saves"

@@ -210,9 +210,8 @@ def _whole(lines: Sequence[Line], pairs: int, used: int, wrong: Sequence[str]) -
 def _told(line: Line) -> str:
     if line.estimate is None or line.interval is None:
         return f"{line.measure.key}: "
-    shown, between = line.measure.shown, line.interval
+    one, interval = line.measure, line.interval
     return (
-        f"{line.measure.key} {shown(line.estimate)} "
-        f"({between.coverage * 100:.1f} %: {shown(between.low)} to {shown(between.high)}; margin "
-        f"{line.measure.margin_shown}): "
+        f"{one.key} {one.shown(line.estimate)} "
+        f"({interval.told} {one.between(interval.low, interval.high)}; margin {one.margin_shown}): "
     )
