@@ -80,6 +80,7 @@ def test_what_no_fault_accounts_for_is_said() -> None:
     assert kind["count"] == other["count"] == 1
     assert "disagrees   1 of 2 broken draws, system at bank." in summary(moved, verdict)
     assert "No fault accounts for 1 of 2 broken draws" in html(moved, verdict)
+    assert "  no fault accounts for 1 of 2 broken draws" in broken_draws(moved, verdict)
 
 
 def test_nobody_knows_the_key() -> None:

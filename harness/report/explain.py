@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator
 
 from harness.clock import NS_PER_MS, NS_PER_S
 from harness.evidence.rows import DRAWING, Attempt, Call
-from harness.judge.disagreements import disagreements
+from harness.judge.disagreements import disagreements, told_of_disagreements
 from harness.judge.ends import IntentEnd
 from harness.judge.exposure import window_ns
 from harness.judge.oracle import Oracle, lasts, says_no
@@ -58,6 +58,8 @@ def broken_draws(view: RunView, verdict: Verdict) -> str:
     wrong = list(verdict.parts.ends.where(end="wrongly_approved").column("draw_key"))
     if wrong:
         lines.append(f"  wrongly approved: {len(wrong):,} draws: {_some(wrong)}")
+    told = told_of_disagreements(verdict.value["attribution"])
+    lines += [f"  no fault accounts for {one}" for one in told]
     lines.append("one of them: drawproof explain RUN --draw KEY")
     return "\n".join(map(plain, lines))
 
