@@ -133,6 +133,25 @@ def test_twenty_bad_calls_in_a_row_should_have_opened_it() -> None:
     assert each["gateway-1", BANK].failed == 0
 
 
+def test_what_lies_behind_a_replica_is_not_held_against_its_breaker() -> None:
+    bad = _calls([18 + n / 100 for n in range(20)], "error", 5, server="ledger-1")
+    to_database = Call("key-000200", 0, "ledger->database", "ledger-1", "database-1", "client",
+                       T0_NS + 18 * NS_PER_S, T0_NS + 19 * NS_PER_S, True, "unknown", 0)  # fmt: skip
+    view = _with((), [*bad, *(to_database._replace(start_ns=T0_NS + 18 * NS_PER_S + n)
+                              for n in range(25))])  # fmt: skip
+    ours = replace(view.faults[0], name="process: freeze ledger-1", edge_or_replica="ledger-1")
+    found, each = _of(replace(view, faults=(ours,)))
+    assert each["gateway-1", "ledger-1"].should_have_opened
+    slow = replace(view.faults[0], name="database: slow", edge_or_replica="ledger->database")
+    found, each = _of(replace(view, faults=(ours, slow)))
+    assert found.should_have_opened == 0
+    # Connections to a database have no breaker; nor do decisions of business fail calls.
+    assert list(each) == [("gateway-1", "ledger-1")]
+    drained = replace(view.faults[0], name="business: tier_drained own",
+                      edge_or_replica="gateway->ledger")  # fmt: skip
+    assert _of(replace(view, faults=(drained,)))[0].each == ()
+
+
 def test_sent_and_not_sent_are_told_apart() -> None:
     quiet = tuple(c for c in clean().calls if c.server != BANK)
     view = changed(
@@ -160,9 +179,11 @@ def test_a_breaker_that_stays_open_is_stuck() -> None:
     assert _of(changed(stuck, states=closed))[0].stuck_breakers == 0
     # Its caller was started anew and reaches the target: the breaker of then is gone.
     assert _of(changed(stuck, calls=clean().calls))[0].stuck_breakers == 0
-    # Its caller is gone.
+    # Its caller is gone, or what it did after the load had ended says nothing.
     gone = tuple(c for c in quiet if c.start_ns < T0_NS + 30 * NS_PER_S)
     assert _of(changed(stuck, calls=gone))[0].stuck_breakers == 0
+    late = _calls([45], "ok", server="risk-1")
+    assert _of(changed(stuck, calls=(*gone, *late)))[0].stuck_breakers == 0
     # The heal is not long ago.
     fault = replace(clean().faults[0], heal_observed_ns=T0_NS + 37 * NS_PER_S)
     assert _of(changed(stuck, faults=(fault,)))[0].stuck_breakers == 0

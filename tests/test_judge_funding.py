@@ -207,6 +207,17 @@ def test_money_in_other_tiers_is_stranded() -> None:
     assert OPENING_FEN < found.idle_fen < 2 * OPENING_FEN
 
 
+def test_money_that_came_while_it_was_asked_for_is_not_stranded() -> None:
+    view = _refused(clean(), 181)
+    due_ns = view.intents[181].due_ns
+    back = tuple(t._replace(from_ns=due_ns + 3 * 10**6, available=True) for t in view.tiers)
+    out = tuple(t._replace(from_ns=due_ns - 10**9, available=False) for t in view.tiers)
+    found = measure(replace(view, tiers=(*view.tiers, *out, *back))).stranded
+    assert found is not None
+    assert (view.draws[181].decided_ns or 0) > back[0].from_ns
+    assert (found.refused, found.draws) == (1, 0)
+
+
 def test_nothing_is_stranded_in_tiers_that_are_out_or_empty() -> None:
     view = _refused(clean(), 181)
     out = tuple(t._replace(from_ns=T0_NS + 10 * NS_PER_S, available=False) for t in view.tiers)

@@ -28,11 +28,12 @@ class Stranded:
 
 
 def stranded(view: RunView) -> Stranded | None:
-    """Draws refused for lack of money although a lawful split of what the tiers had, and of those
-    that could be used, covered them at the decision: as many, and their money.
+    """Draws refused for lack of money although a lawful split of what the tiers had, of those that
+    could be used, covered them: as many, and their money.
 
-    Over all scheduled draws that were told `no money`; the decision is dated by the ledger, or by
-    the answer where another decision has followed. Null when attempts or books are not all there.
+    Over all scheduled draws that were told `no money`. Covered when it was asked for, and still at
+    the decision: money that came in between is not held against anybody. Null when attempts or
+    books are not all there.
     """
     funds = funds_of(view)
     if funds is None or "attempts" in (*view.missing, *view.cut):
@@ -43,43 +44,42 @@ def stranded(view: RunView) -> Stranded | None:
     refused = list(view.intents.where(intent=list(told)))
     draws = view.draws.where(draw_key=[intent.draw_key for intent in refused])
     decided_ns = dict(draws.columns("draw_key", "decided_ns"))
-    moments = [
-        (_decided_ns(attempt, decided_ns.get(intent.draw_key)), intent.intent, intent.amount_fen)
+    asked = [
+        (intent, _span_ns(attempt, decided_ns.get(intent.draw_key)))
         for intent in refused
         for attempt in told[intent.intent]
     ]
-    covered, idle_fen = _covered(view, funds, sorted(moments))
+    money = _money(view, funds, sorted({at_ns for _, span in asked for at_ns in span}))
+    idle: dict[int, int] = {}
+    for intent, span in asked:
+        if all(split(money[at], funds.own_bp, intent.amount_fen) is not None for at in span):
+            least_fen = min(sum(money[at_ns].values()) for at_ns in span)
+            idle[intent.intent] = max(idle.get(intent.intent, 0), least_fen)
     return Stranded(
         refused=len(refused),
-        draws=len(covered),
-        amount_fen=sum(covered.values()),
-        idle_fen=idle_fen,
+        draws=len(idle),
+        amount_fen=sum(intent.amount_fen for intent in refused if intent.intent in idle),
+        idle_fen=max(idle.values(), default=0),
     )
 
 
-def _decided_ns(attempt: Attempt, ledger_ns: int | None) -> int:
-    """The ledger keeps its last decision on a draw, which may be that of a later attempt."""
+def _span_ns(attempt: Attempt, ledger_ns: int | None) -> tuple[int, int]:
+    """When it was asked, and when that was decided. The ledger keeps its last decision on a draw,
+    which may be that of a later attempt: then the answer dates it."""
     sent_ns = attempt.sent_ns or attempt.scheduled_ns
     done_ns = attempt.done_ns or sent_ns
-    return ledger_ns if ledger_ns is not None and sent_ns <= ledger_ns <= done_ns else done_ns
+    known = ledger_ns is not None and sent_ns <= ledger_ns <= done_ns
+    return sent_ns, ledger_ns if ledger_ns is not None and known else done_ns
 
 
-def _covered(
-    view: RunView, funds: Funds, moments: Sequence[tuple[int, int, int]]
-) -> tuple[Mapping[int, int], int]:
-    """Of (at_ns, intent, amount_fen): the amounts of those that were covered, by intent, and the
-    most that was idle then."""
+def _money(view: RunView, funds: Funds, moments: Sequence[int]) -> Mapping[int, Mapping[str, int]]:
+    """What lay in each tier that could be used, at each of these moments."""
     given = funds.given()
-    covered: dict[int, int] = {}
-    idle_fen = 0
     slices = view.books.ask(SLICES) if moments else []
-    balances = balances_at(slices, funds, [at_ns for at_ns, _, _ in moments])
-    for (at_ns, intent, amount_fen), balance in zip(moments, balances, strict=True):
-        money = {tier: balance.get(tier, 0) for tier in given(at_ns)}
-        if split(money, funds.own_bp, amount_fen) is not None:
-            covered[intent] = amount_fen
-            idle_fen = max(idle_fen, sum(money.values()))
-    return covered, idle_fen
+    return {
+        at_ns: {tier: balance.get(tier, 0) for tier in given(at_ns)}
+        for at_ns, balance in zip(moments, balances_at(slices, funds, moments), strict=True)
+    }
 
 
 def balances_at(

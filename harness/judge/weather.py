@@ -10,6 +10,7 @@ from harness.judge.view import FaultLine, RunView
 
 Pair = tuple[str, str]  # caller, target: replicas, or a bank
 Span = tuple[int, int]  # from_ns, to_ns
+BUSINESS, DATABASE = "business: ", "database"
 
 
 def load_end_ns(view: RunView) -> int:
@@ -40,27 +41,34 @@ class Weather:
             self._called[client].add(server)
 
     def on(self, pair: Pair) -> list[FaultLine]:
-        """Faults that touch the calls of this caller to this target."""
+        """Faults that make calls of this caller to this target fail or slow. What is decided in
+        business does neither, and connections to the database are no calls that a breaker sees."""
+        if role(pair[1]) == DATABASE:
+            return []
+        return [f for f in self._touching(pair) if not f.name.startswith(BUSINESS)]
+
+    def _touching(self, pair: Pair) -> list[FaultLine]:
         caller, target = pair
         edge = f"{role(caller)}->{role(target)}"
         return [f for f in self._faults if touches(f.edge_or_replica, edge, caller, target)]
 
-    def explaining(self, pair: Pair) -> list[Span]:
-        """When there was a fault on the edge, behind the target, or at the caller."""
-        caller, target = pair
-        behind = self._behind(role(target))
-        found = {fault.name for fault in self.on(pair)}
+    def behind(self, pair: Pair) -> list[Span]:
+        """When there was a fault at what the target itself calls."""
+        reached = self._reached(role(pair[1]))
+        found = []
         for fault in self._faults:
             client, _, server = fault.edge_or_replica.rpartition("->")
-            if client:
-                near = client in behind
-            else:
-                near = server in (caller, role(caller)) or role(server) in behind - {role(target)}
-            if near:
-                found.add(fault.name)
-        return sorted(self.spans[name] for name in found)
+            if client in reached or (not client and role(server) in reached - {role(pair[1])}):
+                found.append(self.spans[fault.name])
+        return sorted(found)
 
-    def _behind(self, hop: str) -> set[str]:
+    def explaining(self, pair: Pair) -> list[Span]:
+        """When there was a fault on the edge, behind the target, or at the caller."""
+        callers = (pair[0], role(pair[0]))
+        near = [*self._touching(pair), *(f for f in self._faults if f.edge_or_replica in callers)]
+        return sorted({*self.behind(pair), *(self.spans[fault.name] for fault in near)})
+
+    def _reached(self, hop: str) -> set[str]:
         """The hop, and whatever is called on its behalf."""
         found: set[str] = set()
         ahead = [hop]
