@@ -18,7 +18,7 @@ from typing import Any
 
 from benchmarks.results import RESULTS, keep
 from harness.ablate import ablate_command
-from harness.compare_runs import Judged, Side
+from harness.compare_runs import How, Side
 from harness.repeats.arms import Arm
 from harness.repeats.book import Done
 from harness.repeats.child import Child
@@ -63,7 +63,7 @@ def spread(done: Sequence[Done]) -> dict[str, Any]:
 def protections(rounds: int) -> int:
     """The exit code of `drawproof ablate`."""
     place = KEPT / "protections"
-    code = ablate_command(Side(FULL), (), rounds, Judged(None, (), KEPT, resume=place))
+    code = ablate_command(Side(FULL), (), rounds, How(None, (), KEPT, resume=place))
     value = json.loads((place / "ablate.json").read_text())
     keep(RESULTS / "protections.json", "worth", value.pop("worth"), value)
     return code

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from harness.compare.worth import DRAWS, KEYS, MONEY, RECOVERY, Saved, Worth, worth
-from harness.compare_runs import Judged, Side, drilled, mistake
+from harness.compare_runs import How, Side, drilled, mistake
 from harness.errors import HarnessError
 from harness.repeats.arms import Arm, seeds_from
 from harness.repeats.digest import Digest
@@ -45,7 +45,7 @@ class Row:
 
 
 def ablate_command(
-    side: Side, only: Sequence[str], rounds: int, how: Judged, drive: Drive | None = None
+    side: Side, only: Sequence[str], rounds: int, how: How, drive: Drive | None = None
 ) -> int:
     """Exit codes: 0 measured, 3 the headline can't be told, 1 money was wrong in a run of `full`.
 

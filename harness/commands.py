@@ -43,7 +43,7 @@ def run_command(
     """`drawproof run`: nothing is started before the whole scenario has been checked."""
     loaded = load_scenario(scenario, overrides, profile)
     plan = make_plan(loaded.scenario, loaded.where)
-    _warn(loaded, plan)
+    warn(loaded, plan)
     if permission.dry_run:
         print(dry_run(plan, needs_allow_exec(loaded.scenario, MOCK)))
         return 0
@@ -107,7 +107,7 @@ def validate_command(scenario: Path, overrides: list[str], profile: str | None) 
     """`drawproof validate`: all problems at once, or one line that says it is sound."""
     loaded = load_scenario(scenario, overrides, profile)
     plan = make_plan(loaded.scenario, loaded.where)
-    _warn(loaded, plan)
+    warn(loaded, plan)
     warnings = len(loaded.warnings) + len(plan.too_few)
     sound = f"sound, {warnings} warning{'s' * (warnings > 1)}" if warnings else "sound"
     print(
@@ -126,7 +126,7 @@ def plan_command(scenario: Path, overrides: list[str], profile: str | None) -> i
     text = picture(plan, pen_for(sys.stdout.encoding))
     _print(text)
     sys.stdout.flush()
-    _warn(loaded, plan)
+    warn(loaded, plan)
     return 0
 
 
@@ -137,7 +137,7 @@ def _print(text: str) -> None:
     print(text)
 
 
-def _warn(loaded: Loaded, plan: Plan) -> None:
+def warn(loaded: Loaded, plan: Plan) -> None:
     """What can hardly be meant, and what is planned and can't be proven, before anything runs."""
     for warning in (*loaded.warnings, *plan.too_few):
         print(f"warning: {warning}", file=sys.stderr)

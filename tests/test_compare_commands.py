@@ -9,7 +9,7 @@ import pytest
 from harness.ablate import ablate_command, arms_of, protections_for
 from harness.baselines import gate_command, set_command, show_command
 from harness.cli import main
-from harness.compare_runs import Judged, Side, compare_command, runs_of
+from harness.compare_runs import How, Side, compare_command, runs_of
 from harness.errors import ScenarioError
 from harness.repeat_run import repeat_command
 from harness.repeats.arms import Arm, Cell
@@ -27,8 +27,8 @@ def folder(place: Path, seeds: range, **figures: Any) -> Path:
     return place
 
 
-def how(place: Path, **more: Any) -> Judged:
-    return Judged(None, (), place / "out", **more)
+def how(place: Path, **more: Any) -> How:
+    return How(None, (), place / "out", **more)
 
 
 def only_folder(out: Path) -> Path:

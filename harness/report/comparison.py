@@ -112,6 +112,7 @@ def _line_json(line: Line) -> dict[str, Any]:
         "p_differs": _round(line.differs),
         "p_same": _round(line.same),
         "more_pairs": line.more,
+        "lower_bounds": line.at_least,
         "differences": [_round(one) for one in line.differences],
     }
 
