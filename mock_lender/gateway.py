@@ -19,6 +19,7 @@ from mock_lender.http.app import build_app, read_json
 from mock_lender.http.client import HopClient
 from mock_lender.http.problems import problem
 from mock_lender.http.slots import Slots
+from mock_lender.presses import Press, Presses
 
 KEY = re.compile(r"[A-Za-z0-9_-]{8,64}")
 # Not the router's int: Python refuses to read a number of thousands of digits.
@@ -32,6 +33,7 @@ def create_app(ctx: ServiceContext) -> ASGIApp:
     """The public API; see openapi.json beside this file."""
     clients: list[HopClient] = []
     path = draw_path_of(ctx.config.defects)
+    presses = Presses()
 
     async def start() -> None:
         clients.append(HopClient(ctx))
@@ -41,7 +43,11 @@ def create_app(ctx: ServiceContext) -> ASGIApp:
 
     async def press(request: Request) -> Response:
         draw = await parse_draw(request)
-        return await path(ctx, clients[0]).walk(draw)
+
+        async def work() -> Response:
+            return await path(ctx, clients[0]).walk(draw)
+
+        return await presses.once(press_of(request, draw.key, draw.body_hash), work)
 
     async def poll(request: Request) -> Response:
         key = request.path_params["key"]
@@ -62,12 +68,16 @@ def create_app(ctx: ServiceContext) -> ASGIApp:
         if set(body) != {"borrower", "amount_fen"}:
             raise HTTPException(422, "borrower and amount_fen, and nothing else")
         borrower, amount_fen = numbers(borrower, amount_fen)
-        reply = await clients[0].call(
-            "ledger", "POST", "/repay", draw_key=key, idempotent=True,
-            body={"repay_key": key, "borrower": borrower, "amount_fen": amount_fen},
-            deadline=request.state.deadline,
-        )  # fmt: skip
-        return told_of_repayment(key, reply)
+
+        async def work() -> Response:
+            reply = await clients[0].call(
+                "ledger", "POST", "/repay", draw_key=key, idempotent=True,
+                body={"repay_key": key, "borrower": borrower, "amount_fen": amount_fen},
+                deadline=request.state.deadline,
+            )  # fmt: skip
+            return told_of_repayment(key, reply)
+
+        return await presses.once(press_of(request, key, f"{borrower}/{amount_fen}"), work)
 
     async def quota(request: Request) -> Response:
         borrower = request.path_params["borrower"]
@@ -105,6 +115,12 @@ def key_of(request: Request) -> str:
     if not KEY.fullmatch(key):
         raise HTTPException(400, "Idempotency-Key: 8 to 64 letters, digits, - or _")
     return key
+
+
+def press_of(request: Request, key: str, body: str) -> Press | None:
+    """Which press a request is; None: it does not say."""
+    attempt = request.headers.get("x-attempt", "")
+    return (request.url.path, key, body, int(attempt)) if ATTEMPT.fullmatch(attempt) else None
 
 
 def numbers(borrower: object, amount_fen: object) -> tuple[int, int]:
