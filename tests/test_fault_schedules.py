@@ -196,3 +196,13 @@ def test_every_mistake_is_told_at_once(tmp_path: Path) -> None:
 """)  # fmt: skip
     for number in range(4):
         assert f"faults.{number}." in said
+
+
+def test_a_standby_that_is_frozen_or_killed_can_not_lag_at_the_same_time(tmp_path: Path) -> None:
+    """Its pulses would wake the receiver of a frozen one."""
+    for other in ("freeze_standby, for: 4s", "kill_standby"):
+        said = problems(tmp_path, f"""
+  - {{database: standby_lag, at: fault+1s, for: 4s}}
+  - {{database: {other}, at: fault+2s}}
+""")  # fmt: skip
+        assert "at the same time as 'database: standby_lag'" in said

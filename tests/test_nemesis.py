@@ -15,7 +15,8 @@ import pytest
 from harness.clock import NS_PER_S
 from harness.errors import TargetError
 from harness.faults.fault import Healer, Noop, Sighting, Surroundings
-from harness.faults.network_fault import NetworkFault
+from harness.faults.network_fault import NetworkFault, Toxic
+from harness.faults.network_looks import Silent
 from harness.faults.probes import probe_s
 from harness.faults.process import ProcessKill
 from harness.guardian.client import Guardian
@@ -23,6 +24,7 @@ from harness.guardian.journal import Journal
 from harness.guardian.undo import perform
 from harness.judge.fault_lines import read_fault_lines
 from harness.nemesis.nemesis import Nemesis
+from harness.nemesis.places import near
 from harness.nemesis.schedule import Planned, schedule
 from harness.processes import start_ticks
 from tests.world import EDGE, World, late
@@ -199,6 +201,81 @@ def test_the_undo_of_a_latency_is_enough_to_end_it(world: World) -> None:
     assert fault.observe(world).bites
     assert perform(undo, world.run) is None
     assert fault.observe(world).bites is False
+
+
+def test_a_healed_fault_under_another_is_not_said_to_be_there_still(
+    world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nothing passes the edge, so that it looks late as well; it is judged when that is over."""
+    monkeypatch.setattr("harness.nemesis.nemesis.HEAL_WITHIN_S", 0.3)
+    slow = late(1.0, 0.0, "slow")
+    silent = NetworkFault(
+        EDGE, Toxic("stall", "downstream", (("duration", 0),)), Silent(False), "s"
+    )
+    path = tmp_path / "faults.jsonl"
+    plan: list[Planned] = [(slow, 0.0, 1.2), (silent, 0.9, 2.5)]
+    nemesis = Nemesis(plan, world, Journal(tmp_path / "j.jsonl"), path)
+    nemesis.start(time.monotonic_ns())
+    give_up_s = time.monotonic() + 8
+    while path.read_text().count("observed_healed") < 2 and nemesis.failure() is None:
+        assert time.monotonic() < give_up_s, path.read_text()
+        threading.Event().wait(0.02)
+    nemesis.stop()
+    assert nemesis.failure() is None
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "close"),
+    [
+        ("gateway->bank.own", "gateway->bank.own", True),
+        ("gateway->bank.own", "ledger->bank.partner-a", False),
+        ("gateway->bank.own", "bank.own", True),
+        ("gateway->bank.own", "gateway-2", True),
+        ("risk", "risk-1", True),
+        ("risk-1", "risk-2", False),
+        ("ledger->database", "ledger-1", True),
+        ("bank.partner-a", "bank.partner", False),
+        ("site b", "risk-1", True),
+    ],
+)
+def test_what_is_near_enough_to_be_taken_for_another(one: str, other: str, close: bool) -> None:
+    assert near(one, other) is close
+    assert near(other, one) is close
+
+
+class Blind(DoesNothing):
+    """Its look has a defect."""
+
+    def observe(self, around: Surroundings) -> Sighting:
+        raise KeyError("what")
+
+
+def test_a_defect_of_a_look_ends_the_drill_and_leaves_nothing_injected(
+    world: World, tmp_path: Path
+) -> None:
+    plan: list[Planned] = [(late(1.0, 0.0, "slow"), 0.0, 9.0), (Blind(late(1.0, 0.0, "x")), 0.1, 9)]
+    nemesis = Nemesis(plan, world, Journal(tmp_path / "j.jsonl"), tmp_path / "faults.jsonl")
+    nemesis.start(time.monotonic_ns())
+    give_up_s = time.monotonic() + 5
+    while nemesis.failure() is None:
+        assert time.monotonic() < give_up_s
+        threading.Event().wait(0.02)
+    nemesis.stop()
+    assert "a defect of the fault layer: KeyError" in str(nemesis.failure())
+    assert probe_s(world.listen, 0.5) is not None
+
+
+def test_a_fault_that_was_never_seen_is_still_in_force(world: World, tmp_path: Path) -> None:
+    plan: list[Planned] = [(DoesNothing(late(1.0, 0.0, "x")), 0.0, 9.0)]
+    path = tmp_path / "faults.jsonl"
+    nemesis = Nemesis(plan, world, Journal(tmp_path / "j.jsonl"), path)
+    nemesis.start(time.monotonic_ns())
+    give_up_s = time.monotonic() + 5
+    while '"failed"' not in path.read_text():
+        assert time.monotonic() < give_up_s
+        threading.Event().wait(0.02)
+    assert nemesis.active() == ["nothing"]
+    nemesis.stop()
 
 
 def test_the_record_has_the_brackets_of_both_calls(tmp_path: Path) -> None:

@@ -222,5 +222,6 @@ KINDS: Kinds = {
         undone=f"SIGCONT to the receiver. {console.RELEASED}",
         cannot="Not a steady delay: most of the wait is for the next pulse. Replay alone is not "
         "held up, for no commit waits for it. A lender that gives its standby up goes on quickly.",
+        hits="standby",
     ),
 }  # fmt: skip
