@@ -5,7 +5,7 @@ from dataclasses import replace
 from harness.clock import NS_PER_S
 from harness.evidence.rows import State
 from harness.faults.catalogue import CATALOGUE, fault_name, told_by_service
-from harness.judge.exposure import exposure
+from harness.judge.exposure import Exposure, exposure
 from harness.judge.judge import judge
 from harness.judge.view import RunView
 from harness.report.html import html
@@ -26,6 +26,31 @@ def test_a_role_is_touched_in_each_of_its_replicas() -> None:
     assert whole.calls == one.calls + other.calls > 0
     assert whole.intents == one.intents | other.intents
     assert exposure(with_fault(view, name, "gate"))[name].calls == 0
+
+
+def test_a_rollout_touches_the_replicas_that_have_the_version_while_they_have_it() -> None:
+    """By the supervisor's record: half of a rollout leaves the other half alone, and so does the
+    time before its turn and after the canary took it back."""
+    view, name = clean(), "deploy: half gateway"
+    whole = exposure(with_fault(view, name, "gateway-1"))[name]
+    begins_ns, ends_ns = T0_NS + 10 * NS_PER_S, T0_NS + 21 * NS_PER_S
+    rows = [
+        State("supervisor", "deploy", "gateway-1", "version 2-errors", begins_ns),
+        State("supervisor", "deploy", "risk-1", "version 2-errors", T0_NS),
+        State("supervisor", "deploy", "2-errors", "rolled back by canary", ends_ns),
+        State("supervisor", "deploy", "gateway-1", "version 1", ends_ns),
+    ]
+
+    def touched(*states: State) -> Exposure:
+        spoilt = replace(with_fault(view, name, "gateway"), states=(*view.states, *states))
+        return exposure(spoilt)[name]
+
+    assert touched(rows[0]) == whole
+    short = touched(*rows)
+    assert 0 < short.calls < touched(rows[0]).calls
+    assert short.intents < whole.intents
+    # Of gateways nothing was recorded: then it may have been any of them.
+    assert touched(rows[1]) == exposure(with_fault(view, name, "gateway"))[name]
 
 
 def test_a_fault_of_single_calls_has_touched_what_its_service_says() -> None:

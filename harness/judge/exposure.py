@@ -2,12 +2,16 @@
 its first and its last sighting; and the intents they belonged to.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from harness.faults.catalogue import told_by_service
 from harness.faults.site import SITE, crosses
 from harness.judge.view import FaultLine, RunView
+
+# How the supervisor's record says which version a replica was given; the usual one is 1.
+VERSION = "version "
+USUAL = "version 1"
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,13 +49,14 @@ def _of_fault(view: RunView, fault: FaultLine, by_key: Mapping[str, int]) -> Exp
         hit = [s.subject for s in view.states if s.kind == "planted" and s.state == fault.name]
         return Exposure(len(hit), frozenset(by_key[key] for key in hit if key in by_key))
     calls, intents = 0, set()
+    given = _given(view, fault, window)
     # The caller's side alone: the other side of the same call must not count twice.
     made = view.calls.where(side="client")
     for edge, client, server, start_ns, done_ns, key in made.columns(
         "edge", "client", "server", "start_ns", "done_ns", "draw_key"
     ):
-        if _on(fault.edge_or_replica, edge, client, server) and _overlaps(
-            start_ns, done_ns, window
+        if _on(fault.edge_or_replica, edge, client, server) and any(
+            _overlaps(start_ns, done_ns, one) for one in given.get(server, [window])
         ):
             calls += 1
             if key in by_key:
@@ -62,12 +67,47 @@ def _of_fault(view: RunView, fault: FaultLine, by_key: Mapping[str, int]) -> Exp
         if (
             sent_ns is not None
             and _reached(fault.edge_or_replica, replica)
-            and _overlaps(sent_ns, done_ns, window)
+            and any(_overlaps(sent_ns, done_ns, one) for one in given.get(replica, [window]))
         ):
             calls += 1
             if kind != "repay":  # its draw had been granted by then
                 intents.add(intent)
     return Exposure(calls, frozenset(intents))
+
+
+def _given(
+    view: RunView, fault: FaultLine, window: tuple[int, int]
+) -> Mapping[str, Sequence[tuple[int, int]]]:
+    """When within the window each replica of a role had the version that was rolled out, by the
+    lender's own record: half of a rollout does not touch the other half. Nothing of other faults,
+    nor where nothing was recorded."""
+    if not fault.name.startswith("deploy: "):
+        return {}
+    had: dict[str, list[tuple[int, int]]] = {}
+    since_ns: dict[str, int] = {}
+    rows = [one for one in view.states if one.kind == "deploy" and one.state.startswith(VERSION)]
+    for one in sorted(rows, key=lambda one: one.at_ns):
+        if not _of(one.subject, fault.edge_or_replica):
+            continue
+        spans = had.setdefault(one.subject, [])
+        began_ns = since_ns.pop(one.subject, None)
+        if began_ns is not None:
+            spans += _cut(began_ns, one.at_ns, window)
+        if one.state != USUAL:
+            since_ns[one.subject] = one.at_ns
+    for replica, began_ns in since_ns.items():
+        had[replica] += _cut(began_ns, window[1], window)
+    if not had:
+        return {}
+    # A replica without a word of it never had it.
+    servers = {*view.calls.counts("server"), *view.attempts.counts("replica")}
+    return {one: had.get(one, []) for one in servers if _of(one, fault.edge_or_replica)}
+
+
+def _cut(from_ns: int, to_ns: int, window: tuple[int, int]) -> list[tuple[int, int]]:
+    """What of a span lies in the window: one, or none."""
+    low_ns, high_ns = max(from_ns, window[0]), min(to_ns, window[1])
+    return [(low_ns, high_ns)] if low_ns <= high_ns else []
 
 
 def _on(faulted: str, edge: str, client: str, server: str) -> bool:
