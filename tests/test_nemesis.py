@@ -243,6 +243,36 @@ def test_what_is_near_enough_to_be_taken_for_another(one: str, other: str, close
     assert near(other, one) is close
 
 
+@dataclass(frozen=True)
+class LooksLong(DoesNothing):
+    """Its looks may take long, and usually don't."""
+
+    look_s_max: float = 30.0
+
+    def observe(self, around: Surroundings) -> Sighting:
+        return Sighting(time.monotonic_ns(), True, "there")
+
+
+def test_a_short_fault_is_seen_until_its_heal_though_a_look_may_take_long(
+    world: World, tmp_path: Path
+) -> None:
+    """Else it is never seen, or has touched nothing after the first look."""
+    path = tmp_path / "faults.jsonl"
+    fault = LooksLong(late(1.0, 0.0, "x"))
+    nemesis = Nemesis([(fault, 0.0, 2.0)], world, Journal(tmp_path / "j.jsonl"), path)
+    nemesis.start(time.monotonic_ns())
+    give_up_s = time.monotonic() + 6
+    while '"healed"' not in path.read_text():
+        assert time.monotonic() < give_up_s
+        threading.Event().wait(0.02)
+    nemesis.stop(heal=False)
+    (line,) = read_fault_lines(path)
+    assert line.observed_ns is not None
+    assert line.last_observed_ns is not None
+    assert line.healed_ns is not None
+    assert line.healed_ns - line.last_observed_ns < NS_PER_S
+
+
 class Blind(DoesNothing):
     """Its look has a defect."""
 

@@ -49,6 +49,7 @@ class Life:
     next_look_ns: int = 0
     look: "Future[Sighting] | None" = None
     look_began_ns: int = 0
+    look_took_s: float = 0.0
 
     @property
     def active(self) -> bool:
@@ -201,9 +202,11 @@ class Nemesis:
             now_ns = time.monotonic_ns()
             if life.injected_ns is None or life.over or life.look or now_ns < life.next_look_ns:
                 continue
-            # One begun before its own heal and ended after it would say neither.
-            ready_ns = now_ns + life.fault.look_s_max * NS_PER_S
-            due_ns = life.heal_due_ns if life.healed_ns is None else None
+            # One begun before its own heal and ended after it would say neither; but what was not
+            # seen yet would never be, were it healed sooner than the longest look could end.
+            takes_s = min(life.fault.look_s_max, 2 * life.look_took_s + TICK_S)
+            ready_ns = now_ns + takes_s * NS_PER_S
+            due_ns = life.heal_due_ns if life.bites and life.healed_ns is None else None
             if due_ns is None or ready_ns < due_ns:
                 self._look(life)
 
@@ -217,6 +220,7 @@ class Nemesis:
             return
         looked, life.look = life.look, None
         sighting = looked.result()
+        life.look_took_s = (time.monotonic_ns() - life.look_began_ns) / NS_PER_S
         # A remedy of the target's own may be seen at any time: look often.
         keep = life.bites and life.healed_ns is None and life.fault.healer != "target"
         life.next_look_ns = time.monotonic_ns() + int(
