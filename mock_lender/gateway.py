@@ -43,11 +43,9 @@ def create_app(ctx: ServiceContext) -> ASGIApp:
 
     async def press(request: Request) -> Response:
         draw = await parse_draw(request)
-
-        async def work() -> Response:
-            return await path(ctx, clients[0]).walk(draw)
-
-        return await presses.once(press_of(request, draw.key, draw.body_hash), work)
+        return await presses.once(
+            press_of(request, draw.key, draw.body_hash), lambda: path(ctx, clients[0]).walk(draw)
+        )
 
     async def poll(request: Request) -> Response:
         key = request.path_params["key"]
@@ -62,22 +60,11 @@ def create_app(ctx: ServiceContext) -> ASGIApp:
         return told(key, reply.status, dict(reply.body))
 
     async def repay(request: Request) -> Response:
-        key = key_of(request)
-        body = await read_json(request)
-        borrower, amount_fen = body.get("borrower"), body.get("amount_fen")
-        if set(body) != {"borrower", "amount_fen"}:
-            raise HTTPException(422, "borrower and amount_fen, and nothing else")
-        borrower, amount_fen = numbers(borrower, amount_fen)
-
-        async def work() -> Response:
-            reply = await clients[0].call(
-                "ledger", "POST", "/repay", draw_key=key, idempotent=True,
-                body={"repay_key": key, "borrower": borrower, "amount_fen": amount_fen},
-                deadline=request.state.deadline,
-            )  # fmt: skip
-            return told_of_repayment(key, reply)
-
-        return await presses.once(press_of(request, key, f"{borrower}/{amount_fen}"), work)
+        key, borrower, amount_fen = await parse_repayment(request)
+        return await presses.once(
+            press_of(request, key, f"{borrower}/{amount_fen}"),
+            lambda: repaid(clients[0], request, key, borrower, amount_fen),
+        )
 
     async def quota(request: Request) -> Response:
         borrower = request.path_params["borrower"]
@@ -107,6 +94,27 @@ def create_app(ctx: ServiceContext) -> ASGIApp:
     ]
     slots = Slots(ctx.config.capacity.gateway_slots)
     return build_app(ctx, routes, slots=slots, on_start=start, on_stop=stop)
+
+
+async def parse_repayment(request: Request) -> tuple[str, int, int]:
+    """Key, borrower and amount (fen), checked. Raises HTTPException with a 4xx."""
+    key = key_of(request)
+    body = await read_json(request)
+    if set(body) != {"borrower", "amount_fen"}:
+        raise HTTPException(422, "borrower and amount_fen, and nothing else")
+    return key, *numbers(body["borrower"], body["amount_fen"])
+
+
+async def repaid(
+    client: HopClient, request: Request, key: str, borrower: int, amount_fen: int
+) -> Response:
+    """The ledger's word on a repayment, as the borrower is told it."""
+    reply = await client.call(
+        "ledger", "POST", "/repay", draw_key=key, idempotent=True,
+        body={"repay_key": key, "borrower": borrower, "amount_fen": amount_fen},
+        deadline=request.state.deadline,
+    )  # fmt: skip
+    return told_of_repayment(key, reply)
 
 
 def key_of(request: Request) -> str:

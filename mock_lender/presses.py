@@ -38,10 +38,9 @@ class Presses:
         answer: asyncio.Future[Response] = asyncio.get_running_loop().create_future()
         self._answers[press] = answer
         try:
-            found = await work()
-        except BaseException:
-            # It broke on the way: nobody knows how far it had come, and nobody goes there again.
-            answer.set_result(problem(500, cause="system", hop="gateway", reason="broken"))
-            raise
-        answer.set_result(found)
-        return found
+            answer.set_result(await work())
+        finally:
+            if not answer.done():
+                # It broke on the way: nobody knows how far it had come, nor goes there again.
+                answer.set_result(problem(500, cause="system", hop="gateway", reason="broken"))
+        return answer.result()

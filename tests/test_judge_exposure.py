@@ -53,6 +53,15 @@ def test_a_rollout_touches_the_replicas_that_have_the_version_while_they_have_it
     assert touched(rows[1]) == exposure(with_fault(view, name, "gateway"))[name]
 
 
+def test_a_lock_on_one_borrower_touches_that_borrower_s_draws_alone() -> None:
+    view, everybody = clean(), "database: row_lock tier:own"
+    whole = exposure(with_fault(view, everybody, "gateway->ledger"))[everybody]
+    touched = view.intents[sorted(whole.intents)[3]]
+    mine, nobody = (f"database: row_lock borrower:{n} #2" for n in (touched.borrower, 999_999))
+    assert exposure(with_fault(view, mine, "gateway->ledger"))[mine].intents == {touched.intent}
+    assert exposure(with_fault(view, nobody, "gateway->ledger"))[nobody].calls == 0
+
+
 def test_a_fault_of_single_calls_has_touched_what_its_service_says() -> None:
     view, name = clean(), "service: error risk-1"
     hit = view.intents[7]

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from harness.faults.catalogue import told_by_service
+from harness.faults.database_sessions import borrower_locked
 from harness.faults.site import SITE, crosses
 from harness.judge.view import FaultLine, RunView
 
@@ -49,12 +50,15 @@ def _of_fault(view: RunView, fault: FaultLine, by_key: Mapping[str, int]) -> Exp
         hit = [s.subject for s in view.states if s.kind == "planted" and s.state == fault.name]
         return Exposure(len(hit), frozenset(by_key[key] for key in hit if key in by_key))
     calls, intents = 0, set()
+    whose = _whose(view, fault)
     given = _given(view, fault, window)
     # The caller's side alone: the other side of the same call must not count twice.
     made = view.calls.where(side="client")
     for edge, client, server, start_ns, done_ns, key in made.columns(
         "edge", "client", "server", "start_ns", "done_ns", "draw_key"
     ):
+        if whose is not None and key not in whose:
+            continue
         if _on(fault.edge_or_replica, edge, client, server) and any(
             _overlaps(start_ns, done_ns, one) for one in given.get(server, [window])
         ):
@@ -73,6 +77,16 @@ def _of_fault(view: RunView, fault: FaultLine, by_key: Mapping[str, int]) -> Exp
             if kind != "repay":  # its draw had been granted by then
                 intents.add(intent)
     return Exposure(calls, frozenset(intents))
+
+
+def _whose(view: RunView, fault: FaultLine) -> frozenset[str] | None:
+    """The keys of the one borrower whom a fault touches; None: anybody's."""
+    borrower = borrower_locked(fault.name)
+    if borrower is None:
+        return None
+    draws = view.intents.where(borrower=borrower).column("draw_key")
+    repayments = (one.repay_key for one in view.repay_intents if one.borrower == borrower)
+    return frozenset((*draws, *repayments))
 
 
 def _given(

@@ -14,17 +14,17 @@ import json
 import threading
 import time
 from collections.abc import Callable, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 from harness.clock import NS_PER_S
-from harness.errors import DrawproofError, SafetyError, TargetError
+from harness.errors import DrawproofError, HarnessError, SafetyError, TargetError
 from harness.faults.fault import Fault, Sighting, Surroundings
 from harness.guardian.audit_log import AuditLog
 from harness.guardian.journal import Journal
 from harness.guardian.undo import perform
+from harness.nemesis.life import Life
 from harness.nemesis.places import near
 from harness.nemesis.schedule import Planned, schedule
 
@@ -34,29 +34,6 @@ KEEP_LOOK_S = 0.5
 HEAL_WITHIN_S = 8.0
 LOOKS_AT_ONCE = 4
 HIT = ("pid", "start_ticks")
-
-
-@dataclass
-class Life:
-    """Where one fault is in its life. heal_due_ns: when it is planned to be healed."""
-
-    fault: Fault
-    injected_ns: int | None = None
-    bites: bool = False
-    heal_due_ns: int | None = None
-    healed_ns: int | None = None
-    over: bool = False
-    next_look_ns: int = 0
-    look: "Future[Sighting] | None" = None
-    look_began_ns: int = 0
-    look_took_s: float = 0.0
-
-    @property
-    def active(self) -> bool:
-        """In force: injected and not healed. One that is over without us is not; one that was
-        never seen to bite is."""
-        over = self.over and self.fault.healer != "nemesis"
-        return self.injected_ns is not None and self.healed_ns is None and not over
 
 
 class Nemesis:
@@ -130,8 +107,9 @@ class Nemesis:
                 self._stopping.wait(self._pause_s(steps[0].at_ns if steps else None))
         except (DrawproofError, OSError) as exc:
             self._failure = f"a fault could not be handled: {exc}"
-        except Exception as exc:  # noqa: BLE001  a defect of ours: the thread may not end unheard
-            self._failure = f"a defect of the fault layer: {type(exc).__name__}: {exc}"
+        except BaseException:
+            self._failure = "a defect of the fault layer: see what is on stderr"
+            raise
         finally:
             self._finish()
 
@@ -219,6 +197,9 @@ class Nemesis:
         if life.look is None:
             return
         looked, life.look = life.look, None
+        defect = looked.exception()
+        if defect is not None and not isinstance(defect, DrawproofError | OSError):
+            raise HarnessError(f"a look at {life.fault.name} broke: {defect!r}") from defect
         sighting = looked.result()
         life.look_took_s = (time.monotonic_ns() - life.look_began_ns) / NS_PER_S
         # A remedy of the target's own may be seen at any time: look often.
@@ -283,7 +264,8 @@ class Nemesis:
                     self._heal(life)
                 elif life.bites and not life.over:
                     self._last_look(life)
-            except Exception as exc:  # noqa: BLE001  the others are healed all the same
+            except (DrawproofError, OSError) as exc:
+                # The others are healed all the same.
                 self._failure = self._failure or f"a fault could not be healed: {exc}"
         longest_s = max((life.fault.look_s_max for life in self._lives), default=0.0)
         give_up_ns = time.monotonic_ns() + (HEAL_WITHIN_S + longest_s * 2) * NS_PER_S
@@ -293,7 +275,7 @@ class Nemesis:
                 time.sleep(TICK_S)
                 if time.monotonic_ns() > give_up_ns:
                     raise TargetError(f"no look says that {left[0].fault.name} is gone")
-        except Exception as exc:  # noqa: BLE001  whatever it was, somebody must hear of it
+        except (DrawproofError, OSError) as exc:
             self._failure = self._failure or f"a fault could not be healed: {exc}"
 
     def _last_look(self, life: Life) -> None:
