@@ -26,6 +26,12 @@ def start_ticks(pid: int) -> int | None:
     return None if fields is None or fields[0] == b"Z" else int(fields[19])
 
 
+def stopped(pid: int) -> bool:
+    """Does the kernel run nothing of it because of a SIGSTOP?"""
+    fields = _stat(pid)
+    return fields is not None and fields[0] in (b"T", b"t")
+
+
 def _stat(pid: int) -> list[bytes] | None:
     """Fields of /proc/PID/stat from the state (the third) on."""
     try:

@@ -64,7 +64,7 @@ def until(what: Callable[[], bool], within_s: float = 5.0) -> bool:
 class Controlled:
     """A controller in a process of its own, with its guardian and three trees."""
 
-    def __init__(self, tmp_path: Path) -> None:
+    def __init__(self, tmp_path: Path, tree: str = TREE) -> None:
         self.run = tmp_path / "run"
         self.run.mkdir()
         (self.run / "work").mkdir()
@@ -72,7 +72,7 @@ class Controlled:
         self.elsewhere = tmp_path / "elsewhere"
         self.elsewhere.mkdir()
         self.process = subprocess.Popen(
-            [sys.executable, "-c", CONTROLLER, str(self.run), str(self.elsewhere), TREE],
+            [sys.executable, "-c", CONTROLLER, str(self.run), str(self.elsewhere), tree],
             cwd=ROOT, env={**os.environ, "PYTHONPATH": str(ROOT)}, stderr=subprocess.PIPE,
             text=True,
         )  # fmt: skip
@@ -137,6 +137,27 @@ def test_a_killed_guardian_is_noticed_and_replaced_by_the_controller(
     assert "the guardian died" in err
     assert controlled.gone()
     assert not (controlled.run / "work").exists()
+
+
+def test_what_the_controller_could_not_undo_is_tried_again_when_all_is_killed(
+    tmp_path: Path,
+) -> None:
+    """A frozen service answers no DELETE; once it is gone, its fault is too."""
+    port = tmp_path / "port"
+    silent = (
+        "import socket, sys, time\n"
+        "s = socket.create_server(('127.0.0.1', 0))\n"
+        f"open({str(port)!r}, 'w').write(f'{{s.getsockname()[1]}}\\n')\n"
+        "time.sleep(600)\n"
+    )
+    made = Controlled(tmp_path, silent).up()
+    assert until(lambda: port.exists() and port.read_text().endswith("\n"))
+    journal = Journal(made.run / "journal.jsonl")
+    url = f"http://127.0.0.1:{port.read_text().strip()}/control/faults/x"
+    journal.plan("late", {"kind": "http", "method": "DELETE", "url": url})
+    os.kill(made.guardian_pid(), signal.SIGKILL)
+    made.process.communicate(timeout=10)
+    assert journal.pending() == []
 
 
 def test_signals_of_the_terminal_do_not_reach_the_guardian(controlled: Controlled) -> None:
