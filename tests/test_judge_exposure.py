@@ -53,6 +53,24 @@ def test_a_rollout_touches_the_replicas_that_have_the_version_while_they_have_it
     assert touched(rows[1]) == exposure(with_fault(view, name, "gateway"))[name]
 
 
+def test_a_toxicity_has_touched_the_calls_that_came_on_a_connection_it_chose() -> None:
+    view, edge = clean(), "gateway->bank.partner-a"
+    name = view.faults[0].name
+    whole = exposure(view)[name]
+    begun = State("proxy", "toxicity", edge, name, T0_NS)
+    assert exposure(replace(view, states=(*view.states, begun)))[name].calls == 0
+    hit = sorted(whole.intents)[2]
+    key = view.intents[hit].draw_key
+    (call,) = view.calls.where(side="client", edge=edge, draw_key=key)
+    met = [
+        State("proxy", "toxic", edge, name, call.start_ns + 1),
+        State("proxy", "toxic", edge, name, call.start_ns + 2),
+        State("proxy", "toxic", edge, f"{name} #2", T0_NS + 30 * NS_PER_S),
+    ]
+    found = exposure(replace(view, states=(*view.states, begun, *met)))[name]
+    assert found == Exposure(1, frozenset({hit}))
+
+
 def test_a_lock_on_one_borrower_touches_that_borrower_s_draws_alone() -> None:
     view, everybody = clean(), "database: row_lock tier:own"
     whole = exposure(with_fault(view, everybody, "gateway->ledger"))[everybody]

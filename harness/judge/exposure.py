@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from harness.faults.catalogue import told_by_service
 from harness.faults.database_sessions import borrower_locked
 from harness.faults.site import SITE, crosses
+from harness.judge.struck import struck_calls, struck_ns
 from harness.judge.view import FaultLine, RunView
 
 # How the supervisor's record says which version a replica was given; the usual one is 1.
@@ -49,6 +50,9 @@ def _of_fault(view: RunView, fault: FaultLine, by_key: Mapping[str, int]) -> Exp
     if told_by_service(fault.name):
         hit = [s.subject for s in view.states if s.kind == "planted" and s.state == fault.name]
         return Exposure(len(hit), frozenset(by_key[key] for key in hit if key in by_key))
+    met_ns = struck_ns(view, fault)
+    if met_ns is not None:
+        return _of_the_struck(view, fault, met_ns, by_key)
     calls, intents = 0, set()
     whose = _whose(view, fault)
     given = _given(view, fault, window)
@@ -77,6 +81,14 @@ def _of_fault(view: RunView, fault: FaultLine, by_key: Mapping[str, int]) -> Exp
             if kind != "repay":  # its draw had been granted by then
                 intents.add(intent)
     return Exposure(calls, frozenset(intents))
+
+
+def _of_the_struck(
+    view: RunView, fault: FaultLine, met_ns: Sequence[int], by_key: Mapping[str, int]
+) -> Exposure:
+    made = view.calls.where(side="client", edge=fault.edge_or_replica)
+    hit = struck_calls(list(made.columns("start_ns", "done_ns", "draw_key")), met_ns)
+    return Exposure(len(hit), frozenset(by_key[key] for _, _, key in hit if key in by_key))
 
 
 def _whose(view: RunView, fault: FaultLine) -> frozenset[str] | None:
