@@ -5,6 +5,7 @@ import json
 import os
 import random
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -268,6 +269,18 @@ def test_undo_over_http_is_asked_with_the_token_and_only_on_loopback(tmp_path: P
     assert "unknown undo" in str(perform({"kind": "magic"}, tmp_path))
 
 
+def test_a_journal_removes_nothing_outside_of_its_run(tmp_path: Path) -> None:
+    mine, theirs = tmp_path / "run" / "mine", tmp_path / "theirs"
+    mine.mkdir(parents=True)
+    theirs.mkdir()
+    for path in (theirs, tmp_path / "run" / ".." / "theirs"):
+        undo = {"kind": "remove", "path": str(path)}
+        assert "is not within" in str(perform(undo, tmp_path / "run"))
+    assert theirs.exists()
+    assert perform({"kind": "remove", "path": str(mine)}, tmp_path / "run") is None
+    assert not mine.exists()
+
+
 def test_a_stopped_process_is_continued_only_if_it_is_the_same(tmp_path: Path) -> None:
     sleeper = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"])
     try:
@@ -299,6 +312,37 @@ def test_heal_ends_what_a_dead_run_left(tmp_path: Path) -> None:
     assert heal(tmp_path) == ["nothing to heal"]
     with pytest.raises(ScenarioError, match=r"which has no run\.json"):
         heal(tmp_path / "none")
+
+
+def test_heal_ends_what_outlived_whoever_had_started_it(tmp_path: Path) -> None:
+    """Controller, guardian and the lender's supervisor killed at once leave services and databases
+    of whom nobody has written down a pid. A stranger's look at the same folder is left alone."""
+    (tmp_path / "work").mkdir()
+    (tmp_path / "processes.jsonl").write_text("")
+    sleep = [sys.executable, "-c", "import time; time.sleep(60)"]
+    file = str(tmp_path / "work" / "lender.json")
+    orphan = subprocess.Popen([*sleep, "-m", "mock_lender.cluster.supervisor", file])
+    stranger = subprocess.Popen([*sleep, file])
+    try:
+        assert f"orphan {orphan.pid}: ended, 1 processes" in heal(tmp_path)
+        assert orphan.wait(5) == -signal.SIGKILL
+        assert stranger.poll() is None
+    finally:
+        for one in (orphan, stranger):
+            one.kill()
+            one.wait()
+
+
+def test_who_has_a_dead_run_s_port_by_now_is_asked_for_nothing(tmp_path: Path) -> None:
+    (tmp_path / "processes.jsonl").write_text("")
+    with socket.create_server(("127.0.0.1", 0)) as stranger:
+        url = f"http://127.0.0.1:{stranger.getsockname()[1]}/control/faults/x"
+        undo = {"kind": "http", "method": "DELETE", "url": url}
+        Journal(tmp_path / "journal.jsonl").plan("late", undo)
+        assert heal(tmp_path) == ["late: undone"]
+        stranger.setblocking(False)
+        with pytest.raises(BlockingIOError):
+            stranger.accept()
 
 
 def test_two_guardians_do_not_disturb_each_other(tmp_path: Path) -> None:
