@@ -9,8 +9,11 @@ from harness.errors import Problem, SafetyError, ScenarioError, no_run_directory
 from harness.guardian.audit_log import AuditLog
 from harness.guardian.journal import NAME, Journal
 from harness.guardian.undo import undo_all
-from harness.processes import descendants, kill_tree, send, start_ticks
+from harness.processes import descendants, kill_tree, send, start_ticks, working_in
 from harness.running import controller
+
+# What a drill runs, itself and through its lender.
+PROGRAMS = ("mock_lender", "harness", "postgres")
 
 
 def heal(run: Path) -> list[str]:
@@ -26,9 +29,10 @@ def heal(run: Path) -> list[str]:
         found = f"{str(run)!r}, which pid {pid} is running"
         allowed = "the directory of a dead drill; `drawproof stop RUN` ends one under way"
         raise ScenarioError((Problem("the command line", 0, "RUN", found, allowed),))
-    lines = undo_all(run, "heal")
+    living = _living(run)
+    lines = undo_all(run, "heal", gone=not living)
     log = AuditLog(run, "heal")
-    for name, pid, ticks in started(run):
+    for name, pid, ticks in living:
         if start_ticks(pid) == ticks:
             count = len(descendants(pid)) + 1
             kill_tree(pid)
@@ -36,7 +40,7 @@ def heal(run: Path) -> list[str]:
             log.note("end", "", "done", on=name, more={"pid": pid, "start_ticks": ticks})
             lines.append(f"{name}: ended, {count} processes")
     # A fault goes with what it hit: what could not be undone may be moot by now.
-    lines += undo_all(run, "heal")
+    lines += undo_all(run, "heal", gone=True)
     if (run / "work").exists():
         shutil.rmtree(run / "work", ignore_errors=True)
         lines.append("work: removed")
@@ -45,6 +49,18 @@ def heal(run: Path) -> list[str]:
     if left:
         raise SafetyError("\n".join([*lines, f"NOT HEALED: {', '.join(left)}"]))
     return lines or ["nothing to heal"]
+
+
+def _living(run: Path) -> list[tuple[str, int, int]]:
+    """(name, pid, start_ticks) of what the run had started and still runs: by its guardian, or by
+    one of those that is dead itself."""
+    found = [one for one in started(run) if start_ticks(one[1]) == one[2]]
+    named = {pid for _, pid, _ in found}
+    for pid in working_in(run / "work", PROGRAMS):
+        ticks = start_ticks(pid)
+        if ticks is not None and pid not in named:
+            found.append((f"orphan {pid}", pid, ticks))
+    return found
 
 
 def unhealed(run: Path) -> list[str]:

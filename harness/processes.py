@@ -8,7 +8,8 @@ import ctypes
 import os
 import signal
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from pathlib import Path
 
 PR_SET_CHILD_SUBREAPER = 36
 
@@ -24,6 +25,12 @@ def start_ticks(pid: int) -> int | None:
     """Field 22 of /proc/PID/stat; None when there is no such process or only its zombie."""
     fields = _stat(pid)
     return None if fields is None or fields[0] == b"Z" else int(fields[19])
+
+
+def stopped(pid: int) -> bool:
+    """Does the kernel run nothing of it because of a SIGSTOP?"""
+    fields = _stat(pid)
+    return fields is not None and fields[0] in (b"T", b"t")
 
 
 def _stat(pid: int) -> list[bytes] | None:
@@ -52,6 +59,26 @@ def descendants(root: int) -> list[int]:
         mine = children.get(waiting.pop(), [])
         found += mine
         waiting += mine
+    return found
+
+
+def working_in(folder: Path, programs: Sequence[str]) -> list[int]:
+    """Living processes that run one of these programs, a Python package or an executable of that
+    name, on a file or folder within `folder`; whose parent is dead too, or anybody."""
+    within = os.path.realpath(folder) + os.sep
+    found = []
+    for entry in filter(str.isdigit, os.listdir("/proc")):
+        try:
+            words = Path(f"/proc/{entry}/cmdline").read_bytes().split(b"\0")
+            at = os.readlink(f"/proc/{entry}/cwd")
+        except OSError:
+            continue
+        given = [os.fsdecode(word) for word in words if word]
+        named = {os.path.basename(given[0])} if given else set()
+        named |= {given[n + 1].partition(".")[0] for n, one in enumerate(given[:-1]) if one == "-m"}
+        files = (os.path.realpath(os.path.join(at, one)) + os.sep for one in given[1:])
+        if named & set(programs) and any(one.startswith(within) for one in files):
+            found.append(int(entry))
     return found
 
 

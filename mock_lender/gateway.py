@@ -19,6 +19,7 @@ from mock_lender.http.app import build_app, read_json
 from mock_lender.http.client import HopClient
 from mock_lender.http.problems import problem
 from mock_lender.http.slots import Slots
+from mock_lender.presses import Press, Presses
 
 KEY = re.compile(r"[A-Za-z0-9_-]{8,64}")
 # Not the router's int: Python refuses to read a number of thousands of digits.
@@ -32,6 +33,7 @@ def create_app(ctx: ServiceContext) -> ASGIApp:
     """The public API; see openapi.json beside this file."""
     clients: list[HopClient] = []
     path = draw_path_of(ctx.config.defects)
+    presses = Presses()
 
     async def start() -> None:
         clients.append(HopClient(ctx))
@@ -41,7 +43,9 @@ def create_app(ctx: ServiceContext) -> ASGIApp:
 
     async def press(request: Request) -> Response:
         draw = await parse_draw(request)
-        return await path(ctx, clients[0]).walk(draw)
+        return await presses.once(
+            press_of(request, draw.key, draw.body_hash), lambda: path(ctx, clients[0]).walk(draw)
+        )
 
     async def poll(request: Request) -> Response:
         key = request.path_params["key"]
@@ -56,18 +60,11 @@ def create_app(ctx: ServiceContext) -> ASGIApp:
         return told(key, reply.status, dict(reply.body))
 
     async def repay(request: Request) -> Response:
-        key = key_of(request)
-        body = await read_json(request)
-        borrower, amount_fen = body.get("borrower"), body.get("amount_fen")
-        if set(body) != {"borrower", "amount_fen"}:
-            raise HTTPException(422, "borrower and amount_fen, and nothing else")
-        borrower, amount_fen = numbers(borrower, amount_fen)
-        reply = await clients[0].call(
-            "ledger", "POST", "/repay", draw_key=key, idempotent=True,
-            body={"repay_key": key, "borrower": borrower, "amount_fen": amount_fen},
-            deadline=request.state.deadline,
-        )  # fmt: skip
-        return told_of_repayment(key, reply)
+        key, borrower, amount_fen = await parse_repayment(request)
+        return await presses.once(
+            press_of(request, key, f"{borrower}/{amount_fen}"),
+            lambda: repaid(clients[0], request, key, borrower, amount_fen),
+        )
 
     async def quota(request: Request) -> Response:
         borrower = request.path_params["borrower"]
@@ -99,12 +96,39 @@ def create_app(ctx: ServiceContext) -> ASGIApp:
     return build_app(ctx, routes, slots=slots, on_start=start, on_stop=stop)
 
 
+async def parse_repayment(request: Request) -> tuple[str, int, int]:
+    """Key, borrower and amount (fen), checked. Raises HTTPException with a 4xx."""
+    key = key_of(request)
+    body = await read_json(request)
+    if set(body) != {"borrower", "amount_fen"}:
+        raise HTTPException(422, "borrower and amount_fen, and nothing else")
+    return key, *numbers(body["borrower"], body["amount_fen"])
+
+
+async def repaid(
+    client: HopClient, request: Request, key: str, borrower: int, amount_fen: int
+) -> Response:
+    """The ledger's word on a repayment, as the borrower is told it."""
+    reply = await client.call(
+        "ledger", "POST", "/repay", draw_key=key, idempotent=True,
+        body={"repay_key": key, "borrower": borrower, "amount_fen": amount_fen},
+        deadline=request.state.deadline,
+    )  # fmt: skip
+    return told_of_repayment(key, reply)
+
+
 def key_of(request: Request) -> str:
     """The idempotency key. Raises HTTPException 400."""
     key = request.headers.get("idempotency-key", "")
     if not KEY.fullmatch(key):
         raise HTTPException(400, "Idempotency-Key: 8 to 64 letters, digits, - or _")
     return key
+
+
+def press_of(request: Request, key: str, body: str) -> Press | None:
+    """Which press a request is; None: it does not say."""
+    attempt = request.headers.get("x-attempt", "")
+    return (request.url.path, key, body, int(attempt)) if ATTEMPT.fullmatch(attempt) else None
 
 
 def numbers(borrower: object, amount_fen: object) -> tuple[int, int]:

@@ -1,5 +1,6 @@
 """When faults happen: repeated, drawn from a mix, several at once; and what can't be."""
 
+import time
 from pathlib import Path
 
 import pytest
@@ -196,3 +197,26 @@ def test_every_mistake_is_told_at_once(tmp_path: Path) -> None:
 """)  # fmt: skip
     for number in range(4):
         assert f"faults.{number}." in said
+
+
+def test_a_standby_that_is_frozen_or_killed_can_not_lag_at_the_same_time(tmp_path: Path) -> None:
+    """Its pulses would wake the receiver of a frozen one."""
+    for other in ("freeze_standby, for: 4s", "kill_standby"):
+        said = problems(tmp_path, f"""
+  - {{database: standby_lag, at: fault+1s, for: 4s}}
+  - {{database: {other}, at: fault+2s}}
+""")  # fmt: skip
+        assert "at the same time as 'database: standby_lag'" in said
+
+
+def test_a_scenario_of_thousands_of_faults_is_refused_at_once(tmp_path: Path) -> None:
+    """Fourteen thousand, each beside each other one, would take minutes to refuse."""
+    line = (
+        "\n  - {process: freeze, target: gateway-9, at: fault+1s, for: 1ms,"
+        " repeat: {every: 2ms, times: 100}}"
+    )
+    began_s = time.monotonic()
+    said = problems(tmp_path, line * 140)
+    assert time.monotonic() - began_s < 10
+    assert "14000 faults, repeated ones counted each time; allowed: at most 1000" in said
+    assert said.count("'gateway-9'; allowed: one of") == 140

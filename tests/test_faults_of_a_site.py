@@ -61,6 +61,19 @@ def test_the_other_site_goes_on_when_one_is_cut_off(around: LenderSurroundings) 
     until(lambda: press(around, "b-is-back", 30, "gateway-2") == 201, 10)
 
 
+def test_borders_that_share_edges_can_be_cut_at_once(around: LenderSurroundings) -> None:
+    NO_BANKS.inject(around)
+    try:
+        CUT.inject(around)
+        CUT.heal(around)
+        until(lambda: NO_BANKS.observe(around).bites is True, NO_BANKS.bites_within_s)
+    finally:
+        NO_BANKS.heal(around)
+        CUT.heal(around)
+    until(lambda: NO_BANKS.observe(around).bites is False, 5)
+    until(lambda: CUT.observe(around).bites is False, 5)
+
+
 def test_without_its_banks_a_site_pays_nothing_and_loses_nothing(
     around: LenderSurroundings,
 ) -> None:

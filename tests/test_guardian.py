@@ -5,6 +5,7 @@ import json
 import os
 import random
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -64,7 +65,7 @@ def until(what: Callable[[], bool], within_s: float = 5.0) -> bool:
 class Controlled:
     """A controller in a process of its own, with its guardian and three trees."""
 
-    def __init__(self, tmp_path: Path) -> None:
+    def __init__(self, tmp_path: Path, tree: str = TREE) -> None:
         self.run = tmp_path / "run"
         self.run.mkdir()
         (self.run / "work").mkdir()
@@ -72,7 +73,7 @@ class Controlled:
         self.elsewhere = tmp_path / "elsewhere"
         self.elsewhere.mkdir()
         self.process = subprocess.Popen(
-            [sys.executable, "-c", CONTROLLER, str(self.run), str(self.elsewhere), TREE],
+            [sys.executable, "-c", CONTROLLER, str(self.run), str(self.elsewhere), tree],
             cwd=ROOT, env={**os.environ, "PYTHONPATH": str(ROOT)}, stderr=subprocess.PIPE,
             text=True,
         )  # fmt: skip
@@ -137,6 +138,27 @@ def test_a_killed_guardian_is_noticed_and_replaced_by_the_controller(
     assert "the guardian died" in err
     assert controlled.gone()
     assert not (controlled.run / "work").exists()
+
+
+def test_what_the_controller_could_not_undo_is_tried_again_when_all_is_killed(
+    tmp_path: Path,
+) -> None:
+    """A frozen service answers no DELETE; once it is gone, its fault is too."""
+    port = tmp_path / "port"
+    silent = (
+        "import socket, sys, time\n"
+        "s = socket.create_server(('127.0.0.1', 0))\n"
+        f"open({str(port)!r}, 'w').write(f'{{s.getsockname()[1]}}\\n')\n"
+        "time.sleep(600)\n"
+    )
+    made = Controlled(tmp_path, silent).up()
+    assert until(lambda: port.exists() and port.read_text().endswith("\n"))
+    journal = Journal(made.run / "journal.jsonl")
+    url = f"http://127.0.0.1:{port.read_text().strip()}/control/faults/x"
+    journal.plan("late", {"kind": "http", "method": "DELETE", "url": url})
+    os.kill(made.guardian_pid(), signal.SIGKILL)
+    made.process.communicate(timeout=10)
+    assert journal.pending() == []
 
 
 def test_signals_of_the_terminal_do_not_reach_the_guardian(controlled: Controlled) -> None:
@@ -247,6 +269,18 @@ def test_undo_over_http_is_asked_with_the_token_and_only_on_loopback(tmp_path: P
     assert "unknown undo" in str(perform({"kind": "magic"}, tmp_path))
 
 
+def test_a_journal_removes_nothing_outside_of_its_run(tmp_path: Path) -> None:
+    mine, theirs = tmp_path / "run" / "mine", tmp_path / "theirs"
+    mine.mkdir(parents=True)
+    theirs.mkdir()
+    for path in (theirs, tmp_path / "run" / ".." / "theirs"):
+        undo = {"kind": "remove", "path": str(path)}
+        assert "is not within" in str(perform(undo, tmp_path / "run"))
+    assert theirs.exists()
+    assert perform({"kind": "remove", "path": str(mine)}, tmp_path / "run") is None
+    assert not mine.exists()
+
+
 def test_a_stopped_process_is_continued_only_if_it_is_the_same(tmp_path: Path) -> None:
     sleeper = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"])
     try:
@@ -278,6 +312,37 @@ def test_heal_ends_what_a_dead_run_left(tmp_path: Path) -> None:
     assert heal(tmp_path) == ["nothing to heal"]
     with pytest.raises(ScenarioError, match=r"which has no run\.json"):
         heal(tmp_path / "none")
+
+
+def test_heal_ends_what_outlived_whoever_had_started_it(tmp_path: Path) -> None:
+    """Controller, guardian and the lender's supervisor killed at once leave services and databases
+    of whom nobody has written down a pid. A stranger's look at the same folder is left alone."""
+    (tmp_path / "work").mkdir()
+    (tmp_path / "processes.jsonl").write_text("")
+    sleep = [sys.executable, "-c", "import time; time.sleep(60)"]
+    file = str(tmp_path / "work" / "lender.json")
+    orphan = subprocess.Popen([*sleep, "-m", "mock_lender.cluster.supervisor", file])
+    stranger = subprocess.Popen([*sleep, file])
+    try:
+        assert f"orphan {orphan.pid}: ended, 1 processes" in heal(tmp_path)
+        assert orphan.wait(5) == -signal.SIGKILL
+        assert stranger.poll() is None
+    finally:
+        for one in (orphan, stranger):
+            one.kill()
+            one.wait()
+
+
+def test_who_has_a_dead_run_s_port_by_now_is_asked_for_nothing(tmp_path: Path) -> None:
+    (tmp_path / "processes.jsonl").write_text("")
+    with socket.create_server(("127.0.0.1", 0)) as stranger:
+        url = f"http://127.0.0.1:{stranger.getsockname()[1]}/control/faults/x"
+        undo = {"kind": "http", "method": "DELETE", "url": url}
+        Journal(tmp_path / "journal.jsonl").plan("late", undo)
+        assert heal(tmp_path) == ["late: undone"]
+        stranger.setblocking(False)
+        with pytest.raises(BlockingIOError):
+            stranger.accept()
 
 
 def test_two_guardians_do_not_disturb_each_other(tmp_path: Path) -> None:

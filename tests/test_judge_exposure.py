@@ -5,7 +5,7 @@ from dataclasses import replace
 from harness.clock import NS_PER_S
 from harness.evidence.rows import State
 from harness.faults.catalogue import CATALOGUE, fault_name, told_by_service
-from harness.judge.exposure import exposure
+from harness.judge.exposure import Exposure, exposure
 from harness.judge.judge import judge
 from harness.judge.view import RunView
 from harness.report.html import html
@@ -26,6 +26,58 @@ def test_a_role_is_touched_in_each_of_its_replicas() -> None:
     assert whole.calls == one.calls + other.calls > 0
     assert whole.intents == one.intents | other.intents
     assert exposure(with_fault(view, name, "gate"))[name].calls == 0
+
+
+def test_a_rollout_touches_the_replicas_that_have_the_version_while_they_have_it() -> None:
+    """By the supervisor's record: half of a rollout leaves the other half alone, and so does the
+    time before its turn and after the canary took it back."""
+    view, name = clean(), "deploy: half gateway"
+    whole = exposure(with_fault(view, name, "gateway-1"))[name]
+    begins_ns, ends_ns = T0_NS + 10 * NS_PER_S, T0_NS + 21 * NS_PER_S
+    rows = [
+        State("supervisor", "deploy", "gateway-1", "version 2-errors", begins_ns),
+        State("supervisor", "deploy", "risk-1", "version 2-errors", T0_NS),
+        State("supervisor", "deploy", "2-errors", "rolled back by canary", ends_ns),
+        State("supervisor", "deploy", "gateway-1", "version 1", ends_ns),
+    ]
+
+    def touched(*states: State) -> Exposure:
+        spoilt = replace(with_fault(view, name, "gateway"), states=(*view.states, *states))
+        return exposure(spoilt)[name]
+
+    assert touched(rows[0]) == whole
+    short = touched(*rows)
+    assert 0 < short.calls < touched(rows[0]).calls
+    assert short.intents < whole.intents
+    # Of gateways nothing was recorded: then it may have been any of them.
+    assert touched(rows[1]) == exposure(with_fault(view, name, "gateway"))[name]
+
+
+def test_a_toxicity_has_touched_the_calls_that_came_on_a_connection_it_chose() -> None:
+    view, edge = clean(), "gateway->bank.partner-a"
+    name = view.faults[0].name
+    whole = exposure(view)[name]
+    begun = State("proxy", "toxicity", edge, name, T0_NS)
+    assert exposure(replace(view, states=(*view.states, begun)))[name].calls == 0
+    hit = sorted(whole.intents)[2]
+    key = view.intents[hit].draw_key
+    (call,) = view.calls.where(side="client", edge=edge, draw_key=key)
+    met = [
+        State("proxy", "toxic", edge, name, call.start_ns + 1),
+        State("proxy", "toxic", edge, name, call.start_ns + 2),
+        State("proxy", "toxic", edge, f"{name} #2", T0_NS + 30 * NS_PER_S),
+    ]
+    found = exposure(replace(view, states=(*view.states, begun, *met)))[name]
+    assert found == Exposure(1, frozenset({hit}))
+
+
+def test_a_lock_on_one_borrower_touches_that_borrower_s_draws_alone() -> None:
+    view, everybody = clean(), "database: row_lock tier:own"
+    whole = exposure(with_fault(view, everybody, "gateway->ledger"))[everybody]
+    touched = view.intents[sorted(whole.intents)[3]]
+    mine, nobody = (f"database: row_lock borrower:{n} #2" for n in (touched.borrower, 999_999))
+    assert exposure(with_fault(view, mine, "gateway->ledger"))[mine].intents == {touched.intent}
+    assert exposure(with_fault(view, nobody, "gateway->ledger"))[nobody].calls == 0
 
 
 def test_a_fault_of_single_calls_has_touched_what_its_service_says() -> None:

@@ -201,6 +201,71 @@ def test_the_undo_of_a_latency_is_enough_to_end_it(world: World) -> None:
     assert fault.observe(world).bites is False
 
 
+@dataclass(frozen=True)
+class LooksLong(DoesNothing):
+    """Its looks may take long, and usually don't."""
+
+    look_s_max: float = 30.0
+
+    def observe(self, around: Surroundings) -> Sighting:
+        return Sighting(time.monotonic_ns(), True, "there")
+
+
+def test_a_short_fault_is_seen_until_its_heal_though_a_look_may_take_long(
+    world: World, tmp_path: Path
+) -> None:
+    """Else it is never seen, or has touched nothing after the first look."""
+    path = tmp_path / "faults.jsonl"
+    fault = LooksLong(late(1.0, 0.0, "x"))
+    nemesis = Nemesis([(fault, 0.0, 2.0)], world, Journal(tmp_path / "j.jsonl"), path)
+    nemesis.start(time.monotonic_ns())
+    give_up_s = time.monotonic() + 6
+    while '"healed"' not in path.read_text():
+        assert time.monotonic() < give_up_s
+        threading.Event().wait(0.02)
+    nemesis.stop(heal=False)
+    (line,) = read_fault_lines(path)
+    assert line.observed_ns is not None
+    assert line.last_observed_ns is not None
+    assert line.healed_ns is not None
+    assert line.healed_ns - line.last_observed_ns < NS_PER_S
+
+
+class Blind(DoesNothing):
+    """Its look has a defect."""
+
+    def observe(self, around: Surroundings) -> Sighting:
+        raise KeyError("what")
+
+
+def test_a_defect_of_a_look_ends_the_drill_and_leaves_nothing_injected(
+    world: World, tmp_path: Path
+) -> None:
+    plan: list[Planned] = [(late(1.0, 0.0, "slow"), 0.0, 9.0), (Blind(late(1.0, 0.0, "x")), 0.1, 9)]
+    nemesis = Nemesis(plan, world, Journal(tmp_path / "j.jsonl"), tmp_path / "faults.jsonl")
+    nemesis.start(time.monotonic_ns())
+    give_up_s = time.monotonic() + 5
+    while nemesis.failure() is None:
+        assert time.monotonic() < give_up_s
+        threading.Event().wait(0.02)
+    nemesis.stop()
+    assert "a look at nothing broke: KeyError('what')" in str(nemesis.failure())
+    assert probe_s(world.listen, 0.5) is not None
+
+
+def test_a_fault_that_was_never_seen_is_still_in_force(world: World, tmp_path: Path) -> None:
+    plan: list[Planned] = [(DoesNothing(late(1.0, 0.0, "x")), 0.0, 9.0)]
+    path = tmp_path / "faults.jsonl"
+    nemesis = Nemesis(plan, world, Journal(tmp_path / "j.jsonl"), path)
+    nemesis.start(time.monotonic_ns())
+    give_up_s = time.monotonic() + 5
+    while '"failed"' not in path.read_text():
+        assert time.monotonic() < give_up_s
+        threading.Event().wait(0.02)
+    assert nemesis.active() == ["nothing"]
+    nemesis.stop()
+
+
 def test_the_record_has_the_brackets_of_both_calls(tmp_path: Path) -> None:
     path = tmp_path / "faults.jsonl"
     common = {"fault": "x", "edge_or_replica": "ledger-1", "healer": "nemesis", "detail": ""}

@@ -15,8 +15,10 @@ from harness.faults.kind import Value
 from harness.faults.network import KINDS
 from harness.faults.network_looks import ClosesLate, Cut, Late, Paced, Reset, Silent, Sliced
 from harness.faults.network_probes import End, Question, Seen, answers_in, ask
+from harness.faults.probes import probe_s
 from harness.guardian.client import Guardian
 from harness.guardian.undo import perform
+from harness.proxy.struck import NAME as RECORD
 from harness.scenario.model import FaultSpec
 from harness.units import parse_bytes, parse_rate_kb_per_s
 from tests.lender_process import lender, until
@@ -95,6 +97,23 @@ def test_the_journals_undo_heals_as_well(world: World, words: str) -> None:
     fault.inject(world)
     assert perform(undo, world.run) is None
     until(lambda: fault.observe(world).bites is False, 8)
+
+
+def test_what_a_share_has_chosen_is_written_down_and_no_probe_of_ours(world: World) -> None:
+    """Of a pool of few connections a share may choose none, and has touched nothing then."""
+    fault, record = built("latency of a share"), world.run / "work" / RECORD
+    before = len(record.read_text().splitlines())
+    fault.inject(world)
+    try:
+        took_s = [probe_s(world.listen, 5) for _ in range(30)]
+        until(lambda: fault.observe(world).bites, fault.bites_within_s)
+    finally:
+        fault.heal(world)
+    late = sum(one is not None and one >= 1 for one in took_s)
+    rows = [row.split(",")[:4] for row in record.read_text().splitlines()[before:]]
+    mine = [EDGE, fault.name]
+    assert rows == [["proxy", "toxicity", *mine], *[["proxy", "toxic", *mine]] * late]
+    assert late
 
 
 def test_every_kind_is_in_the_table() -> None:

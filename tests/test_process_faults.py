@@ -1,6 +1,7 @@
 """Faults of a replica's process, on a real lender: slow to start, killed again and again, its core
 burnt, its clock wrong."""
 
+import socket
 import time
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -127,3 +128,16 @@ def test_a_skew_has_a_sign() -> None:
     for wrong in ("0s", "3", 3, "- ", "2h"):
         with pytest.raises(ValueError, match="a duration"):
             parse_skew_s(wrong)
+
+
+def test_a_process_that_is_busy_is_not_frozen(around: LenderSurroundings) -> None:
+    """Silent for long is also who works off what has waited for it: only the kernel can tell."""
+    deaf = socket.create_server(("127.0.0.1", 0))
+
+    class Busy(LenderSurroundings):
+        def replica_address(self, replica: str) -> tuple[str, int]:
+            host, port = deaf.getsockname()
+            return host, port
+
+    with deaf:
+        assert made("freeze", "gateway-1").observe(Busy(around.made)).bites is False

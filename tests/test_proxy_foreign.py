@@ -111,7 +111,7 @@ def test_what_toxiproxy_has_not_is_a_problem_of_the_scenario(tmp_path: Path) -> 
     start, end = text.index("faults:"), text.index("expect:")
     stall = 'faults:\n  - {network: stall, edge: "gateway->bank.own", at: fault+1s, for: 2s}\n'
     path.write_text(text[:start] + stall + text[end:])
-    with pytest.raises(ScenarioError, match="which Toxiproxy has not"):
+    with pytest.raises(ScenarioError, match="which Toxiproxy can't"):
         load_scenario(path, [], None)
 
 

@@ -167,6 +167,38 @@ def _press(
             fault.heal(inside)
 
 
+@pytest.mark.parametrize("path", ["draws", "repayments"])
+def test_what_has_failed_for_certain_is_not_done_by_its_second_delivery(
+    around: LenderSurroundings, path: str
+) -> None:
+    """A press is shed and the borrower told so; then the network delivers it once more, and the
+    lender is well again. Nothing may happen until the borrower presses again."""
+    key, whose = f"twice-{path}", {"borrower": 60, "amount_fen": 100}
+    body = {**whose, "purpose": "education"} if path == "draws" else whose
+    assert around.made.draw("owed-by-60", borrower=60)[0] == 201
+    twice = made("duplicate", "gateway-1", operation=path, latency_s=0.4)
+    roles = ("risk", "decide") if path == "draws" else ("ledger", "repay")
+    away = [made("error", name, operation=roles[1], status=503, certain="on")
+            for name in _replicas(roles[0])]  # fmt: skip
+    pressed = {"Idempotency-Key": key}
+    for fault in (twice, *away):
+        fault.inject(around)
+    try:
+        told = around.made.ask("POST", f"/v1/{path}", body, {**pressed, "X-Attempt": "1"})
+        assert (told[0], told[1]["certain"]) == (503, True)
+    finally:
+        for fault in away:
+            fault.heal(around)
+    record = around.records("gateway-1")
+    until(lambda: record.read_text().count(f"{key},1,borrower->gateway") == 2)
+    twice.heal(around)
+    held = around.made.ask("GET", "/v1/borrowers/60/quota")[1]["outstanding_fen"]
+    again = around.made.ask("POST", f"/v1/{path}", body, {**pressed, "X-Attempt": "2"})
+    then = around.made.ask("GET", "/v1/borrowers/60/quota")[1]["outstanding_fen"]
+    assert again[0] == 201
+    assert then - held == (100 if path == "draws" else -100)
+
+
 def test_parameters_that_do_not_go_together_are_a_mistake_of_the_scenario() -> None:
     with pytest.raises(ScenarioError, match="operation payouts; allowed: one of decide"):
         made("error", "risk-1", operation="payouts")

@@ -5,6 +5,7 @@ They are held at the lender's console as leases, and the server itself ends a se
 lease. Seen from outside by sessions of our own that want the same as the lender's do.
 """
 
+import re
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -13,13 +14,15 @@ from urllib.parse import quote
 from harness.errors import TargetError
 from harness.faults import console
 from harness.faults.fault import Fault, Healer, Sighting, Surroundings
-from harness.faults.kind import DURATION, FaultKind, Kinds, Parameter, duration, switch, text
+from harness.faults.kind import DURATION, FaultKind, Kinds, Parameter, duration, switch
 from harness.faults.probes import database_door
 from harness.scenario.model import FaultSpec
 
 DOOR_S = 0.4
 LAG_S_MAX = 0.9
 FLUSH_S_MAX = 0.1
+ACCOUNT = re.compile(r"tier:[a-z0-9-]{1,40}(?:/[0-9]{1,3})?|borrower:[0-9]{1,9}")
+ONE_BORROWER = re.compile(r"database: row_lock borrower:([0-9]+)(?: #[0-9]+)?")
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,6 +143,19 @@ def _commits(
     return Sighting(at_ns, bites, detail)
 
 
+def account(value: object) -> str:
+    """Whose rows are to be locked. Raises ValueError."""
+    if not isinstance(value, str) or not ACCOUNT.fullmatch(value):
+        raise ValueError("tier:own, tier:own/3 or borrower:17")
+    return value
+
+
+def borrower_locked(name: str) -> int | None:
+    """The one borrower whose row the fault of this name locks, and whose draws alone it touches."""
+    found = ONE_BORROWER.fullmatch(name)
+    return None if found is None else int(found[1])
+
+
 def _connections(spec: FaultSpec) -> Fault:
     pooled = dict(spec.params)["pooled"] == "on"
     return ConnectionsTaken(pooled, spec.for_s or 0.0, spec.name)
@@ -179,7 +195,7 @@ KINDS: Kinds = {
     ("database", "row_lock"): FaultKind(
         (
             Parameter(
-                "target", "target", text, "tier:own, tier:own/3 or borrower:17",
+                "target", "target", account, "tier:own, tier:own/3 or borrower:17",
                 "tier:own", required=False,
             ),
         ),
@@ -188,8 +204,8 @@ KINDS: Kinds = {
         does="A session of our own locks an account's rows (of a tier all slices) and holds them.",
         observed="Another session of ours can't lock such a row for 200 ms.",
         undone=f"{console.RELEASED} The server ends the open transaction with the lease as well.",
-        cannot="Nothing is changed under the lock. Exposure counts all calls to the database, "
-        "not those alone that wanted these rows.",
+        cannot="Nothing is changed under the lock. Exposure to a tier's counts all calls to the "
+        "database, not those alone that wanted these rows; to a borrower's the calls for that one.",
     ),
     ("database", "slow_fsync"): FaultKind(
         (
@@ -222,5 +238,6 @@ KINDS: Kinds = {
         undone=f"SIGCONT to the receiver. {console.RELEASED}",
         cannot="Not a steady delay: most of the wait is for the next pulse. Replay alone is not "
         "held up, for no commit waits for it. A lender that gives its standby up goes on quickly.",
+        hits="standby",
     ),
 }  # fmt: skip

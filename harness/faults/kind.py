@@ -49,6 +49,7 @@ class FaultKind:
     for it, besides the one it names. told_by_service: the service writes down which calls it has
     hit, and its exposure is counted by that: of a share, or of one operation, nobody else can know.
     causes: what a draw that it breaks is broken by, of the four.
+    hits: what it is on, for kinds of which no parameter and no name says so.
 
     The rest is what docs/faults.md says of it, a sentence or two each: what it does; how it is seen
     from outside; how it is undone, also after a kill -9; what it can't do.
@@ -66,6 +67,7 @@ class FaultKind:
     edges: Callable[[FaultSpec, LenderSpec], Sequence[str]] | None = None
     told_by_service: bool = False
     causes: tuple[Cause, ...] = ("system",)
+    hits: str = ""
 
 
 Kinds = Mapping[tuple[str, str], FaultKind]

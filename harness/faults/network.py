@@ -111,7 +111,7 @@ def _asks(params: Params) -> bool:
 
 _EDGE = Parameter("edge", "edge", text, 'an edge such as "gateway->bank.own"', names="edge")
 _TOXICITY = Parameter(
-    "toxicity", "toxicity", _toxicity, "a share of the connections such as 30 %", 1.0,
+    "toxicity", "toxicity", _toxicity, "a share of the connections from 5 % on", 1.0,
     required=False,
 )  # fmt: skip
 _STREAM = Parameter(

@@ -11,6 +11,8 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Literal
 
+from harness.proxy.struck import PROBES_FROM
+
 ASK = b"GET /healthz HTTP/1.1\r\nHost: probe\r\n\r\n"
 ASK_AND_CLOSE = b"GET /healthz HTTP/1.1\r\nHost: probe\r\nConnection: close\r\n\r\n"
 AT_ONCE = 25
@@ -62,7 +64,8 @@ def ask(address: tuple[str, int], question: Question) -> Seen:
     last_s = None
     end: End = "open"
     try:
-        with socket.create_connection(address, timeout=question.patience_s) as connection:
+        mine = (PROBES_FROM, 0)
+        with socket.create_connection(address, question.patience_s, mine) as connection:
             connection.sendall(question.data)
             while end == "open" and not _enough(question, data):
                 left_s = began_s + question.patience_s - time.monotonic()

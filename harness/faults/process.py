@@ -12,7 +12,7 @@ from harness.errors import TargetError
 from harness.faults.fault import Fault, Healer, Sighting, Surroundings
 from harness.faults.kind import FaultKind, Kinds, Parameter, text
 from harness.faults.probes import answers
-from harness.processes import signal_tree, start_ticks
+from harness.processes import signal_tree, start_ticks, stopped
 from harness.scenario.model import FaultSpec
 
 
@@ -83,8 +83,10 @@ class ProcessFreeze:
             signal_tree(pid, signal.SIGCONT)
 
     def observe(self, around: Surroundings) -> Sighting:
-        """The kernel still accepts for a frozen process; an answer means that it runs."""
+        """The kernel still accepts for a frozen process; an answer means that it runs. One that is
+        silent and not stopped is only busy, with what has waited for it, say."""
         address = around.replica_address(self.target)
+        pid, _ = around.replica_pid(self.target)
         at_ns = time.monotonic_ns()
         if answers(address, 0.4):
             return Sighting(at_ns, False, "answers")
@@ -93,8 +95,9 @@ class ProcessFreeze:
         except ConnectionRefusedError:
             return Sighting(at_ns, None, "gone, not frozen")
         except OSError as exc:
-            return Sighting(at_ns, True, f"accepts nothing: {type(exc).__name__}")
-        return Sighting(at_ns, True, "accepts and is silent")
+            return Sighting(at_ns, stopped(pid), f"accepts nothing: {type(exc).__name__}")
+        state = "is stopped" if stopped(pid) else "runs: it is busy"
+        return Sighting(at_ns, stopped(pid), f"accepts, is silent, and {state}")
 
 
 def signal_exactly(pid: int, ticks: int, number: int, who: str) -> None:
@@ -138,7 +141,8 @@ KINDS: Kinds = {
         for_key="needed",
         build=_freeze,
         does="SIGSTOP to a replica or bank: it keeps connections and locks, and answers nothing.",
-        observed="A connection of our own is accepted and never answered.",
+        observed="A connection of our own is accepted and never answered, and the kernel says that "
+        "the process is stopped.",
         undone="SIGCONT to the same process, known by pid and start time.",
         cannot="Not a slow machine: a frozen process does nothing at all.",
     ),

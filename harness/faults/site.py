@@ -43,6 +43,10 @@ class SiteCut:
     def edge_or_replica(self) -> str:
         return border(self.site, self.cut)
 
+    def _toxic(self, stream: str) -> str:
+        """Called by the fault: an edge may lie over the borders of two that are cut at once."""
+        return f"{self.name} {stream}"
+
     def _edges(self, around: Surroundings) -> list[str]:
         """Raises TargetError when none of them leads through a proxy."""
         mine = [e for e in around.proxied_edges() if crosses(self.edge_or_replica, e)]
@@ -53,7 +57,7 @@ class SiteCut:
     def undo(self, around: Surroundings) -> Mapping[str, Any]:
         client = ProxyClient(*around.proxy_api())
         undos = [
-            client.undo("DELETE", edge, _toxic(stream))
+            client.undo("DELETE", edge, self._toxic(stream))
             for edge in self._edges(around)
             for stream in STREAMS
         ]
@@ -63,14 +67,14 @@ class SiteCut:
         client = ProxyClient(*around.proxy_api())
         for edge in self._edges(around):
             for stream in STREAMS:
-                toxic = {"name": _toxic(stream), "type": "stall", "stream": stream}
+                toxic = {"name": self._toxic(stream), "type": "stall", "stream": stream}
                 client.add_toxic(edge, {**toxic, "attributes": {"duration": 0}})
 
     def heal(self, around: Surroundings) -> None:
         client = ProxyClient(*around.proxy_api())
         for edge in self._edges(around):
             for stream in STREAMS:
-                client.remove_toxic(edge, _toxic(stream))
+                client.remove_toxic(edge, self._toxic(stream))
 
     def observe(self, around: Surroundings) -> Sighting:
         """A probe of our own over each edge, and one beside each: a server that is silent by itself
@@ -92,10 +96,6 @@ class SiteCut:
         if not known or any(known) != all(known):
             return Sighting(at_ns, None, detail)
         return Sighting(at_ns, not any(known), detail)
-
-
-def _toxic(stream: str) -> str:
-    return f"cut_{stream}"
 
 
 def border(site: str, cut: Cut) -> str:

@@ -156,6 +156,7 @@ class Guardian:
                 if start_ticks(proc.pid) == proc.start_ticks:
                     send(proc.pid, signal.SIGKILL)
             kill_tree(os.getpid())
+            undo_all(self._run, "controller", gone=True)  # a fault goes with what it hit
             shutil.rmtree(self._run / "work", ignore_errors=True)
             (self._run / ".token").unlink(missing_ok=True)
 

@@ -122,14 +122,14 @@ class GuardianProcess:
         finally:
             try:
                 kill_tree(os.getpid())
-                self._undo()
+                self._undo(gone=True)
             finally:
                 for path in (*self._paths, self._run / "work"):
                     shutil.rmtree(path, ignore_errors=True)
                 (self._run / ".token").unlink(missing_ok=True)
 
-    def _undo(self) -> None:
-        for line in undo_all(self._run, "guardian"):
+    def _undo(self, *, gone: bool = False) -> None:
+        for line in undo_all(self._run, "guardian", gone=gone):
             print(line, file=sys.stderr, flush=True)
 
 

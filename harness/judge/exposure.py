@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from harness.faults.catalogue import told_by_service
-from harness.faults.site import SITE, crosses
+from harness.judge.narrow import narrow
+from harness.judge.places import reached, touches
 from harness.judge.view import FaultLine, RunView
 
 
@@ -67,6 +68,9 @@ def _of_fault(view: RunView, fault: FaultLine) -> Exposure:
         hit = [s.subject for s in view.states if s.kind == "planted" and s.state == fault.name]
         touched = view.intents.where(draw_key=hit).column("intent")
         return Exposure(len(hit), frozenset(touched))
+    few = narrow(view, fault, window)
+    if few is not None:
+        return Exposure(*few)
     at: dict[str, object] = {"from_ns": window[0], "to_ns": window[1]}
     ways = {
         f"{edge} {client} {server}": count
@@ -76,28 +80,8 @@ def _of_fault(view: RunView, fault: FaultLine) -> Exposure:
     gateways = {
         replica: count
         for replica, count in ask(ATTEMPTS, at)
-        if _reached(fault.edge_or_replica, replica)
+        if reached(fault.edge_or_replica, replica)
     }
     at |= {"ways": [*ways], "gateways": [*gateways]}
     calls = sum(ways.values()) + sum(gateways.values())
     return Exposure(calls, frozenset(row[0] for row in ask(INTENTS, at)))
-
-
-def touches(faulted: str, edge: str, client: str, server: str) -> bool:
-    if faulted.startswith(SITE):
-        return crosses(faulted, f"{client}->{server}")
-    return faulted == edge or _of(server, faulted)
-
-
-def _reached(faulted: str, gateway: str | None) -> bool:
-    """Did a borrower who asked this gateway get into the fault? A draw that was dropped asked none."""
-    if gateway is None:
-        return False
-    if faulted.startswith(SITE):
-        return crosses(faulted, f"borrower->{gateway}")
-    return _of(gateway, faulted)
-
-
-def _of(server: str, faulted: str) -> bool:
-    """Is a server the faulted one, or a replica of the faulted service?"""
-    return bool(server) and faulted in (server, server.rpartition("-")[0])

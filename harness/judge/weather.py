@@ -4,7 +4,7 @@ from collections import defaultdict
 
 from harness.clock import NS_PER_S
 from harness.judge.alerts import began_ns
-from harness.judge.exposure import touches
+from harness.judge.places import touches
 from harness.judge.names import role
 from harness.judge.view import FaultLine, RunView
 

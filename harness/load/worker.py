@@ -230,6 +230,7 @@ class Worker:
             owed = {"borrower": act.owed.borrower, "amount_fen": act.owed.amount_fen}
             headers = {
                 "Idempotency-Key": act.owed.repay_key,
+                "X-Attempt": str(act.n),
                 "X-Deadline-Ms": str(act.deadline_ms),
             }
             return sender.attempt("POST", "/v1/repayments", owed, headers, act.timeout_s), name

@@ -14,17 +14,18 @@ import json
 import threading
 import time
 from collections.abc import Callable, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 from harness.clock import NS_PER_S
-from harness.errors import DrawproofError, SafetyError, TargetError
+from harness.errors import DrawproofError, HarnessError, SafetyError, TargetError
 from harness.faults.fault import Fault, Sighting, Surroundings
 from harness.guardian.audit_log import AuditLog
 from harness.guardian.journal import Journal
 from harness.guardian.undo import perform
+from harness.nemesis.life import Life
+from harness.nemesis.places import near
 from harness.nemesis.schedule import Planned, schedule
 
 TICK_S = 0.05
@@ -33,26 +34,6 @@ KEEP_LOOK_S = 0.5
 HEAL_WITHIN_S = 8.0
 LOOKS_AT_ONCE = 4
 HIT = ("pid", "start_ticks")
-
-
-@dataclass
-class Life:
-    """Where one fault is in its life. heal_due_ns: when it is planned to be healed."""
-
-    fault: Fault
-    injected_ns: int | None = None
-    bites: bool = False
-    heal_due_ns: int | None = None
-    healed_ns: int | None = None
-    over: bool = False
-    next_look_ns: int = 0
-    look: "Future[Sighting] | None" = None
-    look_began_ns: int = 0
-
-    @property
-    def active(self) -> bool:
-        """Injected, and neither healed nor over."""
-        return self.injected_ns is not None and self.healed_ns is None and not self.over
 
 
 class Nemesis:
@@ -126,6 +107,9 @@ class Nemesis:
                 self._stopping.wait(self._pause_s(steps[0].at_ns if steps else None))
         except (DrawproofError, OSError) as exc:
             self._failure = f"a fault could not be handled: {exc}"
+        except BaseException:
+            self._failure = "a defect of the fault layer: see what is on stderr"
+            raise
         finally:
             self._finish()
 
@@ -196,9 +180,11 @@ class Nemesis:
             now_ns = time.monotonic_ns()
             if life.injected_ns is None or life.over or life.look or now_ns < life.next_look_ns:
                 continue
-            # One begun before its own heal and ended after it would say neither.
-            ready_ns = now_ns + life.fault.look_s_max * NS_PER_S
-            due_ns = life.heal_due_ns if life.healed_ns is None else None
+            # One begun before its own heal and ended after it would say neither; but what was not
+            # seen yet would never be, were it healed sooner than the longest look could end.
+            takes_s = min(life.fault.look_s_max, 2 * life.look_took_s + TICK_S)
+            ready_ns = now_ns + takes_s * NS_PER_S
+            due_ns = life.heal_due_ns if life.bites and life.healed_ns is None else None
             if due_ns is None or ready_ns < due_ns:
                 self._look(life)
 
@@ -211,7 +197,11 @@ class Nemesis:
         if life.look is None:
             return
         looked, life.look = life.look, None
+        defect = looked.exception()
+        if defect is not None and not isinstance(defect, DrawproofError | OSError):
+            raise HarnessError(f"a look at {life.fault.name} broke: {defect!r}") from defect
         sighting = looked.result()
+        life.look_took_s = (time.monotonic_ns() - life.look_began_ns) / NS_PER_S
         # A remedy of the target's own may be seen at any time: look often.
         keep = life.bites and life.healed_ns is None and life.fault.healer != "target"
         life.next_look_ns = time.monotonic_ns() + int(
@@ -224,7 +214,7 @@ class Nemesis:
                 self._bites(life, sighting)
         elif sighting.bites is False:
             self._gone(life, sighting)
-        elif self._late(life.healed_ns, HEAL_WITHIN_S):
+        elif self._late(self._alone_since_ns(life), HEAL_WITHIN_S):
             life.over = True
             self._failure = f"{life.fault.name} would not heal: {sighting.detail}"
             self._note(life, "failed", sighting.at_ns, self._failure)
@@ -240,6 +230,16 @@ class Nemesis:
                 life, "failed", sighting.at_ns,
                 f"never observed within {life.fault.bites_within_s:g} s: {sighting.detail}",
             )  # fmt: skip
+
+    def _alone_since_ns(self, life: Life) -> int:
+        """Since when a healed fault should not be seen any more. While another is on the same
+        place, a look may see that one, and says nothing of this."""
+        since_ns = life.healed_ns or 0
+        for other in self._lives:
+            if other is not life and near(other.fault.edge_or_replica, life.fault.edge_or_replica):
+                now_ns = time.monotonic_ns() if other.active else 0
+                since_ns = max(since_ns, other.healed_ns or now_ns)
+        return since_ns
 
     def _bites(self, life: Life, sighting: Sighting) -> None:
         state = "last_observed" if life.bites else "observed"

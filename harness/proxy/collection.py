@@ -8,6 +8,7 @@ from harness.proxy.addresses import Address, Reach
 from harness.proxy.described import Bad, Taken, Unknown, read_object, read_text
 from harness.proxy.edge import Proxy
 from harness.proxy.link import Holdings
+from harness.proxy.struck import Struck
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,8 +24,9 @@ class Asked:
 class Proxies:
     """Every chance of theirs comes from the seed: a named stream an edge, connection and toxic."""
 
-    def __init__(self, seed: int, reach: Reach) -> None:
+    def __init__(self, seed: int, reach: Reach, struck: Struck | None = None) -> None:
         self._seed = seed
+        self._struck = struck
         self._reach = reach
         self._holdings = Holdings()
         self._by_name: dict[str, Proxy] = {}
@@ -48,7 +50,9 @@ class Proxies:
         return await self._make(asked)
 
     async def _make(self, asked: Asked) -> Proxy:
-        proxy = Proxy(asked.name, asked.listen, asked.upstream, self._seed, self._holdings)
+        proxy = Proxy(
+            asked.name, asked.listen, asked.upstream, self._seed, self._holdings, self._struck
+        )
         if asked.enabled:
             await proxy.enable()
         self._by_name[asked.name] = proxy

@@ -7,12 +7,14 @@ from harness.proxy.described import Described
 from harness.proxy.link import Holdings, Link
 from harness.proxy.side import Side
 from harness.proxy.stages import Tail
+from harness.proxy.struck import PROBES_FROM
 from harness.proxy.toxics import Memory, Verb
 
 
 class Connection:
     """`number` counts a proxy's connections from 0; with the seed it decides which of them a toxic
-    acts on, and how bytes jitter. `over` is called once when both sides are gone.
+    acts on, and how bytes jitter. `over` is called once when both sides are gone, `met` with a
+    toxic's name when a request meets one that has chosen this connection among others.
 
     The client's side is there first. `join` makes it whole; before that it is only held.
     """
@@ -23,6 +25,7 @@ class Connection:
         make_dice: Callable[[str], random.Random],
         holdings: Holdings,
         over: Callable[["Connection"], None],
+        met: Callable[[str], None] | None = None,
     ) -> None:
         self.number = number
         self.client = Side(self)
@@ -31,6 +34,7 @@ class Connection:
         self.down = Link(self.server, self.client, self, holdings)
         self._make_dice = make_dice
         self._over = over
+        self._met = met
         self._joined = False
         self._tails: dict[Side, Tail] = {}
         self._chances: dict[str, float] = {}
@@ -42,6 +46,7 @@ class Connection:
             self.drop(reset="reset" in self._tails.values())
             return
         self._joined = True
+        self._watch((*up, *down))
         self.up.follow(up)
         self.down.follow(down)
         for side in (self.client, self.server):
@@ -52,8 +57,25 @@ class Connection:
     def follow(self, up: Sequence[Described], down: Sequence[Described]) -> None:
         """The proxy's toxics have changed."""
         if self._joined:
+            self._watch((*up, *down))
             self.up.follow(up)
             self.down.follow(down)
+
+    def _watch(self, toxics: Sequence[Described]) -> None:
+        """Have it told when a request meets a toxic that has chosen us, unless it is a probe's."""
+        met, transport = self._met, self.client.transport
+        chosen = [one.name for one in toxics if one.toxicity < 1 and self.acts(one)]
+        self.up.watch = None
+        if met is None or not chosen or transport is None:
+            return
+        if transport.get_extra_info("peername")[0] == PROBES_FROM:
+            return
+
+        def watch() -> None:
+            for name in chosen:
+                met(name)
+
+        self.up.watch = watch
 
     # -- what its sides say -------------------------------------------------------------------
 

@@ -5,6 +5,7 @@ import random
 import traceback
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from harness.proxy.addresses import Address, listening, reserved
@@ -18,6 +19,7 @@ from harness.proxy.described import (
     read_toxic,
 )
 from harness.proxy.link import Holdings
+from harness.proxy.struck import Struck
 from harness.seeds import stream
 
 CONNECT_S = 5.0
@@ -35,7 +37,13 @@ class Proxy:
     """One proxied edge. downstream: from the server to the client, as Toxiproxy has it."""
 
     def __init__(
-        self, name: str, listen: Address, upstream: Address, seed: int, holdings: Holdings
+        self,
+        name: str,
+        listen: Address,
+        upstream: Address,
+        seed: int,
+        holdings: Holdings,
+        struck: Struck | None = None,
     ) -> None:
         self.name = name
         self.listen = listen
@@ -43,6 +51,7 @@ class Proxy:
         self.passed: Mapping[str, Passed] = {one: Passed() for one in STREAMS}
         self._seed = seed
         self._holdings = holdings
+        self._struck = struck
         self._toxics: dict[str, Described] = {}
         self._connections: set[Connection] = set()
         self._count = 0
@@ -98,7 +107,8 @@ class Proxy:
     # -- connections --------------------------------------------------------------------------
 
     def _accept(self) -> asyncio.BaseProtocol:
-        connection = Connection(self._count, self._make_dice, self._holdings, self._over)
+        met = None if self._struck is None else partial(self._struck.met, self.name)
+        connection = Connection(self._count, self._make_dice, self._holdings, self._over, met)
         self._count += 1
         self._connections.add(connection)
         task = asyncio.get_running_loop().create_task(self._join(connection))
@@ -159,6 +169,8 @@ class Proxy:
         if toxic.name in self._toxics:
             raise Taken("toxic already exists")
         self._toxics[toxic.name] = toxic
+        if self._struck is not None and toxic.toxicity < 1:
+            self._struck.begun(self.name, toxic.name)
         self._follow()
         return toxic
 

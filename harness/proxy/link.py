@@ -6,7 +6,7 @@ source is read no further while its target has too much to write, or too much is
 """
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -54,6 +54,8 @@ class Link:
         self.held_bytes = 0
         self.source = source
         self.target = target
+        # Told of each chunk that comes, before it goes anywhere.
+        self.watch: Callable[[], None] | None = None
         self._owner = owner
         self._holdings = holdings
         self._stages: list[Stage] = []
@@ -110,6 +112,8 @@ class Link:
             self.source.out = self._stages[0].feed
         else:
             self.source.out = self.target.transport.write
+        if self.watch is not None and not self._dead:
+            self.source.out = _watched(self.watch, self.source.out)
 
     def came(self, tail: Tail) -> None:
         """The source has no more."""
@@ -170,3 +174,11 @@ class Link:
             stage.kill()
         self._route()
         self.source.hold(held=False, clogged=False)
+
+
+def _watched(watch: Callable[[], None], out: Callable[[bytes], None]) -> Callable[[bytes], None]:
+    def told(data: bytes) -> None:
+        watch()
+        out(data)
+
+    return told

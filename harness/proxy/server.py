@@ -21,6 +21,8 @@ from harness.proxy.addresses import Address, Reach, listening, reserved
 from harness.proxy.api import Api
 from harness.proxy.collection import Proxies
 from harness.proxy.http_server import HttpSide
+from harness.proxy.struck import NAME as RECORD
+from harness.proxy.struck import Struck
 
 READY = "proxy.json"
 # A connection is two descriptors; objects of old connections are looked through for circles only
@@ -61,7 +63,8 @@ async def serve(run_dir: Path, seed: int) -> None:
     with suppress(PermissionError):
         os.nice(_HURRY)
     token = (run_dir / ".token").read_text()
-    proxies = Proxies(seed, Reach(upstream_anywhere=False))
+    struck = Struck(run_dir / "work" / RECORD)
+    proxies = Proxies(seed, Reach(upstream_anywhere=False), struck)
     async with serving(proxies, token, Address("127.0.0.1", 0)) as address:
         partial = run_dir / "work" / f"{READY}.partial"
         partial.write_text(json.dumps({"url": f"http://{address}"}))

@@ -15,14 +15,11 @@ REMEDY_S = 3.0
 
 def things(spec: FaultSpec) -> frozenset[str]:
     """What a fault hits, by name."""
-    params = dict(spec.params)
-    named = {
-        str(params[p.param])
-        for p in CATALOGUE[spec.family, spec.kind].parameters
-        if p.names and p.param in params
-    }
+    params, known = dict(spec.params), CATALOGUE[spec.family, spec.kind]
+    named = {str(params[p.param]) for p in known.parameters if p.names and p.param in params}
     # `kill_primary` hits the primary, and what hits nothing in particular stands for itself.
-    return frozenset(named or {f"{spec.family}: {spec.kind.rpartition('_')[2]}"})
+    what = known.hits or spec.kind.rpartition("_")[2]
+    return frozenset(named or {f"{spec.family}: {what}"})
 
 
 def end_s(spec: FaultSpec) -> float:

@@ -1,6 +1,6 @@
 """The `faults` section: single faults, repeated ones, and mixes drawn by the scenario's seed."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import harness.scenario.fault_mix as mixes
@@ -26,6 +26,8 @@ from harness.scenario.numbers import whole
 from harness.units import parse_duration_s
 
 TIMES_MAX = 100
+# Each is looked at beside each other one; and no phase has room for more that are seen.
+FAULTS_MAX = 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,12 +51,19 @@ def faults(
     for number, (path, item) in enumerate(listed):
         if "mix" not in key_names(item):
             placed[number] = _repeated(book, item, path, around)
-            _check_each(book, item, path, placed, number)
+            if _count(placed) <= FAULTS_MAX:
+                _check_each(book, item, path, placed, number)
     resolved: dict[int, list[Node]] = {}
     for number, (path, item) in enumerate(listed):
         if number not in placed:
+            if _count(placed) > FAULTS_MAX:
+                break
             others = [made for some in placed.values() for made in some]
             placed[number], resolved[number] = _mix(book, item, path, around, others)
+    if node is not None and _count(placed) > FAULTS_MAX:
+        found = f"{_count(placed)} faults, repeated ones counted each time"
+        book.add(node, "faults", found, f"at most {FAULTS_MAX}")
+        return ()
     if node is not None and resolved:
         node.value = [
             child
@@ -62,6 +71,10 @@ def faults(
             for child in resolved.get(number, [item])
         ]
     return _named([made for number in sorted(placed) for made in placed[number]])
+
+
+def _count(placed: Mapping[int, Sequence[FaultSpec]]) -> int:
+    return sum(map(len, placed.values()))
 
 
 def _named(found: Sequence[FaultSpec]) -> tuple[FaultSpec, ...]:

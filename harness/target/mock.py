@@ -11,6 +11,7 @@ from harness.evidence.rows import Borrower, Tier
 from harness.evidence.store import RunDir
 from harness.guardian.client import Guardian
 from harness.proxy.client import ProxyClient
+from harness.proxy.struck import NAME as RECORD
 from harness.scenario.model import LenderSpec
 from harness.target.cache import cache_dir
 from harness.target.mock_surroundings import MockSurroundings
@@ -219,8 +220,11 @@ class MockTarget(MockSurroundings):
     def export_records(self) -> None:
         """What does not need a living lender: its records of calls, states and rules."""
         records = self._records
+        beside = self._run.path / "work" / RECORD  # the proxy's own, if there is one
         for table in ("calls", "states"):
-            self._run.import_csv(table, sorted(records.glob(f"{table}.*.csv")))
+            found = sorted(records.glob(f"{table}.*.csv"))
+            mine = [beside] if table == "states" and beside.exists() else []
+            self._run.import_csv(table, [*found, *mine])
         write_added(self._run, records, self._sources())
 
     def write_plan(self) -> None:

@@ -1,0 +1,28 @@
+"""Where one fault is in its life, as the nemesis keeps it."""
+
+from concurrent.futures import Future
+from dataclasses import dataclass
+
+from harness.faults.fault import Fault, Sighting
+
+
+@dataclass
+class Life:
+    """Where one fault is in its life. heal_due_ns: when it is planned to be healed."""
+
+    fault: Fault
+    injected_ns: int | None = None
+    bites: bool = False
+    heal_due_ns: int | None = None
+    healed_ns: int | None = None
+    over: bool = False
+    next_look_ns: int = 0
+    look: "Future[Sighting] | None" = None
+    look_began_ns: int = 0
+    look_took_s: float = 0.0
+
+    @property
+    def active(self) -> bool:
+        """Injected and not healed, though it was never seen; but for what is over without us."""
+        over = self.over and self.fault.healer != "nemesis"
+        return self.injected_ns is not None and self.healed_ns is None and not over

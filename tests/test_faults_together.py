@@ -1,0 +1,64 @@
+"""Faults on one place at one time: each is told from the other, or nothing is said of it."""
+
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from harness.faults.network_fault import NetworkFault, Toxic
+from harness.faults.network_looks import Silent
+from harness.guardian.client import Guardian
+from harness.guardian.journal import Journal
+from harness.nemesis.nemesis import Nemesis
+from harness.nemesis.places import near
+from harness.nemesis.schedule import Planned
+from tests.world import EDGE, World, late
+
+
+@pytest.fixture(scope="module")
+def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
+    run = tmp_path_factory.mktemp("run")
+    with Guardian.start(run) as guardian:
+        yield World(guardian, run)
+
+
+def test_a_healed_fault_under_another_is_not_said_to_be_there_still(
+    world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nothing passes the edge, so that it looks late as well; it is judged when that is over."""
+    monkeypatch.setattr("harness.nemesis.nemesis.HEAL_WITHIN_S", 0.3)
+    slow = late(1.0, 0.0, "slow")
+    silent = NetworkFault(
+        EDGE, Toxic("stall", "downstream", (("duration", 0),)), Silent(False), "s"
+    )
+    path = tmp_path / "faults.jsonl"
+    plan: list[Planned] = [(slow, 0.0, 1.2), (silent, 0.9, 2.5)]
+    nemesis = Nemesis(plan, world, Journal(tmp_path / "j.jsonl"), path)
+    nemesis.start(time.monotonic_ns())
+    give_up_s = time.monotonic() + 8
+    while path.read_text().count("observed_healed") < 2 and nemesis.failure() is None:
+        assert time.monotonic() < give_up_s, path.read_text()
+        threading.Event().wait(0.02)
+    nemesis.stop()
+    assert nemesis.failure() is None
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "close"),
+    [
+        ("gateway->bank.own", "gateway->bank.own", True),
+        ("gateway->bank.own", "ledger->bank.partner-a", False),
+        ("gateway->bank.own", "bank.own", True),
+        ("gateway->bank.own", "gateway-2", True),
+        ("risk", "risk-1", True),
+        ("risk-1", "risk-2", False),
+        ("ledger->database", "ledger-1", True),
+        ("bank.partner-a", "bank.partner", False),
+        ("site b", "risk-1", True),
+    ],
+)
+def test_what_is_near_enough_to_be_taken_for_another(one: str, other: str, close: bool) -> None:
+    assert near(one, other) is close
+    assert near(other, one) is close
