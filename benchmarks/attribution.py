@@ -5,10 +5,11 @@
 Each drill of attribution_drills.py has one fault, or two at once. Its label is the fault's own
 cause and hop, and is put only on draws that the fault really broke: promised draws that are broken
 in the drill, and kept in the *control*, the drill without any fault of the same seed and profile.
-The same seed is the same draws at the same moments, so nothing but the fault differs. Of two at
-once, a draw has the label of the one that breaks it alone: broken in the drill of the one, kept in
-the drill of the other; what both break, or neither, has none. What broke on the generator's own
-machine says nothing about the lender and is counted apart, as are broken draws without a label.
+The same seed is the same draws at the same moments, so nothing but the fault differs. What had run
+out of patience before the fault was first seen was not broken by it. Of two at once, a draw has the
+label of the one that breaks it alone: broken in the drill of the one, kept in the drill of the
+other; what both break, or neither, has none. What broke on the generator's own machine says nothing
+about the lender and is counted apart, as are broken draws without a label.
 
 The macro average is the mean over the labels of the share that is right, each label as much as any.
 Targets: cause 98 %, hop 95 %. `--runs` keeps the run directories there and judges those that are
@@ -28,6 +29,7 @@ from typing import Any
 
 from benchmarks.attribution_drills import CONTROLS, OF_ITS_TIER, PAIRS, SINGLES, arguments
 from benchmarks.results import RESULTS, keep, kept
+from harness.clock import NS_PER_S
 from harness.environment import commit
 from harness.evidence.rows import MACHINE
 from harness.evidence.store import RunDir
@@ -72,11 +74,15 @@ def run_one(name: str, seed: int, runs: Path, *, again: bool) -> Row:
 
 
 def seen(run: Path) -> Row:
-    """broken: by intent, cause, hop and the bank of its first try. What is not broken was kept."""
+    """broken: by intent, cause, hop, the bank of its first try, and whether a fault was seen before
+    its patience was over. What is not broken was kept."""
     view = load_view(RunDir.open(run))
     parts = measure(view)
     banks = {tier.tier: tier.bank for tier in view.tiers}
     first = {one.draw_key: banks[one.tier] for one in view.tries if one.try_ == 1}
+    patience_ns = int(view.scenario.load.patience.deadline_s * NS_PER_S)
+    bites = [fault.observed_ns for fault in view.faults if fault.observed_ns is not None]
+    bite_ns = min(bites, default=0)
     return {
         "ended": view.ended,
         "faults": [[fault.name, len(parts.exposure[fault.name].intents)] for fault in view.faults],
@@ -85,7 +91,12 @@ def seen(run: Path) -> Row:
         "disagreements": len(disagreements(view, parts.ends)),
         "promised": parts.guarantee.total.promised,
         "broken": {
-            str(end.intent.intent): [end.cause, end.hop, first.get(end.intent.draw_key)]
+            str(end.intent.intent): [
+                end.cause,
+                end.hop,
+                first.get(end.intent.draw_key),
+                end.intent.due_ns + patience_ns >= bite_ns,
+            ]
             for end in parts.ends.broken
         },
     }
@@ -98,9 +109,9 @@ def labelled(name: str, known: dict[str, Row]) -> list[tuple[str, str, str, str]
     if control is None or not faults or any(one not in known for one in faults):
         return []
     found = []
-    for number, (cause, hop, bank) in row["broken"].items():
+    for number, (cause, hop, bank, met) in row["broken"].items():
         mine = [one for one in faults if number in known[one]["broken"]]
-        if number in control["broken"] or hop == MACHINE or len(mine) != 1:
+        if not met or number in control["broken"] or hop == MACHINE or len(mine) != 1:
             continue
         label = SINGLES[mine[0]]
         where = bank if label.hop == OF_ITS_TIER else label.hop
@@ -117,7 +128,7 @@ def summary(rows: list[Row]) -> Row:
         known = {row["drill"]: row for row in rows if row["seed"] == seed}
         for name, row in known.items():
             found = labelled(name, known)
-            ours += sum(hop == MACHINE for _, hop, _ in row["broken"].values())
+            ours += sum(one[1] == MACHINE for one in row["broken"].values())
             if not drills()[name][0]:
                 continue
             unlabelled += len(row["broken"]) - len(found)

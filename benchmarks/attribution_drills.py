@@ -111,6 +111,23 @@ SINGLES: Mapping[str, Single] = {
         "liquidity", "ledger", "full",
     ),
     "site: banks cut": Single((f"{{site: banks_cut, target: a, {AT}}}",), "system", OF_ITS_TIER),
+    # The whole lender: breakers refuse, deadlines cut short, draws fall through to the other tier.
+    "process: freeze risks, full": Single(
+        _both("process: freeze, target: risk"), "system", "risk", "full"
+    ),
+    "process: freeze gateways, full": Single(
+        _both("process: freeze, target: gateway"), "system", "gateway", "full"
+    ),
+    "service: slow ledgers, full": Single(
+        _both("service: slow, latency: 2s, target: ledger"), "system", "ledger", "full"
+    ),
+    "network: both banks down, full": Single(
+        tuple(f"{{network: down, edge: {edge}, {AT}}}" for edge in (PAYS_A, PAYS_OWN)),
+        "system", OF_ITS_TIER, "full",
+    ),
+    "database: no connections, full": Single(
+        (f"{{database: connections_exhausted, {AT}}}",), "system", "database", "full"
+    ),
 }  # fmt: skip
 
 # Two at once, on disjoint borrowers or tiers: whose a broken draw is follows from the two alone.

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from harness.compare.worth import DRAWS, KEYS, MONEY, RECOVERY, Saved, Worth, worth
-from harness.compare_runs import Judged, Side, drilled, mistake
+from harness.compare_runs import How, Side, drilled, mistake
 from harness.errors import HarnessError
 from harness.repeats.arms import Arm, seeds_from
 from harness.repeats.digest import Digest
@@ -45,7 +45,7 @@ class Row:
 
 
 def ablate_command(
-    side: Side, only: Sequence[str], rounds: int, how: Judged, drive: Drive | None = None
+    side: Side, only: Sequence[str], rounds: int, how: How, drive: Drive | None = None
 ) -> int:
     """Exit codes: 0 measured, 3 the headline can't be told, 1 money was wrong in a run of `full`.
 
@@ -138,8 +138,8 @@ def headline(one: Worth) -> str:
     draws, money = one.saved[DRAWS], one.saved[MONEY]
     low, high = draws.interval.low, draws.interval.high
     return (
-        f"{one.name}: {draws.estimate:+.1f} draws a run ({low:+.1f} to {high:+.1f}, "
-        f"{draws.interval.coverage * 100:.0f} %), {format_yuan(round(money.estimate))}, over "
+        f"{one.name}: {draws.estimate:+.1f} draws a run ({draws.interval.told} {low:+.1f} "
+        f"to {high:+.1f}), {format_yuan(round(money.estimate))}, over "
         f"{one.rounds} {'round' if one.rounds == 1 else 'rounds'}"
     )
 
@@ -159,8 +159,7 @@ def _cells(saved: Saved) -> tuple[str, str]:
     mark = " or more" if saved.at_least else ""
     return (
         shown(saved.key, saved.estimate) + mark,
-        f"{shown(saved.key, low)} to {shown(saved.key, high)} "
-        f"({saved.interval.coverage * 100:.0f} %)",
+        f"{saved.interval.told} {shown(saved.key, low)} to {shown(saved.key, high)}",
     )
 
 

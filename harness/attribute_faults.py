@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from harness.compare.costs import DRAWS, KEYS, MONEY, Cost, Costs, costs
-from harness.compare_runs import Judged, Side, drilled
+from harness.compare_runs import How, Side, drilled
 from harness.errors import HarnessError
 from harness.repeats.arms import seeds_from
 from harness.repeats.digest import Digest
@@ -29,7 +29,7 @@ NOTES = (
 )
 
 
-def attribute_command(side: Side, rounds: int, how: Judged, drive: Drive | None = None) -> int:
+def attribute_command(side: Side, rounds: int, how: How, drive: Drive | None = None) -> int:
     """Exit codes: 0 measured, 1 money was wrong in a drill, 3 no round could be used.
 
     Raises ScenarioError, also for a scenario without faults.
@@ -37,7 +37,7 @@ def attribute_command(side: Side, rounds: int, how: Judged, drive: Drive | None 
     scenario = load_scenario(side.what, side.changes, side.profile).scenario
     place = make_folder(how.resume or folder_for(how.out, "attribute", scenario.name))
     left_out = arms_of(side.what, side.changes, side.profile, place)
-    there = Judged(how.primary, how.margins, how.out, place, how.allow_exec)
+    there = How(how.primary, how.margins, how.out, place, how.allow_exec)
     seeds = seeds_from(scenario.seed, rounds)
     done = drilled("attribute", left_out.arms, seeds, scenario.name, there, drive)
     runs: dict[int, dict[str, Digest]] = {}

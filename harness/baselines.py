@@ -13,7 +13,7 @@ from typing import Any
 
 from harness.compare.comparison import compare
 from harness.compare.power import PAIRS_MIN
-from harness.compare_runs import CANDIDATE, Judged, Side, drilled, mistake, runs_of, write
+from harness.compare_runs import CANDIDATE, How, Side, drilled, mistake, runs_of, write
 from harness.errors import HarnessError
 from harness.repeats.arms import Arm, plan_print
 from harness.repeats.digest import Digest, faults_print, from_json
@@ -93,7 +93,7 @@ def show_command(name: str | None, store: Path) -> int:
 
 
 def gate_command(
-    side: Side, name: str | None, store: Path, pairs: int | None, how: Judged,
+    side: Side, name: str | None, store: Path, pairs: int | None, how: How,
     drive: Drive | None = None,
 ) -> int:  # fmt: skip
     """`drawproof gate`: the scenario, drilled now with the baseline's seeds, against the baseline.

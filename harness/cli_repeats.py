@@ -7,7 +7,7 @@ from harness.ablate import ablate_command
 from harness.attribute_faults import attribute_command
 from harness.baselines import gate_command, set_command, show_command
 from harness.cli_words import Commands, add_changes, add_folder, add_scenario
-from harness.compare_runs import Judged, Side, compare_command
+from harness.compare_runs import How, Side, compare_command
 from harness.repeat_run import repeat_command
 
 EXITS = "exit codes: 0 better or same, 1 worse, 2 usage or scenario error, 3 cannot tell, 5 harness"
@@ -46,7 +46,7 @@ def _add_compare(commands: Commands) -> None:
             f"--{side}-lender", type=Path, metavar="PATH",
             help="a checkout of drawproof, or an interpreter that has one, to run its drills",
         )  # fmt: skip
-    _add_judged(compare)
+    _add_how(compare)
     compare.set_defaults(command=_compare)
 
 
@@ -63,7 +63,7 @@ def _add_gate(commands: Commands) -> None:
     )
     gate.add_argument("--lender", type=Path, metavar="PATH", help="as --candidate-lender")
     _add_store(gate)
-    _add_judged(gate)
+    _add_how(gate)
     gate.set_defaults(command=_gate)
 
 
@@ -117,7 +117,7 @@ def _add_attribute(commands: Commands) -> None:
     attribute.set_defaults(command=_attribute)
 
 
-def _add_judged(parser: argparse.ArgumentParser) -> None:
+def _add_how(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--primary", metavar="MEASURE", help="the measure that decides (default drill.guarantee)"
     )
@@ -144,8 +144,8 @@ def _pairs(text: str) -> int:
     return number
 
 
-def _judged(arguments: argparse.Namespace) -> Judged:
-    return Judged(
+def _how(arguments: argparse.Namespace) -> How:
+    return How(
         arguments.primary, tuple(arguments.margin), arguments.out, arguments.resume,
         arguments.allow_exec,
     )  # fmt: skip
@@ -160,14 +160,12 @@ def _compare(arguments: argparse.Namespace) -> int:
         arguments.candidate or arguments.base, (*arguments.set, *arguments.candidate_set),
         arguments.profile, arguments.candidate_lender,
     )  # fmt: skip
-    return compare_command(base, candidate, arguments.pairs, _judged(arguments))
+    return compare_command(base, candidate, arguments.pairs, _how(arguments))
 
 
 def _gate(arguments: argparse.Namespace) -> int:
     side = Side(arguments.scenario, tuple(arguments.set), arguments.profile, arguments.lender)
-    return gate_command(
-        side, arguments.baseline, arguments.store, arguments.pairs, _judged(arguments)
-    )
+    return gate_command(side, arguments.baseline, arguments.store, arguments.pairs, _how(arguments))
 
 
 def _set(arguments: argparse.Namespace) -> int:
@@ -196,5 +194,5 @@ def repeat(arguments: argparse.Namespace) -> int:
     return repeat_command(side, arguments.repeat, _folder(arguments))
 
 
-def _folder(arguments: argparse.Namespace) -> Judged:
-    return Judged(None, (), arguments.out, arguments.resume, arguments.allow_exec)
+def _folder(arguments: argparse.Namespace) -> How:
+    return How(None, (), arguments.out, arguments.resume, arguments.allow_exec)

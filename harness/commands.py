@@ -4,7 +4,8 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-from harness.drill import Drill, prepare
+from harness.drill import prepare
+from harness.drilled import drill_here
 from harness.errors import Problem, ScenarioError
 from harness.evidence.store import RunDir
 from harness.heal import heal
@@ -15,7 +16,6 @@ from harness.plan import Plan, make_plan
 from harness.repeats.book import NAME as REPEATS
 from harness.report.dry_run import dry_run
 from harness.report.explain import broken_draws, explain
-from harness.report.live import LiveView
 from harness.report.load_alone import is_load_alone, write_load_alone
 from harness.report.plan_picture import pen_for, picture
 from harness.report.write import judge_and_write
@@ -43,7 +43,7 @@ def run_command(
     """`drawproof run`: nothing is started before the whole scenario has been checked."""
     loaded = load_scenario(scenario, overrides, profile)
     plan = make_plan(loaded.scenario, loaded.where)
-    _warn(loaded, plan)
+    warn(loaded, plan)
     if permission.dry_run:
         print(dry_run(plan, needs_allow_exec(loaded.scenario, MOCK)))
         return 0
@@ -53,13 +53,9 @@ def run_command(
     run = prepare(plan, loaded.text, loaded.files, out)
     print(f"drill {loaded.scenario.name} · seed {loaded.scenario.seed} · evidence in {run.path}")
     sys.stdout.flush()
-    live = LiveView(sys.stdout)
-    drill = Drill(plan, run, flag, live.show)
-    drill.run()
-    live.close()
-    if drill.ended.startswith("aborted"):
-        print(f"drawproof: ABORTED: {drill.ended.partition(': ')[2]}", file=sys.stderr)
-    run.compact()
+    ended = drill_here(plan, run, flag)
+    if ended.startswith("aborted"):
+        print(f"drawproof: ABORTED: {ended.partition(': ')[2]}", file=sys.stderr)
     return _judge(run).exit_code
 
 
@@ -111,7 +107,7 @@ def validate_command(scenario: Path, overrides: list[str], profile: str | None) 
     """`drawproof validate`: all problems at once, or one line that says it is sound."""
     loaded = load_scenario(scenario, overrides, profile)
     plan = make_plan(loaded.scenario, loaded.where)
-    _warn(loaded, plan)
+    warn(loaded, plan)
     warnings = len(loaded.warnings) + len(plan.too_few)
     sound = f"sound, {warnings} warning{'s' * (warnings > 1)}" if warnings else "sound"
     print(
@@ -130,7 +126,7 @@ def plan_command(scenario: Path, overrides: list[str], profile: str | None) -> i
     text = picture(plan, pen_for(sys.stdout.encoding))
     _print(text)
     sys.stdout.flush()
-    _warn(loaded, plan)
+    warn(loaded, plan)
     return 0
 
 
@@ -141,7 +137,7 @@ def _print(text: str) -> None:
     print(text)
 
 
-def _warn(loaded: Loaded, plan: Plan) -> None:
+def warn(loaded: Loaded, plan: Plan) -> None:
     """What can hardly be meant, and what is planned and can't be proven, before anything runs."""
     for warning in (*loaded.warnings, *plan.too_few):
         print(f"warning: {warning}", file=sys.stderr)

@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from harness.commands import warn
 from harness.compare.comparison import Comparison, compare
 from harness.compare.measures import Measure, chosen
 from harness.errors import HarnessError, Problem, ScenarioError
@@ -50,7 +51,7 @@ class Side:
 
 
 @dataclass(frozen=True, slots=True)
-class Judged:
+class How:
     """How to compare: the primary measure and margins as asked for, and where the files go."""
 
     primary: str | None
@@ -66,7 +67,7 @@ class Judged:
 
 
 def compare_command(
-    base: Side, candidate: Side, pairs: int, how: Judged, drive: Drive | None = None
+    base: Side, candidate: Side, pairs: int, how: How, drive: Drive | None = None
 ) -> int:
     """Returns the exit code: 0 better or same, 1 worse, 3 cannot tell. Raises ScenarioError.
 
@@ -106,12 +107,13 @@ def drilled(
     arms: Sequence[Arm],
     seeds: Sequence[int],
     name: str,
-    how: Judged,
+    how: How,
     drive: Drive | None,
 ) -> Drilled:
     """Run what is not there yet, telling a line a drill. Raises what `run_repeats` does."""
     for arm in arms:
         runner_of(arm.lender)
+    warn(arms[0].loaded(), arms[0].planned(seeds[0]))
     place = how.resume or folder_for(how.out, kind, name)
     stop = StopFlag()
     if drive is None:

@@ -18,7 +18,8 @@ from pathlib import Path
 from harness.capacity.found import Few, Found, Point, capacity_json
 from harness.capacity.search import Knee, Steps, search, tidy
 from harness.clock import NS_PER_S
-from harness.drill import Drill, prepare
+from harness.drill import prepare
+from harness.drilled import drill_here
 from harness.errors import HarnessError, Problem, ScenarioError
 from harness.judge.saturation import own_times
 from harness.judge.verdict import Verdict
@@ -26,7 +27,6 @@ from harness.judge.view import RunView
 from harness.plan import Plan, make_plan
 from harness.repeats.repeats import folder_for, make_folder
 from harness.report.capacity import capacity_html, capacity_text, point_line
-from harness.report.live import LiveView
 from harness.report.write import judge_and_write
 from harness.scenario.loader import Loaded, load_scenario
 from harness.scenario.model import Scenario
@@ -203,10 +203,7 @@ def _point(setup: Setup, number: int, rate_per_s: float, place: Path, stop: Stop
     for text in few.lines if few is not None else ():
         print(f"warning: at {rate_per_s:g}/s {text}", file=sys.stderr)
     run = prepare(plan, loaded.text, loaded.files, place)
-    live = LiveView(sys.stdout)
-    Drill(plan, run, stop, live.show).run()
-    live.close()
-    run.compact()
+    drill_here(plan, run, stop)
     view, verdict, _ = judge_and_write(run)
     point = _as_point(view, verdict, number, rate_per_s, setup.asked.hold_s, run.path.name)
     return replace(point, few=few)

@@ -9,7 +9,7 @@ from typing import Any
 
 from harness.compare.measures import USUAL
 from harness.compare.vote import Vote, vote
-from harness.compare_runs import Judged, Side, drilled
+from harness.compare_runs import How, Side, drilled
 from harness.errors import HarnessError
 from harness.repeats.arms import Arm, seeds_from
 from harness.repeats.digest import Digest
@@ -21,7 +21,7 @@ MARKS = {"held": "good", "breached": "bad", "inconclusive": "unsure"}
 LABEL = "run"
 
 
-def repeat_command(side: Side, times: int, how: Judged, drive: Drive | None = None) -> int:
+def repeat_command(side: Side, times: int, how: How, drive: Drive | None = None) -> int:
     """Returns the exit code, by the rule of the vote. Raises ScenarioError."""
     arm = Arm(LABEL, side.what, side.changes, side.profile)
     scenario = arm.loaded().scenario

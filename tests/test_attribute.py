@@ -10,7 +10,7 @@ import pytest
 
 from harness.attribute_faults import attribute_command
 from harness.compare.costs import ALONE, COMPANY, DRAWS, INTERACTION, MONEY, Costs, costs
-from harness.compare_runs import Judged, Side
+from harness.compare_runs import How, Side
 from harness.errors import ScenarioError
 from harness.plan import make_plan
 from harness.repeats.arms import Arm, Cell, plan_print
@@ -175,7 +175,7 @@ def test_the_command_measures_and_keeps_what_it_found(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     side, drive = Side(SMOKE, SMALL), drives(LOST)
-    assert attribute_command(side, 2, Judged(None, (), tmp_path), drive) == 0
+    assert attribute_command(side, 2, How(None, (), tmp_path), drive) == 0
     (place,) = tmp_path.iterdir()
     value = json.loads((place / "attribute.json").read_text())
     assert value["rounds"] == 2
@@ -192,20 +192,20 @@ def test_the_command_measures_and_keeps_what_it_found(
     # Every arm in every round, there and back.
     assert [label for _, label in drive.cells] == [*BY, *reversed(BY)]
     again = drives(LOST)
-    assert attribute_command(side, 3, Judged(None, (), tmp_path, place), again) == 0
+    assert attribute_command(side, 3, How(None, (), tmp_path, place), again) == 0
     assert {number for number, _ in again.cells} == {2}
 
 
 def test_wrong_money_and_nothing_but_doubt_have_codes_of_their_own(tmp_path: Path) -> None:
     side = Side(SMOKE, SMALL)
     wrong = drives(LOST, wrong=("books-agree",))
-    assert attribute_command(side, 1, Judged(None, (), tmp_path / "a"), wrong) == 1
+    assert attribute_command(side, 1, How(None, (), tmp_path / "a"), wrong) == 1
 
     def doubtful(_: Cell) -> dict[str, Any]:
         return {"verdict": "inconclusive"}
 
     unsure = Played(dict.fromkeys(BY, doubtful))
-    assert attribute_command(side, 1, Judged(None, (), tmp_path / "b"), unsure) == 3
+    assert attribute_command(side, 1, How(None, (), tmp_path / "b"), unsure) == 3
 
 
 def test_the_edges_a_scenario_wants_there_lead_through_the_proxy(tmp_path: Path) -> None:

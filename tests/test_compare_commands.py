@@ -9,7 +9,7 @@ import pytest
 from harness.ablate import ablate_command, arms_of, protections_for
 from harness.baselines import gate_command, set_command, show_command
 from harness.cli import main
-from harness.compare_runs import Judged, Side, compare_command, runs_of
+from harness.compare_runs import How, Side, compare_command, runs_of
 from harness.errors import ScenarioError
 from harness.repeat_run import repeat_command
 from harness.repeats.arms import Arm, Cell
@@ -27,8 +27,8 @@ def folder(place: Path, seeds: range, **figures: Any) -> Path:
     return place
 
 
-def how(place: Path, **more: Any) -> Judged:
-    return Judged(None, (), place / "out", **more)
+def how(place: Path, **more: Any) -> How:
+    return How(None, (), place / "out", **more)
 
 
 def only_folder(out: Path) -> Path:
@@ -241,7 +241,7 @@ def test_the_worth_of_each_protection_with_its_sign(
     side = Side(SMOKE, SMALL)
     assert ablate_command(side, ("breaker", "deadlines", "retries"), 6, how(tmp_path), played) == 0
     said = capsys.readouterr().out
-    assert "SAVES (exit 0): full against naive: +297.5 draws a run (+295.0 to +300.0, 97 %)" in said
+    assert "SAVES (exit 0): full against naive: +297.5 draws a run (95 %: +295.0 to +300.0)" in said
     value = json.loads((only_folder(tmp_path / "out") / "ablate.json").read_text())
     words = {row["name"]: row["word"] for row in value["worth"]}
     assert words["breaker, off from full"] == "saves"

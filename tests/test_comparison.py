@@ -7,6 +7,8 @@ from dataclasses import replace
 from random import Random
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from harness.compare.comparison import Comparison, compare
 from harness.compare.measures import USUAL, chosen
@@ -87,6 +89,28 @@ def test_better_same_and_what_can_not_be_told() -> None:
     unsure = compare(runs(base), runs(at_the_margin), one)
     assert unsure.word == "cannot tell"
     assert "there is a difference, but perhaps one smaller than the margin" in unsure.reason
+
+
+MIRROR = {"better": "worse", "worse": "better"}
+
+
+@given(st.integers(0, 999), st.floats(-3, 3), st.floats(0.7, 1.4))
+def test_the_other_way_round_it_is_the_mirror(seed: int, points: float, slower: float) -> None:
+    dice = Random(seed)
+    base = [noisy(dice, n) for n in range(9)]
+    candidate = [noisy(dice, n, points, slower) for n in range(9)]
+    there, back = compare(base, candidate, USUAL), compare(candidate, base, USUAL)
+    for one, other in zip(there.lines, back.lines, strict=True):
+        assert MIRROR.get(one.word, one.word) == other.word
+        assert one.differs == other.differs
+        assert one.estimate == pytest.approx(-(other.estimate or 0))
+
+
+def test_values_that_are_lower_bounds_are_counted_and_said() -> None:
+    slow = [replace(one, at_least=("drill.guarantee",)) for one in runs([0.5] * 8)]
+    found = compare(runs([1.0] * 8), slow, USUAL)
+    assert found.lines[0].at_least == 8
+    assert "8 values are lower bounds" in comparison_text(found)
 
 
 def test_fewer_than_eight_pairs_tell_nothing_but_what_they_saw() -> None:

@@ -12,6 +12,8 @@ from harness.evidence.rows import Tombstone
 from harness.judge.judge import judge
 from harness.judge.view import RunView
 from harness.report.explain import broken_draws, explain, plain
+from harness.report.html import html
+from harness.report.text import summary
 from tests.run_views import FAULT, broken, changed, clean
 
 DRAW = 183
@@ -32,9 +34,10 @@ def test_a_kept_draw_is_told_from_the_promise_to_its_end() -> None:
         "KEPT",
         "yes",
         "press 1 at gateway-1: granted, HTTP 201",
-        "borrower->gateway (borrower to gateway-1), server side for press 1: ok",
-        "(gateway-1 to bank.partner-a), client side for press 1: ok, 86.0 ms",
-        f"try 1: tier partner-a, payout key {KEY}.partner-a.1: paid",
+        "borrower->gateway (borrower to gateway-1), server side for attempt 1: ok",
+        "(gateway-1 to bank.partner-a), client side for attempt 1: ok, 86.0 ms",
+        f"+0.006 s try 1 opened: tier partner-a, payout key {KEY}.partner-a.1",
+        "+0.099 s try 1 paid, by gateway-1",
         "reserve of try 1: borrower:184 version 1: held ¥283.00",
         "post of try 1: borrower:184:outstanding ¥283.00",
         "bank.partner-a paid ¥283.00",
@@ -73,6 +76,12 @@ def test_what_no_fault_accounts_for_is_said() -> None:
     view = broken(clean(), range(DRAW, DRAW + 2))
     moved = replace(view, faults=(replace(view.faults[0], edge_or_replica="risk-9"),))
     assert "no fault accounts for that: touched by none of" in story(moved)
+    verdict = judge(moved)
+    (kind, other) = verdict.value["attribution"]["disagreements"]["kinds"]
+    assert kind["count"] == other["count"] == 1
+    assert "disagrees   1 of 2 broken draws, system at bank." in summary(moved, verdict)
+    assert "No fault accounts for 1 of 2 broken draws" in html(moved, verdict)
+    assert "  no fault accounts for 1 of 2 broken draws" in broken_draws(moved, verdict)
 
 
 def test_nobody_knows_the_key() -> None:

@@ -152,7 +152,13 @@ def test_so_many_pairs_do_decide_in_about_four_of_five_cases() -> None:
         paired = Paired(tuple(dice.gauss(1.0, 1.1) for _ in range(needed)))
         decided += paired.p_differs() <= 0.05 and paired.estimate > 0.5
     assert decided / 150 >= 0.7
-    assert detectable(1.1, needed) > detectable(1.1, 2 * needed)
+
+
+def test_what_so_many_pairs_can_find_lies_beyond_the_margin() -> None:
+    assert detectable(1.0, 8, 0.0) > detectable(1.0, 16, 0.0)
+    # With no margin, (1.96 + 1.28) / sqrt(n - 1.92); with one, never below it.
+    assert detectable(1.0, 8, 0.0) == pytest.approx(3.2415 / math.sqrt(8 - 1.9207), abs=1e-3)
+    assert detectable(0.1, 100, 1.0) == pytest.approx(1 + 1.2816 * 0.1 / 10, abs=1e-4)
 
 
 @pytest.mark.parametrize(

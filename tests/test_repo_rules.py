@@ -30,7 +30,7 @@ FLOORS = (
     ("harness.target", "harness.plan", "harness.heal", "harness.stop", "harness.safety",
      "harness.repeats"),
     ("harness.watch", "harness.compare"),
-    ("harness.report", "harness.drill", "harness.lender_up"),
+    ("harness.report", "harness.drill", "harness.drilled", "harness.lender_up"),
     ("harness.commands", "harness.find_capacity", "harness.chaos", "harness.compare_runs",
      "harness.attribute_faults", "harness.baselines", "harness.ablate", "harness.repeat_run"),
     ("harness.cli", "harness.cli_repeats", "harness.cli_words"),

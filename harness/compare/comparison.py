@@ -38,7 +38,8 @@ class Line:
     base, candidate: means over the pairs that have it. differs, same: p-values, adjusted but for
     the primary one. interval: of the difference, 95 % or what so few pairs give, unadjusted. more:
     pairs that would decide, None: not known or too many. why: in words, for "cannot tell".
-    differences: one a pair, candidate less base, in the measure's own terms.
+    differences: one a pair, candidate less base, in the measure's own terms. at_least: values that
+    are only known to be so large, of both arms.
     """
 
     measure: Measure
@@ -53,6 +54,7 @@ class Line:
     more: int | None
     why: str
     differences: tuple[float, ...] = ()
+    at_least: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,30 +105,39 @@ def compare(
     )
 
 
+@dataclass(frozen=True, slots=True)
+class _Sample:
+    """One measure's values: (base, candidate) of each pair that has both, and their difference."""
+
+    measure: Measure
+    sides: tuple[tuple[float, float], ...]
+    paired: Paired | None
+    at_least: int
+
+
 def compare_pairs(pairs: Sequence[Pair], measures: Sequence[Measure]) -> tuple[Line, ...]:
     """A line a measure, of pairs that may be compared."""
-    raw = [(measure, *_values(measure, pairs)) for measure in measures]
-    tested = [at for at, (_, sides, _) in enumerate(raw) if at and len(sides) >= PAIRS_MIN]
-    differ = [Paired(differences) if differences else None for _, _, differences in raw]
-    known = {at: paired for at, paired in enumerate(differ) if paired is not None}
-    p_differs = {0: known[0].p_differs()} if 0 in known else {}
-    p_same = {0: known[0].p_same(measures[0].margin)} if 0 in known else {}
-    rest = [at for at in tested if at in known]
-    p_differs |= zip(rest, holm([known[at].p_differs() for at in rest]), strict=True)
-    p_same |= zip(rest, holm([known[at].p_same(measures[at].margin) for at in rest]), strict=True)
-    return tuple(
-        _line(
-            measure, sides, known.get(at), p_differs.get(at), p_same.get(at),
-            LEVEL / (max(1, len(rest)) if at else 1),
-        )
-        for at, (measure, sides, _) in enumerate(raw)
-    )  # fmt: skip
+    first, *rest = (_sample(measure, pairs) for measure in measures)
+    tested = [one for one in rest if one.paired and len(one.sides) >= PAIRS_MIN]
+    differs = holm([one.paired.p_differs() for one in tested if one.paired])
+    same = holm([one.paired.p_same(one.measure.margin) for one in tested if one.paired])
+    found = {
+        one.measure.key: tests
+        for one, *tests in zip(tested, differs, same, strict=True)
+    }  # fmt: skip
+    if first.paired:
+        found[first.measure.key] = [
+            first.paired.p_differs(), first.paired.p_same(first.measure.margin),
+        ]  # fmt: skip
+    level = LEVEL / max(1, len(tested))
+    return (
+        _line(first, found.get(first.measure.key), LEVEL),
+        *(_line(one, found.get(one.measure.key), level) for one in rest),
+    )
 
 
-def _values(
-    measure: Measure, pairs: Sequence[Pair]
-) -> tuple[list[tuple[float, float]], tuple[float, ...]]:
-    sides, differences = [], []
+def _sample(measure: Measure, pairs: Sequence[Pair]) -> _Sample:
+    sides, differences, at_least = [], [], 0
     for pair in pairs:
         base, candidate = pair.base.value(measure.key), pair.candidate.value(measure.key)
         if base is None or candidate is None:
@@ -135,36 +146,33 @@ def _values(
         if difference is not None:
             sides.append((base, candidate))
             differences.append(difference)
-    return sides, tuple(differences)
+            at_least += measure.key in pair.base.at_least
+            at_least += measure.key in pair.candidate.at_least
+    paired = Paired(tuple(differences)) if differences else None
+    return _Sample(measure, tuple(sides), paired, at_least)
 
 
-def _line(
-    measure: Measure,
-    sides: Sequence[tuple[float, float]],
-    paired: Paired | None,
-    differs: float | None,
-    same: float | None,
-    level: float,
-) -> Line:
-    pairs = len(sides)
+def _line(one: _Sample, tests: Sequence[float] | None, level: float) -> Line:
+    """tests: p-values for a difference and for sameness; level: for how many pairs would do."""
+    measure, paired, pairs = one.measure, one.paired, len(one.sides)
+    differs, same = tests if tests is not None else (None, None)
     if paired is None:
-        return Line(
-            measure, "cannot tell", 0, None, None, None, None, None, None, None, "no data"
-        )  # fmt: skip
-    estimate = paired.estimate
+        return Line(measure, "cannot tell", 0, None, None, None, None, None, None, None, "no data")
     word: Word = "cannot tell"
     if pairs >= PAIRS_MIN and differs is not None and same is not None:
-        word = _word(measure, estimate, differs, same)
+        word = _word(measure, paired.estimate, differs, same)
     more, why = None, ""
     if word == "cannot tell":
-        needed = pairs_to_decide(estimate, paired.spread, measure.margin, level)
-        if needed is not None:
-            more = max(needed - pairs, 1)
+        needed = pairs_to_decide(paired.estimate, paired.spread, measure.margin, level)
+        more = None if needed is None else max(needed - pairs, 1)
         why = _why(pairs, more, differs)
+    if one.at_least:
+        why = "; ".join(filter(None, (why, f"{one.at_least} values are lower bounds")))
     return Line(
         measure, word, pairs,
-        sum(base for base, _ in sides) / pairs, sum(other for _, other in sides) / pairs,
-        estimate, paired.interval(), differs, same, more, why, paired.differences,
+        sum(base for base, _ in one.sides) / pairs, sum(other for _, other in one.sides) / pairs,
+        paired.estimate, paired.interval(), differs, same, more, why, paired.differences,
+        one.at_least,
     )  # fmt: skip
 
 
@@ -210,9 +218,8 @@ def _whole(lines: Sequence[Line], pairs: int, used: int, wrong: Sequence[str]) -
 def _told(line: Line) -> str:
     if line.estimate is None or line.interval is None:
         return f"{line.measure.key}: "
-    shown, between = line.measure.shown, line.interval
+    one, interval = line.measure, line.interval
     return (
-        f"{line.measure.key} {shown(line.estimate)} "
-        f"({between.coverage * 100:.1f} %: {shown(between.low)} to {shown(between.high)}; margin "
-        f"{line.measure.margin_shown}): "
+        f"{one.key} {one.shown(line.estimate)} "
+        f"({interval.told} {one.between(interval.low, interval.high)}; margin {one.margin_shown}): "
     )

@@ -37,6 +37,11 @@ class Measure:
             return f"{(math.exp(difference) - 1) * 100:+.1f} %"
         return f"{difference:+.2f} s" if self.kind == "s" else f"{difference:+.3f}"
 
+    def between(self, low: float, high: float) -> str:
+        """An interval of differences, the unit once."""
+        first, last = self.shown(low), self.shown(high)
+        return f"{first.partition(' ')[0]} to {last}"
+
     def value_shown(self, value: float) -> str:
         """A value, for people."""
         if self.kind == "share":

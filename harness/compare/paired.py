@@ -35,6 +35,11 @@ class Interval:
     high: float
     coverage: float
 
+    @property
+    def told(self) -> str:
+        """What comes before it: `95 %:`, and what so few pairs give instead."""
+        return f"{min(95, int(self.coverage * 100)) if self.coverage else 0} %:"
+
 
 @dataclass(frozen=True)
 class Paired:

@@ -34,10 +34,12 @@ def pairs_to_decide(
     return None if needed > PAIRS_MAX else max(PAIRS_MIN, math.ceil(needed))
 
 
-def detectable(spread: float, pairs: int, level: float = LEVEL, power: float = 0.9) -> float:
-    """The smallest true difference from zero that so many pairs show with the given power."""
-    z_level, z_power = _z(level / 2), _z(1 - power)
-    return (z_level + z_power) * spread / math.sqrt(max(1.0, pairs - z_level**2 / 2))
+def detectable(spread: float, pairs: int, margin: float, power: float = 0.9) -> float:
+    """The smallest true difference that so many pairs call one with the given power: sure to be
+    other than zero, and seen beyond the margin."""
+    z_level, z_power = _z(LEVEL / 2), _z(1 - power)
+    sure = (z_level + z_power) * spread / math.sqrt(max(1.0, pairs - z_level**2 / 2))
+    return max(sure, margin + z_power * spread / math.sqrt(pairs))
 
 
 def _pairs(outside: float, missed: float, ratio: float) -> float:

@@ -206,6 +206,8 @@ class Rows(Columns[Row_co]):
         """The rows whose columns have the value that is asked for, or one of those."""
         if not wanted:
             return self
+        if not all(map(_listed, wanted.values())):
+            return Rows.of(self._name, ())
         if self.stored and self._held is None:
             fits = [pc.field(name).isin(_listed(values)) for name, values in wanted.items()]
             found = self.stored.read(None, reduce(lambda a, b: a & b, fits))

@@ -13,7 +13,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
 from harness.clock import NS_PER_S
-from harness.evidence.rows import DRAWING, MACHINE, Attempt, Call, Intent
+from harness.evidence.rows import MACHINE, Attempt, Call, Intent
 from harness.judge.ends import Ends, IntentEnd
 from harness.judge.exposure import Exposure
 from harness.judge.grounds import DECIDERS, Grounds
@@ -21,6 +21,16 @@ from harness.judge.health import bad_seconds
 from harness.judge.hops import Hops
 from harness.judge.occupied import Occupied
 from harness.judge.view import RunView
+
+ATTEMPTS = """
+SELECT * FROM attempts
+WHERE kind IN ('press', 'poll') AND intent IN (SELECT unnest($intents::BIGINT[]))
+ORDER BY intent, coalesce(nullif(sent_ns, 0), scheduled_ns), kind, n
+"""
+CALLS = """
+SELECT * FROM calls WHERE draw_key IN (SELECT unnest($keys::VARCHAR[]))
+ORDER BY draw_key, start_ns, side, edge, server, done_ns, client
+"""
 
 
 def attribute(view: RunView, ends: Sequence[IntentEnd], exposures: Mapping[str, Exposure]) -> Ends:
@@ -56,18 +66,20 @@ class _Why:
 
     def __init__(self, view: RunView, broken: Sequence[Intent]) -> None:
         self._attempts: dict[int, list[Attempt]] = defaultdict(list)
-        for attempt in view.attempts.where(kind=DRAWING, intent=[one.intent for one in broken]):
-            self._attempts[attempt.intent].append(attempt)
+        numbers = [one.intent for one in broken]
+        for row in view.books.ask(ATTEMPTS, {"intents": numbers}):
+            self._attempts[row[0]].append(Attempt._make(row))
         self._calls: dict[str, list[Call]] = defaultdict(list)
-        for call in view.calls.where(draw_key=[one.draw_key for one in broken]):
-            self._calls[call.draw_key].append(call)
+        keys = [one.draw_key for one in broken]
+        for row in view.books.ask(CALLS, {"keys": keys}):
+            self._calls[row[0]].append(Call._make(row))
         refused = [one for one in broken if _refused(self._attempts[one.intent])]
         self._grounds = Grounds(view, refused)
         self._hops = Hops(Occupied(view), view.scenario.load.patience)
 
     def of(self, intent: Intent) -> tuple[str, str]:
         """Cause and hop."""
-        attempts = sorted(self._attempts[intent.intent], key=_sent_ns)
+        attempts = self._attempts[intent.intent]
         if not attempts or any(map(_ours, attempts)):
             return "system", MACHINE
         presses = [one for one in attempts if one.kind == "press"]
@@ -81,7 +93,7 @@ class _Why:
         first = wrong[0]
         if first.outcome == "refused" and first.cause == "liquidity" and self._true(intent, first):
             return "liquidity", str(first.hop or "ledger")
-        calls = sorted(self._calls[intent.draw_key], key=lambda call: call.start_ns)
+        calls = self._calls[intent.draw_key]
         return "system", self._hops.first_wrong(intent, first, calls)
 
     def _decided(self, intent: Intent, attempts: Iterable[Attempt]) -> tuple[str, str] | None:

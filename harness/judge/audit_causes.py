@@ -2,13 +2,19 @@
 
 from collections.abc import Sequence
 
-from harness.evidence.rows import DRAWING
+from harness.evidence.rows import DRAWING, Intent
 from harness.judge.ends import IntentEnd
 from harness.judge.grounds import Grounds
 from harness.judge.offences import Offences
 from harness.judge.view import RunView
 
-TOLD = ("intent", "cause", "hop", "reason", "sent_ns", "done_ns")
+TOLD = """
+SELECT i.*, a.cause, a.hop, a.reason, coalesce(a.sent_ns, i.due_ns), a.done_ns
+FROM attempts a JOIN intents i USING (intent)
+WHERE a.kind IN ('press', 'poll') AND a.outcome = 'refused' AND a.cause IS NOT NULL
+    AND a.done_ns IS NOT NULL
+ORDER BY a.intent, a.done_ns, a.kind, a.n
+"""
 
 
 def told_a_cause(view: RunView) -> bool:
@@ -26,20 +32,17 @@ def cause_true(view: RunView, _: Sequence[IntentEnd]) -> Offences:
     it did.
     """
     found = Offences()
-    told = view.attempts.where(kind=DRAWING, outcome="refused")
-    intents = {one.intent: one for one in view.intents.where(intent=set(told.column("intent")))}
-    grounds = Grounds(view, intents.values())
+    width = len(Intent._fields)
+    told = [(Intent._make(row[:width]), *row[width:]) for row in view.books.ask(TOLD)]
+    grounds = Grounds(view, dict.fromkeys(intent for intent, *_ in told))
     accused: set[tuple[int, str]] = set()
-    for number, cause, hop, reason, sent_ns, done_ns in told.columns(*TOLD):
-        intent = intents.get(number)
-        if intent is None or cause is None or done_ns is None:
-            continue
-        true = grounds.bear_out(intent, cause, hop, sent_ns or intent.due_ns, done_ns)
+    for intent, cause, hop, reason, sent_ns, done_ns in told:
+        true = grounds.bear_out(intent, cause, hop, sent_ns, done_ns)
         if true is None:
             continue
         found.examined += 1
-        if not true and (number, cause) not in accused:
-            accused.add((number, cause))
+        if not true and (intent.intent, cause) not in accused:
+            accused.add((intent.intent, cause))
             found.add(
                 intent.amount_fen,
                 f"{intent.draw_key}: refused, cause {cause} at {hop} ({reason}), which is not so",

@@ -5,12 +5,12 @@ lender obeyed and that is against this draw; a refusal for quota an account that
 one for money tiers of which none had it. Rule 11 and the attribution both go by this.
 """
 
-from bisect import bisect_right
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
+from functools import cached_property
 
 from harness.clock import NS_PER_S
-from harness.evidence.rows import Borrower, Draw, Intent, Policy, Version
+from harness.evidence.rows import Borrower, Intent, Policy
 from harness.judge.gaps import gaps
 from harness.judge.names import role
 from harness.judge.purses import Purses
@@ -22,24 +22,56 @@ DECIDERS = ("risk", "compliance")
 UNSEEN_NS = 2 * NS_PER_S
 
 
+REFUSALS = """
+SELECT DISTINCT draw_key, server FROM calls
+WHERE result = 'refused' AND (server LIKE 'risk%' OR server LIKE 'compliance%')
+    AND draw_key IN (SELECT unnest($keys::VARCHAR[]))
+"""
+# What the account had when the ledger refused: its last version by then, or none.
+ACCOUNTS = """
+SELECT d.draw_key, v.limit_fen, v.outstanding_fen + v.held_fen FROM draws d
+LEFT JOIN versions v ON v.account = 'borrower:' || d.borrower AND v.locked_ns <= d.decided_ns
+WHERE d.state = 'refused' AND d.decided_ns IS NOT NULL
+    AND d.draw_key IN (SELECT unnest($keys::VARCHAR[]))
+QUALIFY row_number() OVER (PARTITION BY d.draw_key ORDER BY v.version DESC NULLS LAST) = 1
+"""
+
+
 class Grounds:
-    """Of the draws with these intents, in one run."""
+    """Of the draws with these intents, in one run. Each sort of record is read when it is first
+    asked about."""
 
     def __init__(self, view: RunView, intents: Iterable[Intent]) -> None:
-        chosen = tuple(intents)
-        keys = [one.draw_key for one in chosen]
         self._view = view
-        self._said_no: Mapping[str, set[str]] = _refusals(view, keys)
+        self._intents = tuple(intents)
         self._gaps = gaps(view.states)
-        borrowers = {one.borrower for one in chosen}
-        self._people: Mapping[int, Borrower] = {
-            one.borrower: one for one in view.population.where(borrower=borrowers)
-        }
-        self._draws: Mapping[str, Draw] = {
-            one.draw_key: one for one in view.draws.where(draw_key=keys)
-        }
-        self._accounts = _accounts(view, {f"borrower:{one}" for one in borrowers})
-        self._purses: Purses | None = None
+
+    @cached_property
+    def _said_no(self) -> Mapping[str, set[str]]:
+        """By draw: the services of which either side has written down that they said no."""
+        found: dict[str, set[str]] = defaultdict(set)
+        for key, server in self._view.books.ask(REFUSALS, self._keys):
+            found[key].add(role(server))
+        return found
+
+    @cached_property
+    def _accounts(self) -> Mapping[str, tuple[int | None, int | None]]:
+        """By draw that the ledger refused: limit and what was used of it, fen; None: no version."""
+        rows = self._view.books.ask(ACCOUNTS, self._keys)
+        return {key: (limit_fen, used_fen) for key, limit_fen, used_fen in rows}
+
+    @cached_property
+    def _people(self) -> Mapping[int, Borrower]:
+        borrowers = {one.borrower for one in self._intents}
+        return {one.borrower: one for one in self._view.population.where(borrower=borrowers)}
+
+    @cached_property
+    def _purses(self) -> Purses:
+        return Purses(self._view)
+
+    @property
+    def _keys(self) -> Mapping[str, object]:
+        return {"keys": [one.draw_key for one in self._intents]}
 
     def bear_out(
         self, intent: Intent, cause: str, hop: str | None, sent_ns: int, done_ns: int
@@ -61,8 +93,6 @@ class Grounds:
         if cause == "quota":
             return self._over_quota(intent)
         if cause == "liquidity":
-            if self._purses is None:
-                self._purses = Purses(self._view)
             return not self._purses.cover(intent.amount_fen, sent_ns - UNSEEN_NS, done_ns)
         return False
 
@@ -78,17 +108,13 @@ class Grounds:
 
     def _over_quota(self, intent: Intent) -> bool:
         """Had the account less than the amount when the ledger refused?"""
-        draw = self._draws.get(intent.draw_key)
-        if draw is None or draw.state != "refused" or draw.decided_ns is None:
+        if intent.draw_key not in self._accounts:
             return False
-        versions = self._accounts[f"borrower:{intent.borrower}"]
-        known = bisect_right([version.locked_ns for version in versions], draw.decided_ns)
-        if known:
-            last = versions[known - 1]
-            used_fen = (last.outstanding_fen or 0) + (last.held_fen or 0)
-            return intent.amount_fen > (last.limit_fen or 0) - used_fen
-        person = self._people.get(intent.borrower)
-        return person is None or intent.amount_fen > person.limit_fen
+        limit_fen, used_fen = self._accounts[intent.draw_key]
+        if limit_fen is None:
+            person = self._people.get(intent.borrower)
+            return person is None or intent.amount_fen > person.limit_fen
+        return intent.amount_fen > limit_fen - (used_fen or 0)
 
     def _unwritten(self, roles: Sequence[str], from_ns: int, to_ns: int) -> bool:
         return any(
@@ -97,24 +123,6 @@ class Grounds:
             and (gap.to_ns is None or gap.to_ns >= from_ns)
             for gap in self._gaps
         )
-
-
-def _refusals(view: RunView, keys: Sequence[str]) -> Mapping[str, set[str]]:
-    """By draw: the services of which either side has written down that they said no."""
-    found: dict[str, set[str]] = defaultdict(set)
-    refused = view.calls.where(result="refused", draw_key=keys)
-    for key, server in refused.columns("draw_key", "server"):
-        found[key].add(role(server))
-    return found
-
-
-def _accounts(view: RunView, wanted: set[str]) -> Mapping[str, list[Version]]:
-    found: dict[str, list[Version]] = defaultdict(list)
-    for version in view.versions.where(account=wanted):
-        found[version.account].append(version)
-    for versions in found.values():
-        versions.sort(key=lambda version: version.version)
-    return found
 
 
 def _against(policy: Policy, intent: Intent) -> bool:

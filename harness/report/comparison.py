@@ -9,7 +9,7 @@ from harness.report.markdown import escaped, table
 from harness.report.tables import Page, Strip, Table, notes_text, page_html, table_text
 
 SCHEMA = 1
-HEAD = ("measure", "base", "candidate", "difference", "interval", "margin", "p", "pairs", "")
+HEAD = ("measure", "", "base", "candidate", "difference", "interval", "margin", "p", "pairs", "")
 MARKS = {"better": "good", "same": "good", "worse": "bad", "cannot tell": "unsure"}
 SIGNS = {"better": "✅", "same": "✅", "worse": "❌", "cannot tell": "❔"}
 VERDICTS = {"better": "held", "same": "held", "worse": "breached", "cannot tell": "inconclusive"}
@@ -112,6 +112,7 @@ def _line_json(line: Line) -> dict[str, Any]:
         "p_differs": _round(line.differs),
         "p_same": _round(line.same),
         "more_pairs": line.more,
+        "lower_bounds": line.at_least,
         "differences": [_round(one) for one in line.differences],
     }
 
@@ -123,7 +124,7 @@ def _round(value: float | None) -> float | None:
 def _table(found: Comparison, *, pictures: bool = False) -> Table:
     used = len(found.used)
     title = f"{used} of {found.pairs} pairs" if used < found.pairs else f"{used} pairs"
-    head = (*HEAD[:5], "drawn", *HEAD[5:]) if pictures else HEAD
+    head = (*HEAD[:6], "drawn", *HEAD[6:]) if pictures else HEAD
     return Table(
         title, head, tuple(_row(line, pictures=pictures) for line in found.lines),
         tuple(MARKS[line.word] if line.pairs else "soft" for line in found.lines),
@@ -133,8 +134,8 @@ def _table(found: Comparison, *, pictures: bool = False) -> Table:
 def _row(line: Line, *, pictures: bool) -> tuple[str | Strip | None, ...]:
     interval, strip = "", None
     if line.interval is not None and line.estimate is not None:
-        low, high = (line.measure.shown(end) for end in (line.interval.low, line.interval.high))
-        interval = f"{low} to {high} ({line.interval.coverage * 100:.1f} %)"
+        between = line.measure.between(line.interval.low, line.interval.high)
+        interval = f"{line.interval.told} {between}"
         strip = Strip(
             line.estimate, line.interval.low, line.interval.high, line.measure.margin,
             line.differences,
@@ -142,6 +143,7 @@ def _row(line: Line, *, pictures: bool) -> tuple[str | Strip | None, ...]:
     p = line.same if line.word == "same" else line.differs
     return (
         line.measure.key,
+        line.word,
         _mean(line, line.base),
         _mean(line, line.candidate),
         _difference(line),
@@ -150,7 +152,7 @@ def _row(line: Line, *, pictures: bool) -> tuple[str | Strip | None, ...]:
         line.measure.margin_shown,
         "" if p is None else f"{p:.4f}",
         str(line.pairs),
-        f"{line.word}: {line.why}" if line.why else line.word,
+        line.why,
     )
 
 

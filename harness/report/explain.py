@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator
 
 from harness.clock import NS_PER_MS, NS_PER_S
 from harness.evidence.rows import DRAWING, Attempt, Call
-from harness.judge.disagreements import disagreements
+from harness.judge.disagreements import disagreements, told_of_disagreements
 from harness.judge.ends import IntentEnd
 from harness.judge.exposure import window_ns
 from harness.judge.oracle import Oracle, lasts, says_no
@@ -58,6 +58,8 @@ def broken_draws(view: RunView, verdict: Verdict) -> str:
     wrong = list(verdict.parts.ends.where(end="wrongly_approved").column("draw_key"))
     if wrong:
         lines.append(f"  wrongly approved: {len(wrong):,} draws: {_some(wrong)}")
+    told = told_of_disagreements(verdict.value["attribution"])
+    lines += [f"  no fault accounts for {one}" for one in told]
     lines.append("one of them: drawproof explain RUN --draw KEY")
     return "\n".join(map(plain, lines))
 
@@ -181,7 +183,7 @@ class _Story:
 
     def _call(self, one: Call) -> str:
         took = "never ended" if one.done_ns is None else f"{_ms(one.done_ns - one.start_ns)}"
-        attempt = f" for press {one.attempt}" if one.attempt else ""
+        attempt = f" for attempt {one.attempt}" if one.attempt else ""
         queue = (
             f", {_ms(one.queue_ns)} of it waiting for a slot" if one.queue_ns > NS_PER_MS else ""
         )
@@ -193,23 +195,34 @@ class _Story:
 
     def _ledger(self) -> Iterator[str]:
         key = self._intent.draw_key
+        # In order of time; what has none, such as the state, comes last.
+        dated = [*self._draw_and_tries(key), *self._movements(key)]
+        for at_ns, text in sorted(dated, key=lambda one: one[0]):
+            yield f"{self._at(at_ns)} {text}"
         for draw in self._view.draws.where(draw_key=key):
-            yield f"{self._at(draw.requested_ns)} requested"
+            why = f", {draw.cause} at {draw.hop} ({draw.reason})" if draw.cause else ""
+            yield f"state {draw.state}{why}"
+
+    def _draw_and_tries(self, key: str) -> Iterator[tuple[int, str]]:
+        for draw in self._view.draws.where(draw_key=key):
+            yield draw.requested_ns, "requested"
             if draw.decided_ns is not None:
                 yield (
-                    f"{self._at(draw.decided_ns)} decided: risk policy {draw.risk_policy} at "
-                    f"{self._at(draw.risk_ns)}, compliance rules {draw.compliance_rules} at "
-                    f"{self._at(draw.compliance_ns)}"
+                    draw.decided_ns,
+                    f"decided: risk policy {draw.risk_policy} at {self._at(draw.risk_ns)}, "
+                    f"compliance rules {draw.compliance_rules} at {self._at(draw.compliance_ns)}",
                 )
-            why = f", {draw.cause} at {draw.hop} ({draw.reason})" if draw.cause else ""
-            ended = f", ended {self._at(draw.ended_ns)}" if draw.ended_ns is not None else ""
-            yield f"state {draw.state}{ended}{why}"
+            if draw.ended_ns is not None:
+                yield draw.ended_ns, "ended"
         for one in self._view.tries.where(draw_key=key):
             yield (
-                f"{self._at(one.opened_ns)} try {one.try_}: tier {one.tier}, payout key "
-                f"{one.payout_key}: {one.state} {self._at(one.ended_ns)}, ended by "
-                f"{one.ended_by or 'nobody'}"
+                one.opened_ns,
+                f"try {one.try_} opened: tier {one.tier}, payout key {one.payout_key}",
             )
+            if one.ended_ns is not None:
+                yield one.ended_ns, f"try {one.try_} {one.state}, by {one.ended_by or 'nobody'}"
+
+    def _movements(self, key: str) -> Iterator[tuple[int, str]]:
         for version in self._view.versions.where(draw_key=key):
             sides = (
                 ("held", version.held_fen), ("outstanding", version.outstanding_fen),
@@ -217,13 +230,14 @@ class _Story:
             )  # fmt: skip
             has = ", ".join(f"{name} {format_yuan(fen)}" for name, fen in sides if fen is not None)
             yield (
-                f"{self._at(version.locked_ns)} {version.event} of try {version.try_}: "
-                f"{version.account} version {version.version}: {has}"
+                version.locked_ns,
+                f"{version.event} of try {version.try_}: {version.account} "
+                f"version {version.version}: {has}",
             )
         for row in self._view.postings.where(draw_key=key):
             yield (
-                f"{self._at(row.locked_ns)} {row.event} of try {row.try_}: "
-                f"{row.account} {format_yuan(row.amount_fen)}"
+                row.locked_ns,
+                f"{row.event} of try {row.try_}: {row.account} {format_yuan(row.amount_fen)}",
             )
 
     def _banks(self) -> Iterator[str]:

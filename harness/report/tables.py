@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from harness.report.html import render
 
 TEMPLATE = "tables.html.j2"
-WIDTH, HEIGHT, EDGE = 260, 22, 8
+WIDTH, HEIGHT, EDGE = 160, 22, 8
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,66 @@
+"""What the edge of a service writes down of a request whose caller is gone when its turn comes."""
+
+import asyncio
+import csv
+from pathlib import Path
+
+import pytest
+from starlette.types import Message, Receive, Scope, Send
+
+from mock_lender.cluster.config import CapacityConfig, LenderConfig, TierConfig
+from mock_lender.cluster.postgres import Access
+from mock_lender.context import ServiceContext
+from mock_lender.http.edge import Edge
+from mock_lender.http.slots import Slots
+from mock_lender.telemetry import Telemetry
+
+WAIT_S = 0.05
+
+
+class Gone(Exception):
+    """The body can't be read any more."""
+
+
+def edge(tmp_path: Path, slots: Slots) -> Edge:
+    config = LenderConfig(
+        work_dir="", telemetry_dir=str(tmp_path), topology_json="", population_csv="",
+        cache_dir="", token="", protections=(), replicas={"gateway": 1},
+        capacity=CapacityConfig(1, 1, 1, 0.0), tiers=(TierConfig("own", "bank.own", 1.0, 1),),
+        barred_purposes=(),
+    )  # fmt: skip
+    context = ServiceContext(
+        name="gateway-1", role="gateway", config=config, addresses={},
+        witness_json=tmp_path / "witness.json", access=Access("none"),
+        telemetry=Telemetry(tmp_path, "gateway-1"),
+    )  # fmt: skip
+
+    async def work(_: Scope, __: Receive, ___: Send) -> None:
+        raise Gone
+
+    return Edge(work, context, slots, every_call=True)
+
+
+async def nobody(_: Message) -> None:
+    """A caller that has left."""
+
+
+def test_its_wait_for_a_slot_is_written_down_though_its_work_fails(tmp_path: Path) -> None:
+    async def go() -> None:
+        slots = Slots(1)
+        await slots.acquire()
+        scope = {"type": "http", "method": "POST", "path": "/v1/draws", "state": {},
+                 "headers": [(b"idempotency-key", b"key-0001")]}  # fmt: skip
+
+        async def receive() -> Message:
+            return {"type": "http.disconnect"}
+
+        asyncio.get_running_loop().call_later(WAIT_S, slots.release)
+        with pytest.raises(Gone):
+            await edge(tmp_path, slots)(scope, receive, nobody)
+        assert slots.usable == 1
+
+    asyncio.run(go())
+    with (tmp_path / "calls.gateway-1.csv").open(newline="") as rows:
+        (row,) = csv.DictReader(rows)
+    assert (row["draw_key"], row["result"]) == ("key-0001", "error")
+    assert int(row["queue_ns"]) >= WAIT_S * 1e9 * 0.9
