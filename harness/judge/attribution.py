@@ -19,9 +19,7 @@ SLOW_NS = NS_PER_S // 2
 DECIDERS = ("risk", "compliance")
 
 
-def attribute(
-    view: RunView, ends: Sequence[IntentEnd], exposures: Mapping[str, Exposure]
-) -> Ends:
+def attribute(view: RunView, ends: Sequence[IntentEnd], exposures: Mapping[str, Exposure]) -> Ends:
     """The same ends, the broken ones with cause, hop and the faults that touched them."""
     judged = Ends.of(ends)
     broken_ends = tuple(judged.broken)

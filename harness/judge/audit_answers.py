@@ -8,6 +8,7 @@ from harness.judge import audit_repayments
 from harness.judge.clocks import clock_error_ns
 from harness.judge.ends import Ends, IntentEnd
 from harness.judge.offences import Offences
+from harness.judge.told import know_what_was_told
 from harness.judge.view import RunView
 
 # What an answer may be followed by. An unknown may become anything; a certain failure may be
@@ -23,14 +24,14 @@ FROM intents i LEFT JOIN {draws} d USING (draw_key)
 WHERE {granted} AND (gone OR d.state <> 'paid' OR another OR again)
 ORDER BY i.intent
 """
-WAS_GRANTED = """i.intent IN (
-    SELECT intent FROM attempts WHERE kind IN ('press', 'poll') AND outcome = 'granted')"""
+WAS_GRANTED = "i.intent IN (SELECT intent FROM told WHERE granted)"
 
 
 def acknowledged_once(view: RunView, _: Sequence[IntentEnd]) -> Offences:
     """1: acknowledged means in the ledger, once, with the same borrower and amount; draws, and
     repayments too."""
     books = view.books
+    know_what_was_told(books)
     (examined,) = books.one(f"SELECT count(*) FROM intents i WHERE {WAS_GRANTED}")
     found = Offences(examined)
     question = GRANTED.format(draws=books.single("draws", "draw_key"), granted=WAS_GRANTED)
@@ -48,8 +49,10 @@ def acknowledged_once(view: RunView, _: Sequence[IntentEnd]) -> Offences:
 
 
 UNASKED = """
-SELECT {columns} FROM {table} WHERE draw_key NOT IN (
-    SELECT draw_key FROM intents UNION ALL SELECT payout_key FROM unoffered) ORDER BY ALL
+SELECT {columns} FROM {table} t
+WHERE NOT EXISTS (SELECT 1 FROM intents i WHERE i.draw_key = t.draw_key)
+    AND NOT EXISTS (SELECT 1 FROM unoffered u WHERE u.payout_key = t.draw_key)
+ORDER BY ALL
 """
 
 
@@ -87,15 +90,9 @@ def one_payout(view: RunView, _: Sequence[IntentEnd]) -> Offences:
 # What rule 9 may have to say something of: told both ways, told no and paid, denied once paid. The
 # bank's moment counts for a try that the ledger says is paid.
 SUSPECT = """
-WITH told AS (
-    SELECT intent, bool_or(outcome = 'granted') AS granted,
-        bool_or(outcome = 'refused' AND cause IS DISTINCT FROM 'liquidity') AS refused,
-        bool_and(outcome = 'failed') AS failed,
-        max(sent_ns) FILTER (kind = 'poll' AND reason = 'voided') AS voided_ns
-    FROM attempts WHERE kind IN ('press', 'poll') GROUP BY intent
-    HAVING refused OR failed OR voided_ns IS NOT NULL
-), of_interest AS (
+WITH of_interest AS (
     SELECT i.intent, i.draw_key, t.* EXCLUDE (intent) FROM told t JOIN intents i USING (intent)
+    WHERE t.refused OR t.failed OR t.voided_ns IS NOT NULL
 ), paid AS (
     SELECT t.draw_key, min(p.paid_ns) AS paid_ns
     FROM tries t JOIN payouts p USING (payout_key)
@@ -108,7 +105,7 @@ FROM of_interest o LEFT JOIN paid p USING (draw_key)
 WHERE (o.granted AND o.refused) OR ((o.refused OR o.failed) AND in_ledger)
     OR o.voided_ns > p.paid_ns + $error_ns
 """
-TOLD = """
+ANSWERS = """
 SELECT count(*) FROM attempts
 WHERE kind IN ('press', 'poll') AND intent IN (SELECT intent FROM intents)
 """
@@ -116,7 +113,8 @@ WHERE kind IN ('press', 'poll') AND intent IN (SELECT intent FROM intents)
 
 def answers_true(view: RunView, _: Sequence[IntentEnd]) -> Offences:
     """9: what was refused or certainly failed was not paid, and what is final never changes."""
-    (examined,) = view.books.one(TOLD)
+    know_what_was_told(view.books)
+    (examined,) = view.books.one(ANSWERS)
     found = Offences(examined)
     # What a worker on another machine has dated is not known better than its clock is.
     error_ns = clock_error_ns(view)

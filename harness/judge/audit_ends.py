@@ -4,8 +4,10 @@ from collections.abc import Sequence
 from itertools import pairwise
 
 from harness.evidence.rows import State
+from harness.judge.audit_books import know_last_versions
 from harness.judge.ends import IntentEnd
 from harness.judge.offences import Offences
+from harness.judge.told import know_what_was_told
 from harness.judge.view import RunView
 
 
@@ -24,9 +26,10 @@ WHERE CASE WHEN t.state = 'paid'
 ORDER BY t.draw_key, t."try", t.tier, t.payout_key
 """
 PAYOUTS = """
-SELECT payout_key, amount_fen, payout_key NOT IN (SELECT payout_key FROM tries) AS unknown,
-    payout_key IN (SELECT payout_key FROM tombstones) AS closed
-FROM payouts WHERE unknown OR closed ORDER BY bank, payout_key, draw_key, amount_fen, paid_ns
+SELECT payout_key, amount_fen,
+    NOT EXISTS (SELECT 1 FROM tries t WHERE t.payout_key = p.payout_key) AS unknown,
+    EXISTS (SELECT 1 FROM tombstones t WHERE t.payout_key = p.payout_key) AS closed
+FROM payouts p WHERE unknown OR closed ORDER BY bank, payout_key, draw_key, amount_fen, paid_ns
 """
 
 
@@ -54,23 +57,16 @@ def books_agree(view: RunView, _: Sequence[IntentEnd]) -> Offences:
     return found
 
 
-ACCOUNTS = """
-SELECT count(DISTINCT account) FROM versions
-WHERE account LIKE 'borrower:%' OR account LIKE 'tier:%'
-"""
-# Of versions with the same number, which only spoilt books have, any that holds something counts.
-HELD = """
-SELECT account, max(held_fen) AS left_fen
-FROM versions JOIN (SELECT account, max(version) AS version FROM versions GROUP BY account)
-    USING (account, version)
-WHERE held_fen <> 0 AND (account LIKE 'borrower:%' OR account LIKE 'tier:%')
-GROUP BY account ORDER BY account
+OF_MONEY = "account LIKE 'borrower:%' OR account LIKE 'tier:%'"
+HELD = f"""
+SELECT account, held_fen FROM last_versions WHERE held_fen <> 0 AND ({OF_MONEY}) ORDER BY account
 """
 
 
 def no_hold_left(view: RunView, _: Sequence[IntentEnd]) -> Offences:
     """8: no money is held after the drain."""
-    (examined,) = view.books.one(ACCOUNTS)
+    know_last_versions(view.books)
+    (examined,) = view.books.one(f"SELECT count(*) FROM last_versions WHERE {OF_MONEY}")
     found = Offences(examined)
     for account, left_fen in view.books.ask(HELD):
         found.add(left_fen, f"{account}: {left_fen} fen still held")
@@ -78,12 +74,9 @@ def no_hold_left(view: RunView, _: Sequence[IntentEnd]) -> Offences:
 
 
 GRANTED_BEFORE = """
-SELECT i.draw_key, i.amount_fen, i.draw_key NOT IN (
-    SELECT draw_key FROM draws WHERE state = 'paid') AS lost
-FROM intents i JOIN (
-    SELECT intent, min(done_ns) AS granted_ns FROM attempts
-    WHERE kind IN ('press', 'poll') AND outcome = 'granted' GROUP BY intent
-) USING (intent)
+SELECT i.draw_key, i.amount_fen, NOT EXISTS (
+    SELECT 1 FROM draws d WHERE d.draw_key = i.draw_key AND d.state = 'paid') AS lost
+FROM intents i JOIN told USING (intent)
 WHERE granted_ns <= $last_ns ORDER BY intent
 """
 
@@ -101,6 +94,7 @@ def survives_failover(view: RunView, _: Sequence[IntentEnd]) -> Offences:
     changes = [state.at_ns for state in view.states if is_failover(state)]
     if not changes:
         return found
+    know_what_was_told(view.books)
     for key, amount_fen, lost in view.books.ask(GRANTED_BEFORE, {"last_ns": max(changes)}):
         found.examined += 1
         if lost:
@@ -132,9 +126,7 @@ def _check_fenced(view: RunView, found: Offences) -> None:
         for client, server, start_ns, done_ns in view.books.ask(OTHERS, at):
             # A call that began while there was none waits for the next, so its server may have
             # become the primary at any time until the answer.
-            rightful = [
-                name for at_ns, name in promoted if start_ns < at_ns <= (done_ns or at_ns)
-            ]
+            rightful = [name for at_ns, name in promoted if start_ns < at_ns <= (done_ns or at_ns)]
             if server not in rightful:
                 found.add(0, f"{server} answered {client} although {primary} was the primary")
 

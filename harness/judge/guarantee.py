@@ -129,9 +129,7 @@ def guarantee(view: RunView, ends: Sequence[IntentEnd]) -> Guarantee:
     seconds = view.books.ask(SECONDS, {"t0_ns": view.t0_ns}, ends=whole)
     return Guarantee(
         total=_share(groups),
-        by_phase={
-            phase: _share(_groups(view, whole, where)) for phase, where in OF_PHASE.items()
-        },
+        by_phase={phase: _share(_groups(view, whole, where)) for phase, where in OF_PHASE.items()},
         by_cause={cause: causes[cause] for cause in CAUSES},
         by_hop=dict(sorted(hops.items())),
         by_fault={fault.name: by_fault.get(fault.name, 0) for fault in view.faults},

@@ -48,7 +48,8 @@ SELECT count(*) FILTER (kind = 'press'),
 FROM attempts
 """
 NEVER_SENT = """
-SELECT count(*) FROM intents WHERE intent NOT IN (SELECT intent FROM attempts WHERE kind = 'press')
+SELECT count(*) FROM intents i
+WHERE NOT EXISTS (SELECT 1 FROM attempts a WHERE a.intent = i.intent AND a.kind = 'press')
 """
 
 
@@ -121,9 +122,7 @@ def _due_and_late(view: RunView) -> set[int]:
     of `generator` counts what has ended in its second, which may be another one."""
     late = next(limit for limit in SECOND_LIMITS if limit.key == "late")
     most_ns = bound(late, dict(view.scenario.load.generator)) * NS_PER_S
-    return {
-        row[0] for row in view.books.ask(SENT_LATE, {"t0_ns": view.t0_ns, "most_ns": most_ns})
-    }
+    return {row[0] for row in view.books.ask(SENT_LATE, {"t0_ns": view.t0_ns, "most_ns": most_ns})}
 
 
 def _beyond(view: RunView, row: Second) -> list[Limit]:

@@ -51,9 +51,7 @@ class Oracle:
             keys = {one.draw_key for mine in self._intents.values() for one in mine}
             keys |= {one.draw_key for mine in self._versions.values() for one in mine}
         self._draws = {d.draw_key: d for d in _of(view.draws, draw_key=keys)}
-        self._repaid_fen = {
-            r.repay_key: r.amount_fen for r in _of(view.repayments, repay_key=keys)
-        }
+        self._repaid_fen = {r.repay_key: r.amount_fen for r in _of(view.repayments, repay_key=keys)}
 
     def _read(self, borrower: int) -> None:
         if self._known is not None and borrower not in self._known:
