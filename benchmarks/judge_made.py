@@ -99,7 +99,7 @@ TABLE_OF: dict[str, str] = {
             CASE fate WHEN 'refused' THEN 'refused' WHEN 'voided' THEN 'voided' ELSE 'paid' END
                 AS state, (fate <> 'refused')::BIGINT AS "try",
             CASE WHEN fate <> 'refused' THEN tier END AS tier, began + 3 * ms AS requested_ns,
-            began + 3 * ms AS decided_ns, ended AS ended_ns,
+            began + CASE fate WHEN 'refused' THEN 4 ELSE 6 END * ms AS decided_ns, ended AS ended_ns,
             CASE fate WHEN 'refused' THEN 'compliance' END AS cause,
             CASE fate WHEN 'refused' THEN 'compliance' END AS hop,
             CASE fate WHEN 'refused' THEN 'purpose-barred' END AS reason, 1 AS risk_policy,
@@ -299,7 +299,7 @@ def write_run(folder: Path, draws: int) -> Path:
         write_parquet(run.path / f"{PLACES[table]}.parquet", table, [found])
     write_parquet(run.path / "calls.parquet", "calls", _calls(books, draws))
     _write_records(run, facts)
-    run.seal()
+    run.compact()
     return run.path
 
 

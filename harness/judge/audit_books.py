@@ -8,7 +8,7 @@ from typing import Any
 
 from harness.evidence.query import Books
 from harness.evidence.rows import Version
-from harness.judge import audit_repayments
+from harness.judge import audit_dates, audit_repayments
 from harness.judge.ends import IntentEnd
 from harness.judge.offences import Offences
 from harness.judge.view import RunView
@@ -104,18 +104,22 @@ WHERE t.own_fen <> s.agreed_fen
 ORDER BY t.draw_key, t."try", t.tier, t.slice, t.own_slice, t.own_fen, t.payout_key
 """
 
-# Events whose postings do not sum to zero, in their order; then those of versions that have none.
+# Each event by its postings and by its versions: what is wrong with it, in this order.
 EVENTS = """
-WITH sums AS MATERIALIZED (
-    SELECT draw_key, "try", event, sum(amount_fen)::BIGINT AS fen FROM postings GROUP BY ALL
+WITH sums AS (
+    SELECT draw_key, "try", event, sum(amount_fen)::BIGINT AS fen, min(locked_ns) AS first_ns,
+        max(locked_ns) AS last_ns FROM postings GROUP BY ALL
+), moves AS (
+    SELECT draw_key, "try", event, min(locked_ns) AS first_ns, max(locked_ns) AS last_ns
+    FROM versions GROUP BY ALL
 )
-SELECT draw_key, "try", event, fen FROM sums WHERE fen <> 0
-UNION ALL
-SELECT DISTINCT draw_key, "try", event, NULL FROM versions v
-WHERE NOT EXISTS (SELECT 1 FROM sums s
-    WHERE s.draw_key = v.draw_key AND s."try" = v."try" AND s.event = v.event)
-ORDER BY fen IS NULL, draw_key, "try", event
+SELECT draw_key, "try", event, s.fen, CASE WHEN s.fen <> 0 THEN 0 WHEN s.fen IS NULL THEN 1
+    WHEN m.first_ns IS NULL THEN 2
+    WHEN (s.first_ns, s.last_ns) IS DISTINCT FROM (m.first_ns, m.last_ns) THEN 3 END AS wrong
+FROM sums s FULL JOIN moves m USING (draw_key, "try", event)
+WHERE wrong IS NOT NULL ORDER BY wrong, draw_key, "try", event
 """
+WRONG = ("postings sum to {} fen", "no postings", "no versions", "postings dated otherwise")
 
 OFF = """
 WITH sums AS (
@@ -254,7 +258,9 @@ def _check_moved(view: RunView, moved: Mapping[tuple[str, str, str], int], found
             given[event, key] += amount_fen
     before_fen = 0
     treasury: Sequence[Version] = view.versions.where(account="treasury")
-    for version in sorted(treasury, key=lambda v: v.version):
+    for place, version in enumerate(sorted(treasury, key=lambda v: v.version), start=1):
+        if version.version != place:
+            found.add(0, f"treasury: version {version.version} where {place} is due")
         given[version.event, version.draw_key] += (version.balance_fen or 0) - before_fen
         before_fen = version.balance_fen or 0
     for (event, key), lost_fen in given.items():
@@ -266,12 +272,12 @@ def _check_moved(view: RunView, moved: Mapping[tuple[str, str, str], int], found
 
 
 def postings(view: RunView, _: Sequence[IntentEnd]) -> Offences:
-    """6: the postings of each event sum to zero, and balances are their sums."""
+    """6: the postings of each event sum to zero, balances are their sums, and all that was written
+    of an event agrees."""
     books = view.books
     found = Offences(examined=len(view.postings))
-    for key, number, event, total_fen in books.ask(EVENTS):
-        what = "no postings" if total_fen is None else f"postings sum to {total_fen} fen"
-        found.add(total_fen or 0, f"{key} try {number} {event}: {what}")
+    for key, number, event, total_fen, wrong in books.ask(EVENTS):
+        found.add(total_fen or 0, f"{key} try {number} {event}: {WRONG[wrong].format(total_fen)}")
     know_last_versions(books)
     for account, side, off_fen in books.ask(OFF):
         found.add(off_fen, f"{account}:{side}: {off_fen} fen off its postings")
@@ -283,4 +289,5 @@ def postings(view: RunView, _: Sequence[IntentEnd]) -> Offences:
             found.add(off_fen, f"settlement:{tier}: {off_fen} fen off what was paid for own")
     if found.examined:
         audit_repayments.collected(view, outside, found)
+        audit_dates.events_agree(view, found)
     return found

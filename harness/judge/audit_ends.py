@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from itertools import pairwise
 
 from harness.evidence.rows import State
+from harness.judge import audit_dates
 from harness.judge.audit_books import know_last_versions
 from harness.judge.ends import IntentEnd
 from harness.judge.offences import Offences
@@ -34,7 +35,8 @@ FROM payouts p WHERE unknown OR closed ORDER BY bank, payout_key, draw_key, amou
 
 
 def books_agree(view: RunView, _: Sequence[IntentEnd]) -> Offences:
-    """7: each paid try is in its bank's book with its amount, and nothing else is."""
+    """7: each paid try is in its bank's book, once, with its amount and while it was open; and
+    nothing else is."""
     books = view.books
     found = Offences(examined=len(view.tries) + len(view.payouts))
     question = TRIES.format(
@@ -54,6 +56,8 @@ def books_agree(view: RunView, _: Sequence[IntentEnd]) -> Offences:
             found.add(amount_fen, f"{key}: paid, unknown to the ledger")
         if closed:
             found.add(amount_fen, f"{key}: closed for ever, and paid")
+    audit_dates.tries_once(view, found)
+    audit_dates.paid_meanwhile(view, found)
     return found
 
 

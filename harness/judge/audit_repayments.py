@@ -73,24 +73,26 @@ def unasked(view: RunView, found: Offences) -> None:
 
 MOVED = """
 WITH moved AS (
-    SELECT draw_key, account, count(*) AS times FROM versions WHERE event = 'repay' GROUP BY ALL
+    SELECT draw_key, account, count(*) AS times, max(locked_ns) AS locked_ns FROM versions
+    WHERE event = 'repay' GROUP BY draw_key, account
 ), keys AS (
     SELECT draw_key, sum(times)::BIGINT AS times FROM moved GROUP BY draw_key
 )
 SELECT r.repay_key, r.state, r.amount_fen, coalesce(k.times, 0) AS all_times,
-    (r.state = 'repaid')::INT AS due
+    (r.state = 'repaid')::INT AS due, m.times IS DISTINCT FROM due OR all_times <> due AS miscounted
 FROM repayments r
 LEFT JOIN moved m ON m.draw_key = r.repay_key AND m.account = 'borrower:' || r.borrower
 LEFT JOIN keys k ON k.draw_key = r.repay_key
-WHERE coalesce(m.times, 0) <> due OR all_times <> due
+WHERE coalesce(m.times, 0) <> due OR all_times <> due OR m.locked_ns <> r.ended_ns
 ORDER BY r.repay_key, r.borrower, r.amount_fen
 """
 
 
 def moved_once(view: RunView, found: Offences) -> None:
     """4: a repayment has moved its borrower's quota exactly once, a refused one never."""
-    for key, state, amount_fen, times, _ in view.books.ask(MOVED):
-        found.add(amount_fen, f"{key}: {state}, moved quota {times} x")
+    for key, state, amount_fen, times, _, miscounted in view.books.ask(MOVED):
+        how = f"moved quota {times} x" if miscounted else "moved quota at another time"
+        found.add(amount_fen, f"{key}: {state}, {how}")
 
 
 def collected(view: RunView, sums: Mapping[str, int], found: Offences) -> None:

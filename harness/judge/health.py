@@ -44,7 +44,9 @@ SENDING = """
 SELECT count(*) FILTER (kind = 'press'),
     count(*) FILTER (kind = 'press' AND outcome = 'dropped'),
     count(*) FILTER (outcome = 'failed' AND hop = $machine AND status = 0),
-    count(*) FILTER (starts_with(reason, $mistake))
+    count(*) FILTER (starts_with(reason, $mistake)),
+    count(*) FILTER (sent_ns < scheduled_ns - 1000000 OR done_ns < sent_ns
+        OR first_byte_ns < sent_ns OR done_ns < first_byte_ns)
 FROM attempts
 """
 NEVER_SENT = """
@@ -176,7 +178,7 @@ def generator_health(view: RunView) -> GeneratorHealth:
 
 def _about_sending(view: RunView) -> list[str]:
     """Was everything sent that had to be, and understood?"""
-    pressed, dropped, ours, mistakes = view.books.one(
+    pressed, dropped, ours, mistakes, backwards = view.books.one(
         SENDING, {"machine": MACHINE, "mistake": MISTAKE}
     )
     (never,) = view.books.one(NEVER_SENT)
@@ -190,6 +192,8 @@ def _about_sending(view: RunView) -> list[str]:
         found.append(f"{ours} requests were not made: the generator had no descriptor or port left")
     if dropped:
         found.append(f"{dropped} draws were dropped: as many were in flight as a worker may have")
+    if backwards:
+        found.append(f"{backwards} requests were answered before they were sent, by their own dates")
     if mistakes:
         found.append(f"{mistakes} requests were refused as malformed: a mistake of the harness")
     return found
