@@ -115,7 +115,8 @@ WITH sums AS (
 )
 SELECT draw_key, "try", event, s.fen, CASE WHEN s.fen <> 0 THEN 0 WHEN s.fen IS NULL THEN 1
     WHEN m.first_ns IS NULL THEN 2
-    WHEN (s.first_ns, s.last_ns) IS DISTINCT FROM (m.first_ns, m.last_ns) THEN 3 END AS wrong
+    WHEN event IN ('reserve', 'post', 'void', 'repay')
+        AND (s.first_ns, s.last_ns) IS DISTINCT FROM (m.first_ns, m.last_ns) THEN 3 END AS wrong
 FROM sums s FULL JOIN moves m USING (draw_key, "try", event)
 WHERE wrong IS NOT NULL ORDER BY wrong, draw_key, "try", event
 """
@@ -128,6 +129,8 @@ WITH sums AS (
     SELECT account, 0 AS nr, 'held' AS side, held_fen AS fen FROM last_versions
     UNION ALL SELECT account, 1, 'outstanding', outstanding_fen FROM last_versions
     UNION ALL SELECT account, 2, 'available', balance_fen FROM last_versions
+    UNION ALL SELECT account, 3, 'drawn', outstanding_fen FROM last_versions
+    UNION ALL SELECT account, 4, 'available', -held_fen - outstanding_fen FROM last_versions
 )
 SELECT l.account, l.side, coalesce(s.fen, 0) - l.fen AS off_fen
 FROM sides l LEFT JOIN sums s ON s.account = l.account || ':' || l.side
