@@ -109,7 +109,7 @@ class _Builder:
         self.draws.append(
             Draw(key, borrower, amount_fen, purpose, "refused" if refused else "paid",
                  0 if refused else 1, None if refused else tier, due_ns + 5 * NS_PER_MS,
-                 due_ns + 5 * NS_PER_MS, done_ns - NS_PER_MS,
+                 due_ns + 6 * NS_PER_MS, done_ns - NS_PER_MS,
                  "compliance" if refused else None, "compliance" if refused else None,
                  "purpose-barred" if refused else None, 1, due_ns + 2 * NS_PER_MS, 1,
                  due_ns + 2 * NS_PER_MS)

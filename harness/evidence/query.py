@@ -8,14 +8,14 @@ An answer has an order only where its question says one.
 """
 
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import cache
 from typing import Any
 
 import duckdb
 import pyarrow as pa
 
-from harness.evidence.columnar import Columns, Rows
+from harness.evidence.columnar import Columns, Rows, kept_schema
 from harness.evidence.columns import TABLES
 
 # What it sorts and joins by may take so much; the rest goes to the disk. Beside it stand what
@@ -48,6 +48,7 @@ class Books:
         self._tables = tables
         self._cursor: duckdb.DuckDBPyConnection | None = None
         self._single: dict[str, str] = {}
+        self._made: set[str] = set()
 
     def ask(
         self, question: str, at: Mapping[str, object] | None = None, **more: Columns[Any]
@@ -74,12 +75,19 @@ class Books:
         except duckdb.Error as exc:
             raise OSError(str(exc)) from exc
 
+    def once(self, name: str, question: str) -> None:
+        """Make the answer a table that later questions know by this name."""
+        if name not in self._made:
+            self._made.add(name)
+            self._known().register(name, self.table(question))
+
     def single(self, table: str, key: str) -> str:
         """The table for a question, with one row a key: of several the last in order of columns.
 
         Keys that stand twice are a finding of their own; they must not make rows of others."""
         if table not in self._single:
-            (double,) = self.one(f"SELECT count(*) > count(DISTINCT {key}) FROM {table}")  # noqa: S608
+            question = f"SELECT count(*) > count(DISTINCT ({key})) FROM {table}"  # noqa: S608
+            (double,) = self.one(question)
             last = ", ".join(f"{_quoted(one)} DESC NULLS FIRST" for one in TABLES[table].names)
             self._single[table] = (
                 f"(SELECT * FROM {table} QUALIFY row_number() OVER"  # noqa: S608
@@ -105,6 +113,20 @@ class Books:
                 else:
                     self._cursor.execute(_where_it_lies(name, rows))
         return self._cursor
+
+
+def fitting_rows(table: str, rows: Rows[Any], wanted: Mapping[str, Sequence[Any]]) -> pa.Table:
+    """The rows of a stored table whose columns have one of these values each, as they come."""
+    books = Books({table: rows})
+    tables = {
+        f"of_{name}": Columns[Any](
+            pa.table({"one": pa.array(values, TABLES[table].field(name).type)})
+        )
+        for name, values in wanted.items()
+    }
+    fits = " AND ".join(f"{_quoted(name)} IN (SELECT one FROM of_{name})" for name in wanted)
+    found = books.table(f"SELECT * FROM {table} WHERE {fits}", **tables)  # noqa: S608
+    return found.cast(kept_schema(table))
 
 
 def _where_it_lies(name: str, rows: Rows[Any]) -> str:

@@ -36,11 +36,10 @@ class Seal:
     problems: tuple[str, ...] = ()
 
 
-def seal(run: Path, more: Iterable[str] = ()) -> None:
-    """Digests of everything that is there now; `more` names what else the scenario reads. Raises
-    HarnessError."""
+def seal(run: Path) -> None:
+    """Digests of everything that is there now. Raises HarnessError."""
     try:
-        names = sorted({*_there(run), *(name for name in more if (run / name).is_file())})
+        names = sorted(_there(run))
         partial = (run / PLACE).with_suffix(".partial")
         partial.write_text(_text(_digests(run, names)))
         partial.replace(run / PLACE)
@@ -78,8 +77,9 @@ def check(run: Path, record: Mapping[str, Any]) -> Seal:
 
 
 def _there(run: Path) -> Iterable[str]:
-    """Names of the files with evidence."""
-    tables = (path for kind in ("parquet", "arrows") for path in run.glob(f"**/*.{kind}"))
+    """Names of the files with evidence, and of those that the scenario reads (trace-1.csv)."""
+    patterns = ("**/*.parquet", "**/*.arrows", "trace-*")
+    tables = (path for pattern in patterns for path in run.glob(pattern))
     names = {path.relative_to(run).as_posix() for path in tables if path.is_file()}
     return names | {name for name in FILES if (run / name).is_file()}
 

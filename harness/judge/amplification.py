@@ -24,7 +24,9 @@ SELECT count(*) FROM calls WHERE side = 'server' AND edge = 'borrower->gateway' 
 """
 MADE = """
 SELECT server, count(*) FROM calls
-WHERE side = 'client' AND draw_key NOT IN (SELECT repay_key FROM repay_intents) GROUP BY server
+WHERE side = 'client'
+    AND NOT EXISTS (SELECT 1 FROM repay_intents r WHERE r.repay_key = calls.draw_key)
+GROUP BY server
 """
 SENT = "SELECT client, count(*) FROM calls WHERE side = 'client' AND sent GROUP BY client"
 CAME = "SELECT server, count(*) FROM calls WHERE side = 'server' GROUP BY server"

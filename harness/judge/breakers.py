@@ -13,7 +13,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from harness.clock import NS_PER_S
-from harness.evidence.columnar import Columns, arrow_table
+from harness.evidence.columnar import Columns
+from harness.evidence.derived import arrow_table
 from harness.evidence.rows import State
 from harness.judge.view import FaultLine, RunView
 from harness.judge.weather import Pair, Span, Weather, last_ns, load_end_ns

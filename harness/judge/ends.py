@@ -4,7 +4,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import astuple, dataclass
 from typing import Any, Literal, get_args
 
-from harness.evidence.columnar import Columns, arrow_table, joined
+from harness.evidence.columnar import Columns, Rows, in_order
+from harness.evidence.derived import arrow_table, beside, coded, joined
 from harness.evidence.rows import Intent
 
 End = Literal[
@@ -75,6 +76,15 @@ class Ends(Columns[IntentEnd]):
             return ends
         rows = [(*one.intent, *astuple(one)[1:]) for one in ends]
         return Ends(arrow_table(rows, SCHEMA))
+
+    @classmethod
+    def beside(cls, intents: Rows[Intent], found: Any, words: Sequence[str]) -> "Ends":
+        """Of intents what was found of them, in order of intent, amount_fen and due_ns; its column
+        `end` has the place of the word. Nothing is known of causes yet."""
+        order = ("intent", "amount_fen", "due_ns")
+        known = in_order("intents", intents.arrow().columns, order).arrow()
+        empty = {name: OF_END[name] for name in ("cause", "hop", "avoidable", "exposed_to")}
+        return Ends(beside(known, coded(found, "end", words), empty))
 
     def _made(self) -> Iterator[IntentEnd]:
         width = len(OF_INTENT)

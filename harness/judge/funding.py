@@ -12,7 +12,8 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
-from harness.evidence.columnar import Columns, arrow_table
+from harness.evidence.columnar import Columns
+from harness.evidence.derived import arrow_table
 from harness.evidence.rows import Tier
 from harness.judge.ends import Ends
 from harness.judge.view import RunView
@@ -199,7 +200,7 @@ JUDGED = """
 SELECT * REPLACE (
     CASE WHEN "end" NOT IN ('broken', 'broken_late') THEN NULL WHEN NOT lawful THEN false
     WHEN $known THEN intent NOT IN (SELECT intent FROM short) END AS avoidable
-) FROM ends ORDER BY intent
+) FROM ends ORDER BY intent, amount_fen, due_ns
 """
 
 

@@ -1,0 +1,43 @@
+"""Tables that are made while judging, not read: from plain rows, or from others side by side."""
+
+from collections.abc import Mapping, Sequence
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+BLANK: Mapping[str, object] = {"bool": True, "strings": []}
+
+
+def arrow_table(rows: Sequence[Sequence[object]], schema: Mapping[str, str]) -> pa.Table:
+    """Plain rows as a table whose columns have these Arrow types by name, as `int64`."""
+    columns = list(zip(*rows, strict=True)) or [()] * len(schema)
+    fields = pa.schema([(name, _type(kind)) for name, kind in schema.items()])
+    arrays = [pa.array(one, field.type) for one, field in zip(columns, fields, strict=True)]
+    return pa.Table.from_arrays(arrays, schema=fields)
+
+
+def coded(table: pa.Table, name: str, words: Sequence[str]) -> pa.Table:
+    """The table with a column of numbers put into these words."""
+    numbers = table.column(name).cast(pa.int32()).combine_chunks()
+    told = pa.DictionaryArray.from_arrays(numbers, pa.array(words, pa.string()))
+    return table.set_column(table.column_names.index(name), name, told)
+
+
+def beside(left: pa.Table, right: pa.Table, empty: Mapping[str, str]) -> pa.Table:
+    """Two tables of as many rows as one, and blank columns: null, true, or an empty list."""
+    for name in right.column_names:
+        left = left.append_column(name, right.column(name))
+    for name, kind in empty.items():
+        column = pa.nulls(len(left), _type(kind))
+        left = left.append_column(name, column.fill_null(BLANK[kind]) if kind in BLANK else column)
+    return left
+
+
+def joined(parts: Sequence[pa.Table], by: str) -> pa.Table:
+    """One table of all rows, in order of a column; of equal ones in that of the parts."""
+    whole = pa.concat_tables([part.cast(parts[0].schema) for part in parts])
+    return whole.take(pc.sort_indices(whole, sort_keys=[(by, "ascending")]))
+
+
+def _type(kind: str) -> pa.DataType:
+    return pa.list_(pa.string()) if kind == "strings" else pa.type_for_alias(kind)
