@@ -76,6 +76,6 @@ def test_every_labelled_drill_is_a_scenario_with_the_draws_of_its_control() -> N
     ]
     for names, profile in drills:
         assert profile in CONTROLS
-        words = [word for word in arguments(names, profile, 7)[1:] if word != "--set"]
+        words = [word for word in arguments(names, profile, 7)[1:] if not word.startswith("--")]
         plan = make_plan(load_scenario(SCENARIO, words, None).scenario)
         assert len(plan.faults) >= len(names)

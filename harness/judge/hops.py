@@ -1,9 +1,9 @@
 """Where one attempt first went wrong, by the record of calls on both sides.
 
 An attempt that a hop failed while it had time left went wrong at the first hop that did not serve
-it in the end: a try that was refused and made again elsewhere is not what broke it. One that ran out
-of time went wrong where the time went, beyond what is usual there. Waiting for a gateway's slot is
-laid at whoever held the slots, and a ledger that waits for its database at the database.
+it in the end: a try that was refused and made again elsewhere is not what broke it. One that ran
+out of time went wrong where the time went, beyond what is usual there. Waiting for a gateway's slot
+is laid at whoever held the slots, and a ledger that waits for its database at the database.
 """
 
 from collections.abc import Iterable, Sequence
