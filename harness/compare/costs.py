@@ -38,7 +38,7 @@ class Cost:
 
     @property
     def word(self) -> Word:
-        """Does the interval of the draws leave zero out? Never by one that covers less than 95 %."""
+        """Does the interval of the draws leave zero out? By one that covers 95 %, or not at all."""
         found = self.values[DRAWS].interval()
         if found.coverage < LEVEL:
             return "too few rounds"
