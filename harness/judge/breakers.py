@@ -17,6 +17,7 @@ from harness.evidence.columnar import Columns
 from harness.evidence.derived import arrow_table
 from harness.evidence.rows import State
 from harness.judge.view import FaultLine, RunView
+from harness.judge.ways import know_ways
 from harness.judge.weather import Pair, Span, Weather, last_ns, load_end_ns
 from harness.scenario.model import LenderSpec
 
@@ -33,7 +34,8 @@ CLOSED_WITHIN_NS = 5 * NS_PER_S
 WAYS: Mapping[str, str] = {
     "client": "string", "server": "string", "from_ns": "int64", "to_ns": "int64",
 }  # fmt: skip
-PAIRS = "SELECT DISTINCT client, server FROM calls WHERE side = 'client'"
+PAIRS = "SELECT DISTINCT client, server FROM ways_called WHERE side = 'client'"
+UNSENT = "SELECT count(*) FROM ways_called WHERE side = 'client' AND result = 'not_sent'"
 REFUSED = """
 SELECT client, server, start_ns FROM calls c JOIN ways w USING (client, server)
 WHERE side = 'client' AND result = 'not_sent' AND start_ns BETWEEN from_ns AND to_ns
@@ -179,6 +181,7 @@ def breakers(view: RunView) -> Breakers | None:
     if not states and not _has_breakers(view.scenario.lender):
         return None
     weather = Weather(view)
+    know_ways(view.books)
     spans = {pair: open_spans(mine, last_ns(view)) for pair, mine in states.items()}
     on = [pair for pair in view.books.ask(PAIRS) if weather.on(pair)]
     refused: dict[Pair, list[int]] = defaultdict(list)
@@ -189,7 +192,7 @@ def breakers(view: RunView) -> Breakers | None:
         (client, server): (bad, in_a_row)
         for client, server, bad, in_a_row in view.books.ask(FAILED, ways=_ways(faulted))
     }
-    unsent = view.calls.counts("result")["not_sent"]
+    (unsent,) = view.books.one(UNSENT)
     (served,) = view.books.one(SERVED) if unsent else (0,)
     return Breakers(
         each=tuple(
