@@ -93,7 +93,7 @@ WITH paid AS (
     LEFT JOIN paid p USING (draw_key) LEFT JOIN holds h USING (draw_key)
     LEFT JOIN {draws} d USING (draw_key)
 )
-SELECT word, books, count(*), sum(amount_fen)::BIGINT, arg_min(draw_key, intent)
+SELECT word, books, count(*), sum(amount_fen)::BIGINT, arg_min(draw_key, (intent, draw_key))
 FROM views GROUP BY word, books
 """
 
