@@ -170,6 +170,12 @@ def test_what_sets_the_sides_apart_is_said() -> None:
     )  # fmt: skip
 
 
+def test_expectations_that_were_not_met_alike_are_said() -> None:
+    found = compare(runs([1.0] * 8), runs([1.0] * 8, "breached"), USUAL)
+    assert found.word == "same"
+    assert found.notes == ("runs that breached their expectations: base 0; candidate 8",)
+
+
 def test_the_margin_is_the_users_and_mistakes_are_told() -> None:
     first, *rest = chosen("fault.guarantee", ("drill.recover_s=2s", "baseline.p50=20 %"))
     assert first.key == "fault.guarantee"
