@@ -106,7 +106,7 @@ def compare(
 
 
 def _verdicts(pairs: Sequence[Pair]) -> list[str]:
-    """A note when the sides' own expectations were not met alike: no measure of ours may see why."""
+    """A note when the sides met their own expectations differently: no measure may see why."""
     sides = [pair.base for pair in pairs], [pair.candidate for pair in pairs]
     base, candidate = (sum(one.verdict == "breached" for one in side) for side in sides)
     if base == candidate:
