@@ -110,7 +110,7 @@ class Group(NamedTuple):
     promised: bool
     cause: str | None
     hop: str | None
-    count: int
+    times: int
     fen: int
     unresolved: int
     avoidable: int
@@ -124,8 +124,8 @@ def guarantee(view: RunView, ends: Sequence[IntentEnd]) -> Guarantee:
     by_fault = dict(view.books.ask(TOUCHED, ends=whole))
     causes, hops = Counter[str](), Counter[str]()
     for group in broken:
-        causes[str(group.cause)] += group.count
-        hops[str(group.hop)] += group.count
+        causes[str(group.cause)] += group.times
+        hops[str(group.hop)] += group.times
     seconds = view.books.ask(SECONDS, {"t0_ns": view.t0_ns}, ends=whole)
     return Guarantee(
         total=_share(groups),
@@ -149,11 +149,11 @@ def _share(groups: Iterable[Group]) -> Share:
     fen: Counter[str] = Counter()
     promised = promised_fen = unresolved = 0
     for group in groups:
-        counts[group.end] += group.count
+        counts[group.end] += group.times
         fen[group.end] += group.fen
         unresolved += group.unresolved
         if group.promised:
-            promised += group.count
+            promised += group.times
             promised_fen += group.fen
     return Share(
         promised=promised,
@@ -183,7 +183,7 @@ def _broken_by(broken: Sequence[Group]) -> tuple[Broken, ...]:
     fen: Counter[tuple[str, str]] = Counter()
     for group in broken:
         key = (str(group.cause), str(group.hop))
-        draws[key] += group.count
+        draws[key] += group.times
         fen[key] += group.fen
     ordered = sorted(draws, key=lambda key: (-draws[key], key))
     return tuple(Broken(cause, hop, draws[cause, hop], fen[cause, hop]) for cause, hop in ordered)

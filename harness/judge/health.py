@@ -201,7 +201,9 @@ def _about_sending(view: RunView) -> list[str]:
     if elsewhen:
         found.append(f"{elsewhen} draws were pressed for another moment than they were due at")
     if backwards:
-        found.append(f"{backwards} requests were answered before they were sent, by their own dates")
+        found.append(
+            f"{backwards} requests were answered before they were sent, by their own dates"
+        )
     if mistakes:
         found.append(f"{mistakes} requests were refused as malformed: a mistake of the harness")
     return found

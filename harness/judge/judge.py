@@ -16,8 +16,8 @@ from harness.clock import NS_PER_S
 from harness.judge.amplification import amplification
 from harness.judge.attribution import attribute
 from harness.judge.audit import audit
-from harness.judge.ends import Ends
 from harness.judge.completeness import incomplete
+from harness.judge.ends import Ends
 from harness.judge.exposure import exposure
 from harness.judge.guarantee import guarantee
 from harness.judge.health import bad_seconds, generator_health, judged_seconds
