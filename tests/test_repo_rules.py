@@ -51,7 +51,7 @@ IMPORTERS = {
         "harness.evidence.query",
         "harness.evidence.recorder", "harness.evidence.tables", "tests.test_trace_section",
         "benchmarks.load_million",
-        "tests.test_evidence",
+        "tests.test_evidence", "tests.test_kept_runs",
     ),
     "duckdb": ("harness.evidence.query",),
     "yaml": ("harness.scenario.nodes",),

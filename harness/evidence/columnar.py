@@ -128,7 +128,8 @@ class Columns(Sequence[Row_co]):
 
     def arrow(self) -> pa.Table:
         """The columns themselves, for whoever looks at them whole."""
-        return self._table if self._chosen is None else self._table.filter(self._chosen)
+        found: pa.Table = self._table
+        return found if self._chosen is None else found.filter(self._chosen)
 
     def _fitting(self, wanted: Mapping[str, Wanted]) -> Any:
         """Which rows have the value that is asked for, or one of those, in each of the columns."""
