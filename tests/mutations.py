@@ -1,14 +1,14 @@
 """Evidence in which one thing was changed: every way to do so, and which ways change nothing."""
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 from harness.clock import NS_PER_S
-from harness.evidence.columnar import Rows
 from harness.evidence.columns import TABLES
 from harness.evidence.rows import ROWS
 from harness.judge.view import RunView
+from tests.run_views import changed
 
 MONEY = ("draws", "tries", "versions", "postings", "payouts", "tombstones", "repayments")
 MUTATED = (*MONEY, "attempts", "intents")
@@ -34,15 +34,15 @@ class Mutation:
         rows = list(getattr(view, self.table))
         row = rows[place]
         if self.kind == "drop":
-            changed = [*rows[:place], *rows[place + 1 :]]
+            rows = [*rows[:place], *rows[place + 1 :]]
         elif self.kind == "double":
-            changed = [*rows[: place + 1], *rows[place:]]
+            rows = [*rows[: place + 1], *rows[place:]]
         else:
             other = self._other(row)
             if other is None:
                 return None
-            changed = [*rows[:place], other, *rows[place + 1 :]]
-        return replace(view, **{self.table: Rows.of(self.table, changed)})
+            rows = [*rows[:place], other, *rows[place + 1 :]]
+        return changed(view, **{self.table: rows})
 
     def _other(self, row: Any) -> Any:
         field = _fields(self.table)[self.column]

@@ -53,8 +53,8 @@ class Stored:
     """A table that lies in its Parquet file until somebody looks.
 
     columns: those that it has. read: some of its columns (None: all) of the rows in which columns
-    have one of some values (None: of all rows). by: the columns by which its rows are to be ordered;
-    none: all.
+    have one of some values (None: of all rows). by: the columns that its rows are ordered by; none:
+    all.
     """
 
     place: Path
@@ -72,7 +72,7 @@ class Columns(Sequence[Row_co]):
 
     def __init__(self, table: pa.Table | None, chosen: Any = None) -> None:
         """Of the table's rows those at whose place `chosen`, a boolean each, is true."""
-        self._held = table
+        self._held: Any = table
         self._chosen = chosen
 
     def _made(self) -> Iterator[Row_co]:
@@ -83,8 +83,7 @@ class Columns(Sequence[Row_co]):
         raise NotImplementedError
 
     @property
-    def _table(self) -> pa.Table:
-        assert self._held is not None
+    def _table(self) -> Any:
         return self._held
 
     def __len__(self) -> int:
@@ -119,7 +118,7 @@ class Columns(Sequence[Row_co]):
         return Counter(dict(zip(*(part.to_pylist() for part in found.flatten()), strict=True)))
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, Columns) and self.arrow().equals(other.arrow())
+        return isinstance(other, Columns) and bool(self.arrow().equals(other.arrow()))
 
     __hash__ = None  # type: ignore[assignment]
 
@@ -129,7 +128,8 @@ class Columns(Sequence[Row_co]):
 
     def arrow(self) -> pa.Table:
         """The columns themselves, for whoever looks at them whole."""
-        return self._table if self._chosen is None else self._table.filter(self._chosen)
+        found: pa.Table = self._table
+        return found if self._chosen is None else found.filter(self._chosen)
 
     def _fitting(self, wanted: Mapping[str, Wanted]) -> Any:
         """Which rows have the value that is asked for, or one of those, in each of the columns."""
@@ -169,9 +169,8 @@ class Rows(Columns[Row_co]):
         return Rows(name, pa.Table.from_arrays(arrays, schema=TABLES[name]))
 
     @property
-    def _table(self) -> pa.Table:
-        if self._held is None:
-            assert self.stored is not None
+    def _table(self) -> Any:
+        if self._held is None and self.stored is not None:
             found = self.stored.read(None, None)
             self._held = in_order(self._name, found.columns, self.stored.by).arrow()
         return self._held

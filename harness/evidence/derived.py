@@ -1,10 +1,17 @@
 """Tables that are made while judging, not read: from plain rows, or from others side by side."""
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
+KINDS: Mapping[str, Any] = {
+    "int64": pa.int64(),
+    "string": pa.string(),
+    "bool": pa.bool_(),
+    "strings": pa.list_(pa.string()),
+}
 BLANK: Mapping[str, object] = {"bool": True, "strings": []}
 
 
@@ -39,5 +46,5 @@ def joined(parts: Sequence[pa.Table], by: str) -> pa.Table:
     return whole.take(pc.sort_indices(whole, sort_keys=[(by, "ascending")]))
 
 
-def _type(kind: str) -> pa.DataType:
-    return pa.list_(pa.string()) if kind == "strings" else pa.type_for_alias(kind)
+def _type(kind: str) -> Any:
+    return KINDS[kind]

@@ -15,7 +15,7 @@ from typing import Any
 import duckdb
 import pyarrow as pa
 
-from harness.evidence.columnar import Columns, Rows, kept_schema
+from harness.evidence.columnar import Columns, Rows, Stored, kept_schema
 from harness.evidence.columns import TABLES
 
 # What it sorts and joins by may take so much; the rest goes to the disk. Beside it stand what
@@ -71,7 +71,8 @@ class Books:
     ) -> pa.Table:
         """The answer as columns."""
         try:
-            return self._told(more).sql(question, params=dict(at or {})).to_arrow_table()
+            found: pa.Table = self._told(more).sql(question, params=dict(at or {})).to_arrow_table()
+            return found
         except duckdb.Error as exc:
             raise OSError(str(exc)) from exc
 
@@ -86,11 +87,11 @@ class Books:
 
         Keys that stand twice are a finding of their own; they must not make rows of others."""
         if table not in self._single:
-            question = f"SELECT count(*) > count(DISTINCT ({key})) FROM {table}"  # noqa: S608
+            question = f"SELECT count(*) > count(DISTINCT ({key})) FROM {table}"
             (double,) = self.one(question)
             last = ", ".join(f"{_quoted(one)} DESC NULLS FIRST" for one in TABLES[table].names)
             self._single[table] = (
-                f"(SELECT * FROM {table} QUALIFY row_number() OVER"  # noqa: S608
+                f"(SELECT * FROM {table} QUALIFY row_number() OVER"
                 f" (PARTITION BY {key} ORDER BY {last}) = 1)"
                 if double
                 else table
@@ -111,7 +112,7 @@ class Books:
                 if rows.stored is None:
                     self._cursor.register(name, rows.arrow())
                 else:
-                    self._cursor.execute(_where_it_lies(name, rows))
+                    self._cursor.execute(_where_it_lies(name, rows.stored))
         return self._cursor
 
 
@@ -125,21 +126,20 @@ def fitting_rows(table: str, rows: Rows[Any], wanted: Mapping[str, Sequence[Any]
         for name, values in wanted.items()
     }
     fits = " AND ".join(f"{_quoted(name)} IN (SELECT one FROM of_{name})" for name in wanted)
-    found = books.table(f"SELECT * FROM {table} WHERE {fits}", **tables)  # noqa: S608
+    found = books.table(f"SELECT * FROM {table} WHERE {fits}", None, **tables)
     return found.cast(kept_schema(table))
 
 
-def _where_it_lies(name: str, rows: Rows[Any]) -> str:
+def _where_it_lies(name: str, stored: Stored) -> str:
     """A table that is read from its file; columns that are younger than the run are null."""
-    assert rows.stored is not None
-    there = set(rows.stored.columns)
+    there = set(stored.columns)
     columns = ", ".join(
         f"CAST({_quoted(one.name) if one.name in there else 'NULL'} AS {TYPES[str(one.type)]})"
         f" AS {_quoted(one.name)}"
         for one in TABLES[name]
     )
-    place = str(rows.stored.place).replace("'", "''")
-    return f"CREATE TEMP VIEW {name} AS SELECT {columns} FROM read_parquet('{place}')"  # noqa: S608
+    place = str(stored.place).replace("'", "''")
+    return f"CREATE TEMP VIEW {name} AS SELECT {columns} FROM read_parquet('{place}')"
 
 
 def _quoted(name: str) -> str:

@@ -1,6 +1,6 @@
 """`digests.json`: what a run's evidence was when the run ended, so that what has changed is told.
 
-SHA-256 of each file that a verdict rests on. A file of Parquet that has lost a bit may read as other
+SHA-256 of each file that a verdict rests on. A Parquet file that has lost a bit may read as other
 rows, or bring down whoever reads it; so none is opened before its digest has been found right.
 No pyarrow, and no opinion: what a changed file means for the verdict is the judge's to say.
 """
@@ -28,8 +28,8 @@ READERS = 2
 
 @dataclass(frozen=True, slots=True)
 class Seal:
-    """sealed: were there digests at all? spoilt: names of files that are not as they were; problems:
-    the same in words, and what else is wrong; empty: all is as it was."""
+    """sealed: were there digests at all? spoilt: names of files that are not as they were.
+    problems: the same in words, and what else is wrong; empty: all is as it was."""
 
     sealed: bool
     spoilt: frozenset[str] = frozenset()

@@ -47,6 +47,7 @@ def _pieces(table: str, part: Path) -> Iterator[pa.Table]:
     with pa.OSFile(str(part), "r") as file:
         try:
             with pa.ipc.open_stream(file, options=_READING) as reader:
+                _check_columns(table, reader.schema)
                 for batch in reader:
                     batch.validate(full=True)
                     batches.append(batch)
@@ -63,6 +64,15 @@ def _pieces(table: str, part: Path) -> Iterator[pa.Table]:
         yield _joined(table, batches)
     if not whole:
         raise CutShort(part)
+
+
+def _check_columns(table: str, schema: pa.Schema) -> None:
+    """Raises ValueError where a column has another name or type than any of the table's: an older
+    run may lack some, but none has others."""
+    known = {field.name: field.type for field in TABLES[table]}
+    for field in schema:
+        if known.get(field.name) != field.type:
+            raise ValueError(f"{table} has no column {field.name} of {field.type}")
 
 
 def _joined(table: str, batches: Sequence[pa.RecordBatch]) -> pa.Table:

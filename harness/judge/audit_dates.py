@@ -1,8 +1,9 @@
 """What one event moved is dated alike wherever the lender wrote it down. Parts of rules 4, 6 and 7.
 
-A transaction of the ledger dates all that it writes by the locks that it won: a try begins when the
-last of its accounts was locked for its reservation, and ends when the last was for its end; its draw
-ends with it. A book in which somebody has moved a date, a person or a tier no longer agrees so.
+A transaction of the ledger dates all that it writes by the locks that it won: a try begins when
+the last of its accounts was locked for its reservation, and ends when the last was for its end; its
+draw ends with it. A book in which somebody has moved a date, a person or a tier no longer
+agrees so.
 """
 
 from harness.clock import NS_PER_MS
@@ -31,7 +32,8 @@ ORDER BY t.draw_key, t."try", t.payout_key
 DRAWS = """
 SELECT d.draw_key, d.amount_fen FROM {draws} d
 LEFT JOIN {tries} t ON t.draw_key = d.draw_key AND t."try" = d."try"
-WHERE d.state = 'paid' AND (t.state, t.tier, t.ended_ns) IS DISTINCT FROM ('paid', d.tier, d.ended_ns)
+WHERE d.state = 'paid'
+        AND (t.state, t.tier, t.ended_ns) IS DISTINCT FROM ('paid', d.tier, d.ended_ns)
     OR t.state = 'paid' AND d.state <> 'paid'
 ORDER BY d.draw_key
 """

@@ -11,7 +11,6 @@ from harness.judge.offences import Offences
 from harness.judge.told import know_what_was_told
 from harness.judge.view import RunView
 
-
 # Each try beside what its bank has paid for it; then payouts that no try is known of, or whose key
 # their bank had closed.
 TRIES = """

@@ -94,8 +94,8 @@ class Ends(Columns[IntentEnd]):
     def _made(self) -> Iterator[IntentEnd]:
         width = len(OF_INTENT)
         for row in self.columns(*SCHEMA):
-            *found, touched = row[width:]
-            yield IntentEnd(Intent._make(row[:width]), *found, tuple(touched))
+            found: list[Any] = [*row[width:-1], tuple(row[-1])]
+            yield IntentEnd(Intent._make(row[:width]), *found)
 
     def _same(self, table: Any, chosen: Any = None) -> "Ends":
         return Ends(table, chosen)
@@ -106,9 +106,7 @@ class Ends(Columns[IntentEnd]):
 
     def only(self, chosen: Sequence[bool]) -> "Ends":
         """Those at whose place `chosen` is true."""
-        found = super().only(chosen)
-        assert isinstance(found, Ends)
-        return found
+        return Ends(super().only(chosen).arrow())
 
     @property
     def broken(self) -> "Ends":

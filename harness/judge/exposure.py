@@ -90,7 +90,7 @@ def touches(faulted: str, edge: str, client: str, server: str) -> bool:
 
 
 def _reached(faulted: str, gateway: str | None) -> bool:
-    """Did a borrower who asked this gateway get into the fault? A draw that was dropped asked none."""
+    """Did a borrower who asked this gateway get into the fault? Who was dropped asked none."""
     if gateway is None:
         return False
     if faulted.startswith(SITE):

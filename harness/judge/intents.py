@@ -5,7 +5,8 @@ their draws together leave room enough has been promised whatever came first; of
 oracle tells, one by one.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from typing import Any
 
 from harness.clock import NS_PER_S
 from harness.evidence.columnar import Columns
@@ -128,11 +129,11 @@ def judge_intents(view: RunView, oracle: Oracle) -> Ends:
     question = ENDS.format(
         draws=draws,
         own_notice=OWN_NOTICE,
-        told_due=_any(f"due_ns >= {told} AND {_no(*no, 'due_ns')}" for told, *no in for_all),
+        told_due=_any(f"due_ns >= {told} AND {_no(no, 'due_ns')}" for told, *no in for_all),
         told_baseline=_any(
-            _no(*no, "due_ns") for told, *no in for_all if told <= oracle.baseline_ns
+            _no(no, "due_ns") for told, *no in for_all if told <= oracle.baseline_ns
         ),
-        unlawful=_any(_no(*law, "decided_ns") for law in books.ask(LAWS)),
+        unlawful=_any(_no(law, "decided_ns") for law in books.ask(LAWS)),
         end_of=END_OF,
     )
     at = {
@@ -144,10 +145,9 @@ def judge_intents(view: RunView, oracle: Oracle) -> Ends:
     return Ends.beside(view.intents, found, [end for _, end in TABLE])
 
 
-def _no(
-    forbids: str | None, above_fen: int | None, begins_ns: int, ended_ns: int | None, at: str
-) -> str:
+def _no(policy: Sequence[Any], at: str) -> str:
     """Does a policy say no to an intent at that moment? In SQL, of the intent's columns."""
+    forbids, above_fen, begins_ns, ended_ns = policy
     against = [f"amount_fen > {above_fen}"] if above_fen is not None else []
     if forbids is not None:
         against.append("purpose = '" + forbids.replace("'", "''") + "'")
