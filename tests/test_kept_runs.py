@@ -54,6 +54,8 @@ def test_other_processes_come_to_the_same_bytes(name: str) -> None:
 def _turned(path: Path) -> None:
     """The same rows in another order, in several groups."""
     table = pq.read_table(path)
+    if not len(table):
+        return
     pq.write_table(table.take([*range(len(table))][::-1]), path, row_group_size=17)
 
 

@@ -20,7 +20,7 @@ SCHEMA = 1
 # From this schema of run.json on, a run that came to an end of its own has digests.
 SEALED_SINCE = 2
 FILES = (
-    "scenario.yaml", "environment.json", "run.json", "topology.json", "faults.jsonl",
+    "scenario.yaml", "environment.json", "run.json", "faults.jsonl",
     "load/manifest.json",
 )  # fmt: skip
 READERS = 2

@@ -102,7 +102,7 @@ def _ground(run: RunDir) -> tuple[dict[str, Any], Seal, Scenario]:
 def _is_ground(name: str) -> bool:
     """Of the files with evidence: all but tables, and what is judged without."""
     table = name.endswith((".parquet", ".arrows")) and not name.startswith("trace-")
-    return not table and name not in (FAULTS, PLACE, "environment.json", "topology.json")
+    return not table and name not in (FAULTS, PLACE, "environment.json")
 
 
 def _faults(run: RunDir, seal: Seal) -> tuple[FaultLine, ...]:
