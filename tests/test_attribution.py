@@ -268,7 +268,7 @@ def test_a_fault_of_that_cause_and_hop_accounts_for_it() -> None:
                 replace(f, observed_ns=T0_NS + 30 * NS_PER_S, last_observed_ns=None)
                 for f in v.faults
             )),
-            "no fault was there",
+            "no fault was seen then",
         ),
     ],
 )  # fmt: skip
