@@ -12,12 +12,19 @@ from harness.judge.ends import Finding
 from harness.judge.intents import judge_intents
 from harness.judge.offences import Offences
 from harness.judge.oracle import Oracle
-from harness.judge.view import RunView
+from harness.judge.view import GROWING, SMALL, RunView
+from tests.repaid_views import repaid
 from tests.run_views import changed, clean, failed_over
 
 
 def findings(view: RunView) -> dict[int, Finding]:
     return {f.rule: f for f in audit(view, judge_intents(view, Oracle(view)))}
+
+
+def finding_of(rule: Rule, view: RunView) -> Finding:
+    ends = judge_intents(view, Oracle(view)) if rule.number in (12, 13) else ()
+    found = rule.look(view, ends)
+    return Finding(rule.number, rule.name, "held", found.examined, len(found.rows), str(found.rows))
 
 
 def test_a_clean_run_is_not_accused() -> None:
@@ -172,6 +179,16 @@ def test_nothing_examined_is_inconclusive(rule: Rule) -> None:
     nothing: dict[str, Any] = dict.fromkeys(tables, ())
     empty = changed(whole(rule), **nothing)
     assert findings(empty)[rule.number].verdict != "held"
+
+
+@pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.name)
+def test_a_rule_names_every_table_that_it_reads(rule: Rule) -> None:
+    """Else it would accuse where evidence is missing."""
+    view = failed_over() if rule.number == 10 else repaid()
+    before = finding_of(rule, view)
+    for table in {*GROWING, *SMALL, "clocks"} - set(rule.tables):
+        nothing: dict[str, Any] = {table: ()}
+        assert finding_of(rule, changed(view, **nothing)) == before, table
 
 
 @pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.name)

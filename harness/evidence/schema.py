@@ -14,7 +14,7 @@ from harness.evidence.rows import ROWS
 
 DRAFT = "https://json-schema.org/draft/2020-12/schema"
 KINDS = {"int64": "integer", "string": "string", "bool": "boolean", "double": "number"}
-# Calls that are about no draw, as the monitor's, have no key; whoever looks at draws never sees them.
+# Calls about no draw, as the monitor's, have no key; whoever looks at draws never sees them.
 NULL_TOO = {("calls", "draw_key")}
 # By how a column's name ends.
 UNITS = (
