@@ -45,8 +45,8 @@ SELECT client, server, done_ns, start_ns,
     done_ns - start_ns > {SLOW_NS} OR result NOT IN ('ok', 'refused') AS bad
 FROM calls JOIN ways USING (client, server)
 WHERE side = 'client' AND sent AND done_ns IS NOT NULL AND start_ns BETWEEN from_ns AND to_ns
-"""  # noqa: S608  a number of ours
-FAILED = f"SELECT client, server, count(*) FROM ({MET}) WHERE bad GROUP BY client, server"  # noqa: S608
+"""
+FAILED = f"SELECT client, server, count(*) FROM ({MET}) WHERE bad GROUP BY client, server"
 # How many of them in a row were bad, in the order in which they ended.
 IN_A_ROW = f"""
 WITH islands AS (
@@ -56,14 +56,14 @@ WITH islands AS (
 )
 SELECT client, server FROM islands WHERE bad
 GROUP BY client, server, island HAVING count(*) >= {BAD_IN_A_ROW}
-"""  # noqa: S608  a number of ours
+"""
 # Calls of a caller since a moment: any, and those to the target that went well.
 SINCE = f"""
 SELECT count(*), count(*) FILTER (
     server = $target AND sent AND done_ns - start_ns <= {SLOW_NS} AND result IN ('ok', 'refused')
 ) FROM calls
 WHERE side = 'client' AND client = $caller AND start_ns BETWEEN $since_ns AND $end_ns
-"""  # noqa: S608  a number of ours
+"""
 
 
 def callers(view: RunView) -> list[Pair]:
