@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 from harness.attribute_faults import attribute_command
-from harness.compare.costs import ALONE, COMPANY, DRAWS, INTERACTION, MONEY, Costs, costs
+from harness.compare.costs import ALONE, COMPANY, INTERACTION, Costs, costs
+from harness.compare.worth import DRAWS, MONEY
 from harness.compare_runs import How, Side
 from harness.errors import ScenarioError
 from harness.plan import make_plan

@@ -7,7 +7,7 @@ from dataclasses import replace
 from random import Random
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from harness.compare.comparison import Comparison, compare
@@ -118,6 +118,7 @@ def test_better_same_and_what_can_not_be_told() -> None:
 MIRROR = {"better": "worse", "worse": "better"}
 
 
+@settings(deadline=None)
 @given(st.integers(0, 999), st.floats(-3, 3), st.floats(0.7, 1.4))
 def test_the_other_way_round_it_is_the_mirror(seed: int, points: float, slower: float) -> None:
     dice = Random(seed)
