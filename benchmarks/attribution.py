@@ -23,7 +23,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections import Counter
+from collections import Counter, defaultdict
 from pathlib import Path
 from typing import Any
 
@@ -42,6 +42,8 @@ PLACE = RESULTS / "attribution.json"
 TARGETS = {"cause": 0.98, "hop": 0.95}
 SEED = 20260501
 Row = dict[str, Any]
+# Cause and hop as labelled, and as attributed.
+Label = tuple[str, str, str, str]
 
 
 def drills() -> dict[str, tuple[tuple[str, ...], str]]:
@@ -74,15 +76,20 @@ def run_one(name: str, seed: int, runs: Path, *, again: bool) -> Row:
 
 
 def seen(run: Path) -> Row:
-    """broken: by intent, cause, hop, the bank of its first try, and whether a fault was seen before
-    its patience was over. What is not broken was kept."""
+    """broken: cause, hop, the bank of the first try, whether patience was over before a fault bit,
+    and the intents of which that is so. What is not broken was kept."""
     view = load_view(RunDir.open(run))
     parts = measure(view)
     banks = {tier.tier: tier.bank for tier in view.tiers}
     first = {one.draw_key: banks[one.tier] for one in view.tries if one.try_ == 1}
     patience_ns = int(view.scenario.load.patience.deadline_s * NS_PER_S)
-    bites = [fault.observed_ns for fault in view.faults if fault.observed_ns is not None]
-    bite_ns = min(bites, default=0)
+    bites = [fault.observed_ns or fault.injected_ns for fault in view.faults]
+    bite_ns = min((at_ns for at_ns in bites if at_ns is not None), default=0)
+    why: dict[tuple[str | None, ...], list[int]] = defaultdict(list)
+    for end in parts.ends.broken:
+        early = end.intent.due_ns + patience_ns < bite_ns
+        bank = first.get(end.intent.draw_key)
+        why[end.cause, end.hop, bank, "early" if early else ""].append(end.intent.intent)
     return {
         "ended": view.ended,
         "faults": [[fault.name, len(parts.exposure[fault.name].intents)] for fault in view.faults],
@@ -90,33 +97,34 @@ def seen(run: Path) -> Row:
         "bad_seconds": parts.health.bad_seconds,
         "disagreements": len(disagreements(view, parts.ends)),
         "promised": parts.guarantee.total.promised,
-        "broken": {
-            str(end.intent.intent): [
-                end.cause,
-                end.hop,
-                first.get(end.intent.draw_key),
-                end.intent.due_ns + patience_ns >= bite_ns,
-            ]
-            for end in parts.ends.broken
-        },
+        "broken": [
+            [*key, " ".join(map(str, numbers))] for key, numbers in sorted(why.items(), key=str)
+        ],
     }
 
 
-def labelled(name: str, known: dict[str, Row]) -> list[tuple[str, str, str, str]]:
+def broken_of(row: Row) -> dict[str, list[str | None]]:
+    """By intent: cause, hop, bank, and `early` or nothing."""
+    return {number: why for *why, numbers in row["broken"] for number in numbers.split()}
+
+
+def labelled(name: str, known: dict[str, Row]) -> list[Label]:
     """(cause, hop) as labelled, then as attributed, of each draw of this drill that has a label."""
     faults, profile = drills()[name]
     row, control = known[name], known.get(f"control {profile}")
     if control is None or not faults or any(one not in known for one in faults):
         return []
+    sound = {one: broken_of(known[one]) for one in faults}
+    anyhow = broken_of(control)
     found = []
-    for number, (cause, hop, bank, met) in row["broken"].items():
-        mine = [one for one in faults if number in known[one]["broken"]]
-        if not met or number in control["broken"] or hop == MACHINE or len(mine) != 1:
+    for number, (cause, hop, bank, early) in broken_of(row).items():
+        mine = [one for one in faults if number in sound[one]]
+        if early or number in anyhow or hop == MACHINE or len(mine) != 1:
             continue
         label = SINGLES[mine[0]]
         where = bank if label.hop == OF_ITS_TIER else label.hop
         if where is not None:
-            found.append((label.cause, where, cause, hop))
+            found.append((label.cause, where, str(cause), str(hop)))
     return found
 
 
@@ -128,10 +136,10 @@ def summary(rows: list[Row]) -> Row:
         known = {row["drill"]: row for row in rows if row["seed"] == seed}
         for name, row in known.items():
             found = labelled(name, known)
-            ours += sum(one[1] == MACHINE for one in row["broken"].values())
+            ours += sum(why[1] == MACHINE for why in broken_of(row).values())
             if not drills()[name][0]:
                 continue
-            unlabelled += len(row["broken"]) - len(found)
+            unlabelled += len(broken_of(row)) - len(found)
             right = [sum(one[n] == one[n + 2] for one in found) for n in (0, 1)]
             by_drill[f"{name} ({seed})"] = {
                 "labelled": len(found), "cause_right": right[0], "hop_right": right[1],
@@ -213,7 +221,7 @@ def main() -> int:
             rows = [known[one] for one in sorted(known)]
             keep(PLACE, "runs", rows, summary(rows))
             print(
-                f"{name}: {len(row['broken'])} broken, {row['took_s']} s, {row['ended']}; "
+                f"{name}: {len(broken_of(row))} broken, {row['took_s']} s, {row['ended']}; "
                 f"{json.dumps(row['faults'])}", flush=True,
             )  # fmt: skip
     finally:

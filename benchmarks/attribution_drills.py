@@ -25,6 +25,17 @@ PAYS_A = '"gateway->bank.partner-a"'
 PAYS_OWN = '"gateway->bank.own"'
 
 
+# A Chaos Toolkit experiment of three lines: stopped, and told to go on.
+EXPERIMENT = (
+    "experiment: {configuration: {pid: {type: env, key: DRAWPROOF_TARGET_PID}, url: {type: env,"
+    " key: DRAWPROOF_TARGET_URL}}, steady-state-hypothesis: {title: it answers, probes: [{type:"
+    ' probe, name: healthz, tolerance: 200, provider: {type: http, url: "${url}/healthz", timeout:'
+    " 1}}]}, method: [{type: action, name: stop, provider: {type: process, path: kill, arguments:"
+    ' ["-STOP", "${pid}"]}}], rollbacks: [{type: action, name: go on, provider: {type: process,'
+    ' path: kill, arguments: ["-CONT", "${pid}"]}}]}'
+)
+
+
 def _both(fault: str) -> tuple[str, ...]:
     """On both replicas: what is refused at once by one is served by the other."""
     return tuple(f"{{{fault}-{number}, {AT}}}" for number in (1, 2))
@@ -111,6 +122,9 @@ SINGLES: Mapping[str, Single] = {
         "liquidity", "ledger", "full",
     ),
     "site: banks cut": Single((f"{{site: banks_cut, target: a, {AT}}}",), "system", OF_ITS_TIER),
+    "toolkit: a stopped risk": Single(
+        (f"{{toolkit: experiment, target: risk-2, {EXPERIMENT}, {AT}}}",), "system", "risk"
+    ),
     # The whole lender: breakers refuse, deadlines cut short, draws fall through to the other tier.
     "process: freeze risks, full": Single(
         _both("process: freeze, target: risk"), "system", "risk", "full"
@@ -145,4 +159,6 @@ def arguments(names: tuple[str, ...], profile: str, seed: int) -> list[str]:
     faults = [fault for name in names for fault in SINGLES[name].faults]
     more = [change for name in names for change in SINGLES[name].more]
     changes = [f"seed={seed}", f"lender.profile={profile}", f"faults=[{', '.join(faults)}]", *more]
-    return [str(SCENARIO), *(word for change in changes for word in ("--set", change))]
+    words = [word for change in changes for word in ("--set", change)]
+    allowed = ["--allow-exec"] if any("toolkit:" in fault for fault in faults) else []
+    return [str(SCENARIO), *words, *allowed]

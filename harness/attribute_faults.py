@@ -9,7 +9,8 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
-from harness.compare.costs import DRAWS, KEYS, MONEY, Cost, Costs, costs
+from harness.compare.costs import KEYS, Cost, Costs, costs
+from harness.compare.worth import DRAWS, MONEY
 from harness.compare_runs import How, Side, drilled
 from harness.errors import HarnessError
 from harness.repeats.arms import seeds_from

@@ -59,7 +59,7 @@ class Drill:
         self._show = show
         self._began_ns = time.monotonic_ns()
         self._record: dict[str, object] = {
-            "schema": 1, "ended": "cut", "t0_ns": 0, "controller": me(),
+            "schema": 2, "ended": "cut", "t0_ns": 0, "controller": me(),
         }  # fmt: skip
         self._printed: dict[str, float | int | None] = {}
         self.ended = "cut"

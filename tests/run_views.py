@@ -109,7 +109,7 @@ class _Builder:
         self.draws.append(
             Draw(key, borrower, amount_fen, purpose, "refused" if refused else "paid",
                  0 if refused else 1, None if refused else tier, due_ns + 5 * NS_PER_MS,
-                 due_ns + 5 * NS_PER_MS, done_ns - NS_PER_MS,
+                 due_ns + 6 * NS_PER_MS, done_ns - NS_PER_MS,
                  "compliance" if refused else None, "compliance" if refused else None,
                  "purpose-barred" if refused else None, 1, due_ns + 2 * NS_PER_MS, 1,
                  due_ns + 2 * NS_PER_MS)
@@ -182,6 +182,7 @@ class _Builder:
             T0_NS + 17 * NS_PER_S, T0_NS + 17 * NS_PER_S, T0_NS + 26 * NS_PER_S,
             T0_NS + 27 * NS_PER_S, T0_NS + 27 * NS_PER_S, None,
         )  # fmt: skip
+        versions = sorted(self.versions, key=lambda v: (v.account, v.version))
         order = {"own": 0, "partner-a": 1}
         return RunView(
             scenario=SCENARIO,
@@ -196,13 +197,13 @@ class _Builder:
             calls=Rows.of("calls", self.calls),
             states=(),
             generator=seconds,
-            draws=tuple(self.draws),
-            tries=tuple(self.tries),
-            repayments=(),
-            versions=tuple(sorted(self.versions, key=lambda v: (v.account, v.version))),
-            postings=tuple(self.postings),
-            payouts=tuple(self.payouts),
-            tombstones=(),
+            draws=Rows.of("draws", self.draws),
+            tries=Rows.of("tries", self.tries),
+            repayments=Rows.of("repayments", ()),
+            versions=Rows.of("versions", versions),
+            postings=Rows.of("postings", self.postings),
+            payouts=Rows.of("payouts", self.payouts),
+            tombstones=Rows.of("tombstones", ()),
             published=(Published(None, "policy", 1, T0_NS - NS_PER_S),),
             policies=(
                 Policy("risk", 1, None, T0_NS - NS_PER_S, T0_NS - NS_PER_S, None),
@@ -211,9 +212,12 @@ class _Builder:
             tiers=tuple(
                 Tier(tier, f"bank.{tier}", 0.5, OPENING_FEN, 0, T0_NS) for tier in sorted(order)
             ),
-            population=tuple(
-                Borrower(i.borrower, "new", LIMIT_FEN, barred=False, delinquent=False)
-                for i in self.intents
+            population=Rows.of(
+                "population",
+                (
+                    Borrower(i.borrower, "new", LIMIT_FEN, barred=False, delinquent=False)
+                    for i in self.intents
+                ),
             ),
             faults=(fault,),
         )

@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 from harness.attribute_faults import attribute_command
-from harness.compare.costs import ALONE, COMPANY, DRAWS, INTERACTION, MONEY, Costs, costs
+from harness.compare.costs import ALONE, COMPANY, INTERACTION, Costs, costs
+from harness.compare.worth import DRAWS, MONEY
 from harness.compare_runs import How, Side
 from harness.errors import ScenarioError
 from harness.plan import make_plan
@@ -125,7 +126,7 @@ def test_planted_costs_are_found_inside_their_intervals(
     assert missed(found, truths(cost, interaction)) == 0
     words = {(one.what, one.how): one.word for one in found.found}
     assert words[SLOW, ALONE] == words[SLOW, COMPANY] == "costs"
-    assert words[INTERACTION, ""] == ("cannot tell" if not interaction else
+    assert words[INTERACTION, ""] == ("no difference shown" if not interaction else
                                       "costs" if interaction > 0 else "saves")  # fmt: skip
 
 
@@ -188,6 +189,8 @@ def test_the_command_measures_and_keeps_what_it_found(
     told = capsys.readouterr().out
     assert "MEASURED (exit 0)" in told
     assert "interaction" in told
+    # Two rounds prove nothing, whatever they show.
+    assert {one["word"] for one in value["costs"]} == {"too few rounds"}
     assert KILL in (place / "attribute.html").read_text()
     # Every arm in every round, there and back.
     assert [label for _, label in drive.cells] == [*BY, *reversed(BY)]

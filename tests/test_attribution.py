@@ -116,6 +116,12 @@ RESERVED = (*ASKED, ("ledger-1", 4, 8, "ok"))
         ((*RESERVED, ("bank.partner-a", 9, 9000, "unknown")), TIMEOUT_MS, None, "bank.partner-a"),
         ((("compliance-1", 2, 2002, "ok"), ("risk-1", 2, 3, "ok")), TIMEOUT_MS, None, "compliance"),
         (RESERVED, TIMEOUT_MS, None, "gateway"),
+        # It was failed early, and whoever failed it was waited for no longer.
+        (
+            (*ASKED, ("ledger-1", 4, 90, "error"), ("ledger-1", 120, 200, "error"),
+             ("bank.own", 300, 9000, "unknown")),
+            TIMEOUT_MS, None, "ledger",
+        ),
         # The first that took a third of it, though another took longer.
         (
             (("risk-1", 2, 602, "ok"), ("compliance-1", 2, 3, "ok"),
@@ -262,7 +268,7 @@ def test_a_fault_of_that_cause_and_hop_accounts_for_it() -> None:
                 replace(f, observed_ns=T0_NS + 30 * NS_PER_S, last_observed_ns=None)
                 for f in v.faults
             )),
-            "no fault was there",
+            "no fault was seen then",
         ),
     ],
 )  # fmt: skip

@@ -13,7 +13,7 @@ PAIR = "risk tightens, and a bank is down"
 
 
 def row(drill: str, **broken: tuple[str, str]) -> dict[str, Any]:
-    found = {number[1:]: [*why, "bank.own", True] for number, why in broken.items()}
+    found = [[*why, "bank.own", "", number[1:]] for number, why in broken.items()]
     return {"drill": drill, "seed": 1, "broken": found}
 
 
@@ -41,7 +41,7 @@ def test_what_broke_on_our_machine_or_before_the_bite_has_none() -> None:
         ("system", "bank.own", "system", "gateway"),
     ]
     early = rows()
-    early[RISK]["broken"]["1"][3] = False
+    early[RISK]["broken"][0][3] = "early"
     assert len(labelled(RISK, early)) == 2
 
 
@@ -76,6 +76,6 @@ def test_every_labelled_drill_is_a_scenario_with_the_draws_of_its_control() -> N
     ]
     for names, profile in drills:
         assert profile in CONTROLS
-        words = [word for word in arguments(names, profile, 7)[1:] if word != "--set"]
+        words = [word for word in arguments(names, profile, 7)[1:] if not word.startswith("--")]
         plan = make_plan(load_scenario(SCENARIO, words, None).scenario)
         assert len(plan.faults) >= len(names)

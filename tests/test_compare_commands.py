@@ -1,6 +1,8 @@
 """compare, baseline, gate, run --repeat and ablate, over runs that were made up."""
 
 import json
+import re
+import shlex
 from pathlib import Path
 from typing import Any
 
@@ -8,12 +10,12 @@ import pytest
 
 from harness.ablate import ablate_command, arms_of, protections_for
 from harness.baselines import gate_command, set_command, show_command
-from harness.cli import main
+from harness.cli import _parser, main
 from harness.compare_runs import How, Side, compare_command, runs_of
 from harness.errors import ScenarioError
 from harness.repeat_run import repeat_command
 from harness.repeats.arms import Arm, Cell
-from tests.drills import SMOKE
+from tests.drills import ROOT, SMOKE
 from tests.fake_runs import SMALL, Played, keep_run
 
 BASE = Side(SMOKE, SMALL)
@@ -260,3 +262,16 @@ def test_an_ablation_without_its_headline_says_so(tmp_path: Path) -> None:
     assert ablate_command(BASE, ("breaker",), 2, how(tmp_path), doubted) == 3
     lost = Played({"full": {"wrong": ("one-payout",), "verdict": "breached"}})
     assert ablate_command(BASE, ("breaker",), 2, how(tmp_path / "2"), lost) == 1
+
+
+@pytest.mark.parametrize("page", ["ci.md", "compare.md"])
+def test_every_command_of_the_pages_is_one(page: str) -> None:
+    lines = (ROOT / "docs" / page).read_text().splitlines()
+    commands = [
+        line.partition("drawproof ")[2].partition(" && ")[0]
+        for line in lines
+        if re.match(r"\s+(- run: )?(\.venv/bin/)?drawproof ", line)
+    ]
+    assert len(commands) >= 4
+    for words in commands:
+        assert _parser().parse_args(shlex.split(words)).command

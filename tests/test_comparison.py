@@ -7,7 +7,7 @@ from dataclasses import replace
 from random import Random
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from harness.compare.comparison import Comparison, compare
@@ -65,6 +65,30 @@ def test_two_arms_that_are_the_same_are_called_worse_in_at_most_one_of_twenty() 
     assert decided / times > 0.9
 
 
+def test_so_does_noise_that_is_far_larger_than_the_margins() -> None:
+    """Every measure for itself, so that seven chances of an error add up."""
+    dice = Random(15)
+
+    def wild(seed: int) -> Digest:
+        return figures(
+            seed,
+            drill__guarantee=0.9 + dice.gauss(0, 0.05),
+            drill__guarantee_money=0.9 + dice.gauss(0, 0.05),
+            drill__access=0.9 + dice.gauss(0, 0.05),
+            baseline__p50=40 * dice.lognormvariate(0, 0.6),
+            fault__p95=180 * dice.lognormvariate(0, 0.6),
+            drill__recover_s=dice.uniform(0, 12),
+            drill__amplification=1 + dice.expovariate(1),
+        )
+
+    times = 600
+    worse = 0
+    for _ in range(times):
+        base, candidate = ([wild(n) for n in range(8)] for _ in range(2))
+        worse += compare(base, candidate, USUAL).word == "worse"
+    assert 0 < worse / times <= 0.05
+
+
 def test_two_points_less_and_three_tenths_slower_are_called_worse() -> None:
     dice = Random(12)
     assert sum(sides(dice, points=2.0).word == "worse" for _ in range(40)) >= 38
@@ -94,6 +118,7 @@ def test_better_same_and_what_can_not_be_told() -> None:
 MIRROR = {"better": "worse", "worse": "better"}
 
 
+@settings(deadline=None)
 @given(st.integers(0, 999), st.floats(-3, 3), st.floats(0.7, 1.4))
 def test_the_other_way_round_it_is_the_mirror(seed: int, points: float, slower: float) -> None:
     dice = Random(seed)
@@ -168,6 +193,12 @@ def test_what_sets_the_sides_apart_is_said() -> None:
     assert notes == (
         "commit of drawproof: base abc; candidate def", "machine: cores: base 2; candidate 4",
     )  # fmt: skip
+
+
+def test_expectations_that_were_not_met_alike_are_said() -> None:
+    found = compare(runs([1.0] * 8), runs([1.0] * 8, "breached"), USUAL)
+    assert found.word == "same"
+    assert found.notes == ("runs that breached their expectations: base 0; candidate 8",)
 
 
 def test_the_margin_is_the_users_and_mistakes_are_told() -> None:

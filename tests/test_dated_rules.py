@@ -93,7 +93,7 @@ def ruled(*policies: Policy, told_ns: int | None = None) -> RunView:
     told = () if told_ns is None else tuple(
         Published(None, "notice", policy.policy, told_ns) for policy in policies
     )  # fmt: skip
-    return replace(
+    return changed(
         CLEAN, policies=(*CLEAN.policies, *policies), published=(*CLEAN.published, *told)
     )
 
@@ -205,7 +205,7 @@ def test_a_collection_is_asked_for_by_who_wrote_it_down() -> None:
     asked = Collection("mass-1", 5, 300, T0_NS - 1)
     other = asked._replace(amount_fen=301)
     for collections, wrong in (((), 1), ((asked,), 0), ((other,), 1)):
-        view = replace(CLEAN, repayments=(repaid,), collections=collections)
+        view = changed(CLEAN, repayments=(repaid,), collections=collections)
         assert len(nothing_unasked(view, ()).rows) == wrong
 
 
@@ -217,6 +217,6 @@ def test_a_cut_site_has_touched_what_crosses_its_border() -> None:
     whole = changed(CLEAN, calls=(*CLEAN.calls, crossing), faults=(fault,))
     (touched,) = exposure(whole).values()
     assert touched.calls == 1
-    banks = replace(whole, faults=(replace(fault, edge_or_replica="site a->banks"),))
+    banks = changed(whole, faults=(replace(fault, edge_or_replica="site a->banks"),))
     (touched,) = exposure(banks).values()
     assert touched.calls == sum(call.server.startswith("bank.") for call in CLEAN.calls)

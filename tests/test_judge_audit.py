@@ -12,12 +12,19 @@ from harness.judge.ends import Finding
 from harness.judge.intents import judge_intents
 from harness.judge.offences import Offences
 from harness.judge.oracle import Oracle
-from harness.judge.view import RunView
+from harness.judge.view import GROWING, SMALL, RunView
+from tests.repaid_views import repaid
 from tests.run_views import changed, clean, failed_over
 
 
 def findings(view: RunView) -> dict[int, Finding]:
     return {f.rule: f for f in audit(view, judge_intents(view, Oracle(view)))}
+
+
+def finding_of(rule: Rule, view: RunView) -> Finding:
+    ends = judge_intents(view, Oracle(view)) if rule.number in (12, 13) else ()
+    found = rule.look(view, ends)
+    return Finding(rule.number, rule.name, "held", found.examined, len(found.rows), str(found.rows))
 
 
 def test_a_clean_run_is_not_accused() -> None:
@@ -31,20 +38,20 @@ def test_the_rules_of_the_design_are_all_there() -> None:
 
 
 def _drop_draw(view: RunView) -> RunView:
-    return replace(view, draws=view.draws[1:])
+    return changed(view, draws=view.draws[1:])
 
 
 def _other_amount(view: RunView) -> RunView:
-    return replace(view, draws=(view.draws[0]._replace(amount_fen=1), *view.draws[1:]))
+    return changed(view, draws=(view.draws[0]._replace(amount_fen=1), *view.draws[1:]))
 
 
 def _unasked(view: RunView) -> RunView:
-    return replace(view, draws=(*view.draws, view.draws[0]._replace(draw_key="nobody")))
+    return changed(view, draws=(*view.draws, view.draws[0]._replace(draw_key="nobody")))
 
 
 def _paid_twice(view: RunView) -> RunView:
     again = view.payouts[0]._replace(payout_key="key-000000.partner-a.2", bank="bank.partner-a")
-    return replace(view, payouts=(*view.payouts, again))
+    return changed(view, payouts=(*view.payouts, again))
 
 
 def _over_quota(view: RunView) -> RunView:
@@ -52,12 +59,12 @@ def _over_quota(view: RunView) -> RunView:
         v._replace(held_fen=2_000_000) if v.account == "borrower:1" and v.version == 1 else v
         for v in view.versions
     )
-    return replace(view, versions=spoilt)
+    return changed(view, versions=spoilt)
 
 
 def _version_gap(view: RunView) -> RunView:
     gone = next(v for v in view.versions if v.account == "borrower:1" and v.version == 1)
-    return replace(view, versions=tuple(v for v in view.versions if v != gone))
+    return changed(view, versions=tuple(v for v in view.versions if v != gone))
 
 
 def _tier_loses_money(view: RunView) -> RunView:
@@ -67,25 +74,25 @@ def _tier_loses_money(view: RunView) -> RunView:
         else v
         for v in view.versions
     )
-    return replace(view, versions=spoilt)
+    return changed(view, versions=spoilt)
 
 
 def _unbalanced(view: RunView) -> RunView:
     first = view.postings[0]._replace(amount_fen=view.postings[0].amount_fen + 1)
-    return replace(view, postings=(first, *view.postings[1:]))
+    return changed(view, postings=(first, *view.postings[1:]))
 
 
 def _bank_forgot(view: RunView) -> RunView:
-    return replace(view, payouts=view.payouts[1:])
+    return changed(view, payouts=view.payouts[1:])
 
 
 def _bank_paid_a_voided_try(view: RunView) -> RunView:
-    return replace(view, tries=(view.tries[0]._replace(state="voided"), *view.tries[1:]))
+    return changed(view, tries=(view.tries[0]._replace(state="voided"), *view.tries[1:]))
 
 
 def _held_for_ever(view: RunView) -> RunView:
     left = tuple(v for v in view.versions if not (v.account == "borrower:1" and v.version == 2))
-    return replace(view, versions=left)
+    return changed(view, versions=left)
 
 
 def _granted_then_refused(view: RunView) -> RunView:
@@ -100,7 +107,7 @@ def _refused_and_paid(view: RunView) -> RunView:
     spoilt = tuple(
         d._replace(state="paid") if d.draw_key == "key-000007" else d for d in view.draws
     )
-    return replace(view, draws=spoilt)
+    return changed(view, draws=spoilt)
 
 
 def _failed_and_paid(view: RunView) -> RunView:
@@ -128,7 +135,7 @@ def _blamed_on_risk(view: RunView) -> RunView:
 
 
 def _still_paying(view: RunView) -> RunView:
-    return replace(
+    return changed(
         view,
         draws=(view.draws[0]._replace(state="paying"), *view.draws[1:]),
         tries=(view.tries[0]._replace(state="paying"), *view.tries[1:]),
@@ -175,10 +182,20 @@ def test_nothing_examined_is_inconclusive(rule: Rule) -> None:
 
 
 @pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.name)
+def test_a_rule_names_every_table_that_it_reads(rule: Rule) -> None:
+    """Else it would accuse where evidence is missing."""
+    view = failed_over() if rule.number == 10 else repaid()
+    before = finding_of(rule, view)
+    for table in {*GROWING, *SMALL, "clocks"} - set(rule.tables):
+        nothing: dict[str, Any] = {table: ()}
+        assert finding_of(rule, changed(view, **nothing)) == before, table
+
+
+@pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.name)
 def test_a_missing_or_cut_table_is_inconclusive(rule: Rule) -> None:
     for spoilt in (
-        replace(whole(rule), missing=(rule.tables[0],)),
-        replace(whole(rule), cut=(rule.tables[-1],)),
+        changed(whole(rule), missing=(rule.tables[0],)),
+        changed(whole(rule), cut=(rule.tables[-1],)),
     ):
         assert findings(spoilt)[rule.number].verdict == "inconclusive"
 

@@ -134,11 +134,15 @@ def test_twenty_bad_calls_in_a_row_should_have_opened_it() -> None:
 
 
 def test_what_lies_behind_a_replica_is_not_held_against_its_breaker() -> None:
+    at_ns = T0_NS + 18 * NS_PER_S
     bad = _calls([18 + n / 100 for n in range(20)], "error", 5, server="ledger-1")
-    to_database = Call("key-000200", 0, "ledger->database", "ledger-1", "database-1", "client",
-                       T0_NS + 18 * NS_PER_S, T0_NS + 19 * NS_PER_S, True, "unknown", 0)  # fmt: skip
-    view = _with((), [*bad, *(to_database._replace(start_ns=T0_NS + 18 * NS_PER_S + n)
-                              for n in range(25))])  # fmt: skip
+    silent = [
+        Call("key-000200", 0, "ledger->database", "ledger-1", "database-1", "client", at_ns + n,
+             at_ns + NS_PER_S, True, "unknown", 0)
+        for n in range(25)
+    ]  # fmt: skip
+    quiet = tuple(c for c in clean().calls if c.server != "ledger-1")
+    view = changed(clean(), calls=(*quiet, *bad, *silent))
     ours = replace(view.faults[0], name="process: freeze ledger-1", edge_or_replica="ledger-1")
     found, each = _of(replace(view, faults=(ours,)))
     assert each["gateway-1", "ledger-1"].should_have_opened

@@ -33,7 +33,7 @@ def test_a_draw_lost_by_a_failover_is_found() -> None:
     view = failed_over()
     lost = view.draws[10]
     found = finding(
-        replace(view, draws=tuple(d for d in view.draws if d != lost)), "survives-failover"
+        changed(view, draws=tuple(d for d in view.draws if d != lost)), "survives-failover"
     )
     assert found.verdict == "breached"
     assert lost.draw_key in str(found.first)
@@ -113,7 +113,7 @@ def test_draws_of_one_borrower_at_once_are_right_in_any_order() -> None:
         draw._replace(decided_ns=won_ns - 1) if draw.draw_key == first.draw_key else draw
         for draw in draws
     )
-    assert Oracle(replace(crowd, draws=too_soon)).promised(intents[0])
+    assert Oracle(changed(crowd, draws=too_soon)).promised(intents[0])
 
 
 def test_a_wall_clock_that_was_set_is_a_doubt_and_no_accusation() -> None:
@@ -123,7 +123,7 @@ def test_a_wall_clock_that_was_set_is_a_doubt_and_no_accusation() -> None:
         v._replace(locked_ns=v.locked_ns - 2 * 10**8) if v.locked_ns > late_ns else v
         for v in view.versions
     )
-    moved = replace(view, versions=versions)
+    moved = changed(view, versions=versions)
     assert finding(moved, "tiers-conserved").verdict == "breached"
     known = replace(moved, harness_failures=("the wall clock was set by -0.200 s",))
     assert finding(known, "tiers-conserved").verdict == "held"

@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.clock import NS_PER_S
+from harness.clock import NS_PER_MS, NS_PER_S
 from harness.evidence.rows import Tier, Version
-from harness.judge.funding import OWN, Claim, Funds, left_of, split, unfunded
+from harness.judge.funding import COMMIT_NS, OWN, Claim, Funds, left_of, split, unfunded
 from harness.judge.judge import measure
 from harness.judge.stranded import balances_at
 from harness.judge.view import RunView
@@ -82,6 +82,8 @@ def test_without_joint_lending_all_tiers_are_one_purse(
     changes: list[tuple[int, int]],
 ) -> None:
     """The naive model: one sum; each claim that it covers at its decision is taken from it."""
+    steps = [(at * COMMIT_NS // 2, amount_fen, paid) for at, amount_fen, paid in steps]
+    changes = [(at * COMMIT_NS // 2, fen) for at, fen in changes]
     moved = tuple((at_ns, "partner-a", fen) for at_ns, fen in changes)
     funds = Funds({OWN: own_fen, "partner-a": partner_fen}, {}, moved)
     claims = [
@@ -90,7 +92,14 @@ def test_without_joint_lending_all_tiers_are_one_purse(
     ]
     gone_fen, naive = 0, []
     for claim in claims:
-        there_fen = own_fen + partner_fen + sum(f for at, f in changes if at <= claim.decided_ns)
+        there_fen = (
+            own_fen
+            + partner_fen
+            + min(
+                sum(fen for at, fen in changes if at <= by)
+                for by in (claim.decided_ns - COMMIT_NS, claim.decided_ns)
+            )
+        )
         covered = claim.paid is not None or claim.amount_fen <= there_fen - gone_fen
         gone_fen += claim.amount_fen if covered else 0
         naive.append(not covered)
@@ -163,7 +172,8 @@ def test_a_top_up_funds_what_is_decided_after_it() -> None:
     more = Version("tier:own/0", last + 1, None, None, 0, before.balance_fen + OPENING_FEN, at_ns,
                    "top", 0, "top_up")  # fmt: skip
     given_ = changed(poor, versions=(*poor.versions, more))
-    assert measure(given_).guarantee.unfunded == 1
+    # The one that it was decided at just as it came, and the one before it.
+    assert measure(given_).guarantee.unfunded == 2
 
 
 def test_when_the_law_changed_nothing_was_avoidable() -> None:
@@ -207,15 +217,18 @@ def test_money_in_other_tiers_is_stranded() -> None:
     assert OPENING_FEN < found.idle_fen < 2 * OPENING_FEN
 
 
-def test_money_that_came_while_it_was_asked_for_is_not_stranded() -> None:
+@pytest.mark.parametrize(("back_ms", "draws"), [(3, 0), (-50, 0), (-101, 1)])
+def test_money_that_came_while_it_was_asked_for_is_not_stranded(back_ms: int, draws: int) -> None:
+    """Nor what may not have been committed yet: a commit takes 100 ms at most."""
     view = _refused(clean(), 181)
     due_ns = view.intents[181].due_ns
-    back = tuple(t._replace(from_ns=due_ns + 3 * 10**6, available=True) for t in view.tiers)
-    out = tuple(t._replace(from_ns=due_ns - 10**9, available=False) for t in view.tiers)
+    back_ns = due_ns + back_ms * NS_PER_MS
+    back = tuple(t._replace(from_ns=back_ns, available=True) for t in view.tiers)
+    out = tuple(t._replace(from_ns=due_ns - NS_PER_S, available=False) for t in view.tiers)
     found = measure(replace(view, tiers=(*view.tiers, *out, *back))).stranded
     assert found is not None
-    assert (view.draws[181].decided_ns or 0) > back[0].from_ns
-    assert (found.refused, found.draws) == (1, 0)
+    assert (view.draws[181].decided_ns or 0) > back_ns
+    assert (found.refused, found.draws) == (1, draws)
 
 
 def test_nothing_is_stranded_in_tiers_that_are_out_or_empty() -> None:

@@ -1,7 +1,6 @@
 """Repayments and the judge: a right ledger is never accused, a wrong one by the right rule."""
 
 from collections.abc import Callable
-from dataclasses import replace
 from itertools import count
 
 import pytest
@@ -63,18 +62,18 @@ def test_a_probe_that_the_ledger_refused_is_no_repayment() -> None:
     """Whether it takes writes is seen by asking for a repayment of nobody's."""
     view = clean()
     probe = Repayment("probe-1", 0, 1, "refused", T0_NS)
-    assert findings(replace(view, repayments=(probe,)))[2].verdict == "held"
-    taken = replace(view, repayments=(probe._replace(state="repaid"),))
+    assert findings(changed(view, repayments=(probe,)))[2].verdict == "held"
+    taken = changed(view, repayments=(probe._replace(state="repaid"),))
     assert findings(taken)[2].verdict == "breached"
 
 
 def _forgotten(view: RunView) -> RunView:
-    return replace(view, repayments=view.repayments[1:])
+    return changed(view, repayments=view.repayments[1:])
 
 
 def _first(view: RunView, **changes: object) -> RunView:
     first = view.repayments[0]._replace(**changes)  # type: ignore[arg-type]  # the row's own fields
-    return replace(view, repayments=(first, *view.repayments[1:]))
+    return changed(view, repayments=(first, *view.repayments[1:]))
 
 
 def _taken_twice(view: RunView) -> RunView:
@@ -82,18 +81,18 @@ def _taken_twice(view: RunView) -> RunView:
     again = next(v for v in view.versions if v.event == "repay" and v.outstanding_fen)
     amount_fen = next(r.amount_fen for r in view.repayments if r.repay_key == again.draw_key)
     second = again._replace(version=4, outstanding_fen=(again.outstanding_fen or 0) - amount_fen)
-    return replace(view, versions=(*view.versions, second))
+    return changed(view, versions=(*view.versions, second))
 
 
 def _never_taken(view: RunView) -> RunView:
     gone = next(v for v in view.versions if v.event == "repay")
-    return replace(view, versions=tuple(v for v in view.versions if v != gone))
+    return changed(view, versions=tuple(v for v in view.versions if v != gone))
 
 
 def _collected_elsewhere(view: RunView) -> RunView:
     at = next(n for n, p in enumerate(view.postings) if p.account == "collections:principal")
     spoilt = view.postings[at]._replace(account="collections:interest")
-    return replace(view, postings=(*view.postings[:at], spoilt, *view.postings[at + 1 :]))
+    return changed(view, postings=(*view.postings[:at], spoilt, *view.postings[at + 1 :]))
 
 
 def _told(view: RunView, **changes: object) -> RunView:
@@ -112,7 +111,7 @@ def _told_again(view: RunView) -> RunView:
 def _refused_though_owed(view: RunView) -> RunView:
     key = view.repayments[0].repay_key
     spoilt = _first(_told(view, outcome="refused", cause="quota"), state="refused")
-    return replace(spoilt, versions=tuple(v for v in view.versions if v.draw_key != key))
+    return changed(spoilt, versions=tuple(v for v in view.versions if v.draw_key != key))
 
 
 @pytest.mark.parametrize(
@@ -122,7 +121,7 @@ def _refused_though_owed(view: RunView) -> RunView:
         (lambda view: _first(view, state="refused"), 1, "repaid, refused in the ledger"),
         (lambda view: _first(view, amount_fen=1), 1, "another borrower or amount"),
         (lambda view: _first(view, borrower=99), 1, "another borrower or amount"),
-        (lambda view: replace(view, repayments=(*view.repayments, view.repayments[0])), 1,
+        (lambda view: changed(view, repayments=(*view.repayments, view.repayments[0])), 1,
          "more than once"),
         (lambda view: _first(view, repay_key="nobody"), 2, "by nobody"),
         (lambda view: _first(view, amount_fen=1), 2, "not what was given back"),
@@ -147,7 +146,7 @@ def test_a_planted_defect_is_found(
 
 @pytest.mark.parametrize("table", ["repay_intents", "repayments"])
 def test_without_its_tables_no_rule_is_sure(table: str) -> None:
-    found = findings(replace(repaid(), cut=(table,)))
+    found = findings(changed(repaid(), cut=(table,)))
     assert {rule for rule, f in found.items() if f.verdict == "inconclusive"} >= {1, 2, 9}
 
 
@@ -249,7 +248,7 @@ def test_a_draw_paid_before_the_room_was_given_back_is_wrongly_approved() -> Non
     # As a ledger has it that took the draw first: its versions before the repayment's.
     order = sorted(early, key=lambda v: (v.locked_ns, v.version))
     renumbered = tuple(v._replace(version=n) for n, v in enumerate(order, start=1))
-    assert ends_of(replace(view, versions=renumbered))[-1] == "wrongly_approved"
+    assert ends_of(changed(view, versions=renumbered))[-1] == "wrongly_approved"
 
 
 @settings(max_examples=200, deadline=None)

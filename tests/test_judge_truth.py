@@ -4,7 +4,7 @@ from collections import Counter
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from harness.judge.judge import judge, measure
@@ -116,7 +116,10 @@ def test_who_was_never_answered_was_told_nothing() -> None:
 def test_without_one_of_the_views_there_is_no_matrix(table: str) -> None:
     assert truth(changed(clean(), missing=(table,))) is None
     assert truth(changed(clean(), cut=(table,))) is None
-    assert judge(changed(clean(), cut=(table,))).value["truth"] is None
+
+
+def test_no_matrix_is_null_in_the_verdict() -> None:
+    assert judge(changed(clean(), cut=("payouts",))).value["truth"] is None
 
 
 def _said(*answers: tuple[str, str, str | None]) -> str | None:
@@ -157,3 +160,44 @@ def test_a_grant_is_never_forgotten_and_nothing_is_made_up(
     outcomes = {outcome for _, outcome, _ in answers}
     assert (found == "granted") == ("granted" in outcomes)
     assert found is None or found in outcomes - {"dropped"}
+
+
+BOOKED = st.tuples(
+    st.booleans(),  # has the ledger a row?
+    st.integers(0, 2),  # paid tries
+    st.integers(0, 2),  # payouts
+    st.booleans(),  # is a hold left open?
+    st.sampled_from(["granted", "refused", "failed", "unknown", None]),
+)
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.lists(BOOKED, min_size=5, max_size=5))
+def test_every_mixture_of_books_and_answers_is_in_the_cell_of_a_naive_model(
+    each: list[tuple[bool, int, int, bool, str | None]],
+) -> None:
+    view = clean(5)
+    a_draw, a_try, a_payout = view.draws[0], view.tries[0], view.payouts[0]
+    draws, tries, payouts, versions, attempts = [], [], [], [], []
+    naive: Counter[tuple[str, str]] = Counter()
+    for intent, (row, paid, moved, held, told) in zip(view.intents, each, strict=True):
+        key, account = intent.draw_key, f"borrower:{intent.borrower}"
+        draws += [a_draw._replace(draw_key=key)] if row else []
+        tries += [
+            a_try._replace(draw_key=key, try_=n, payout_key=f"{key}.{n}") for n in range(paid)
+        ]
+        payouts += [a_payout._replace(draw_key=key, payout_key=f"{key}.{n}") for n in range(moved)]
+        reserve = next(v for v in view.versions if v.account.startswith("borrower:"))
+        versions.append(reserve._replace(account=account, draw_key=key, version=1, held_fen=5))
+        if not held:
+            ended = versions[-1]._replace(version=2, held_fen=0, event="void")
+            versions.append(ended)
+        attempts += [view.attempts[intent.intent]._replace(outcome=told)] if told else []
+        times = max(paid, moved)
+        books = "paid_twice" if times > 1 else "orphan_hold" if held else None
+        books = books or ("paid_once" if times else "not_paid" if row else "no_row")
+        naive[told or "nothing", books] += 1
+    mixed = changed(
+        view, draws=draws, tries=tries, payouts=payouts, versions=versions, attempts=attempts
+    )
+    assert _matrix(mixed) == naive

@@ -9,7 +9,7 @@ import pytest
 from harness.clock import NS_PER_MS, NS_PER_S
 from harness.evidence.query import Books
 from harness.evidence.rows import MISTAKE, Policy
-from harness.judge.intents import END_OF
+from harness.judge.intents import END_OF, TABLE
 from harness.judge.judge import judge, measure
 from harness.judge.verdict import verdict_bytes
 from harness.judge.view import RunView
@@ -49,7 +49,7 @@ def test_the_table_of_ends(
     ):
         told = {**facts, "in_time": in_time, "late": late}
         values = ", ".join(f"{value} AS {name}" for name, value in told.items())
-        assert Books({}).one(f"SELECT {END_OF} FROM (SELECT {values})") == (end,)
+        assert TABLE[Books({}).one(f"SELECT {END_OF} FROM (SELECT {values})")[0]][1] == end
 
 
 def _spoilt(view: RunView) -> RunView:

@@ -30,6 +30,7 @@ def counted(differences: tuple[float, ...], centre: float) -> float:
     return far / len(choices)
 
 
+@settings(deadline=None)
 @given(DIFFERENCES, st.integers(-20, 20))
 def test_p_values_are_those_of_counting_every_choice_of_signs(
     differences: tuple[float, ...], centre: int
@@ -47,6 +48,7 @@ def test_darwins_maize_as_fisher_counted_it() -> None:
     assert Paired(tuple(map(float, eighths))).p_above(0) == 863 / 32768
 
 
+@settings(deadline=None)
 @given(DIFFERENCES, st.sampled_from([0.5, 0.9, 0.95]))
 def test_the_interval_is_what_the_test_does_not_reject(
     differences: tuple[float, ...], level: float
@@ -97,6 +99,7 @@ def _exact(differences: tuple[float, ...], centre: float) -> float:
     return sum(total <= 0 for total in sums) / len(sums)
 
 
+@settings(deadline=None)
 @given(DIFFERENCES, st.integers(1, 20))
 def test_sameness_asks_both_sides(differences: tuple[float, ...], margin: int) -> None:
     paired = Paired(differences)
@@ -112,6 +115,7 @@ def test_differences_of_nothing_are_the_same_and_never_a_difference() -> None:
     assert nothing.p_same(0.0) == 1
 
 
+@settings(deadline=None)
 @given(st.lists(st.floats(0, 1), min_size=1, max_size=7))
 def test_holm_never_lowers_and_keeps_the_order(p_values: list[float]) -> None:
     adjusted = holm(p_values)
@@ -126,7 +130,7 @@ def test_holm_of_a_textbook() -> None:
     assert holm([]) == []
 
 
-@settings(max_examples=200)
+@settings(max_examples=200, deadline=None)
 @given(st.floats(-5, 5), st.floats(0.01, 5), st.floats(0.05, 5))
 def test_more_spread_never_takes_fewer_pairs(centre: float, spread: float, margin: float) -> None:
     few, many = (pairs_to_decide(centre, s, margin) for s in (spread, 2 * spread))

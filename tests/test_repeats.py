@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from harness.errors import HarnessError, ScenarioError
@@ -29,6 +29,7 @@ def asked(place: Path, rounds: int = 3, arms: tuple[Arm, ...] = (BASE, CANDIDATE
     return Repeats("compare", arms, seeds_from(5, rounds), place)
 
 
+@settings(deadline=None)
 @given(st.integers(1, 6), st.integers(1, 12))
 def test_every_arm_meets_every_seed_and_drift_weighs_on_all_alike(count: int, rounds: int) -> None:
     arms = [Arm(f"arm {n}", SMOKE) for n in range(count)]

@@ -49,10 +49,11 @@ IMPORTERS = {
     ),
     "pyarrow": (
         "harness.evidence.columns", "harness.evidence.columnar", "harness.evidence.chunks",
-        "harness.evidence.given", "harness.evidence.json_lines", "harness.evidence.query",
+        "harness.evidence.derived", "harness.evidence.given", "harness.evidence.json_lines",
+        "harness.evidence.query",
         "harness.evidence.recorder", "harness.evidence.tables", "tests.test_trace_section",
         "benchmarks.load_million",
-        "tests.test_evidence",
+        "tests.test_evidence", "tests.test_kept_runs",
     ),
     "duckdb": ("harness.evidence.query",),
     "yaml": ("harness.scenario.nodes",),

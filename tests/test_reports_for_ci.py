@@ -5,7 +5,7 @@ from typing import Any
 from xml.etree import ElementTree
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from harness.judge.judge import judge
@@ -52,6 +52,7 @@ def test_breached_is_a_failure_and_inconclusive_an_error() -> None:
     assert int(suite.get("errors") or 0) >= 1
 
 
+@settings(deadline=None)
 @given(st.text(max_size=40))
 def test_any_text_gives_xml_that_can_be_read_and_markdown_of_one_line(text: str) -> None:
     value = value_of_clean()

@@ -100,9 +100,18 @@ def compare(
         pairs=len(found.pairs),
         used=tuple(sound),
         dropped=(*dropped, *(f"without a partner: {one}" for one in found.alone)),
-        notes=tuple(apart(base, candidate)),
+        notes=(*_verdicts(sound), *apart(base, candidate)),
         wrong=wrong,
     )
+
+
+def _verdicts(pairs: Sequence[Pair]) -> list[str]:
+    """A note when the sides met their own expectations differently: no measure may see why."""
+    sides = [pair.base for pair in pairs], [pair.candidate for pair in pairs]
+    base, candidate = (sum(one.verdict == "breached" for one in side) for side in sides)
+    if base == candidate:
+        return []
+    return [f"runs that breached their expectations: base {base}; candidate {candidate}"]
 
 
 @dataclass(frozen=True, slots=True)

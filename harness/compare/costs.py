@@ -17,10 +17,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from harness.compare.paired import Paired
+from harness.compare.worth import DRAWS, LEVEL, MONEY, Word
 from harness.repeats.digest import Digest
 from harness.repeats.leave_out import ALL, NONE, LeftOut
 
-DRAWS, MONEY = "drill.broken", "drill.broken_fen"
 KEYS = (DRAWS, MONEY)
 COMPANY, ALONE, INTERACTION = "in company", "alone", "interaction"
 Round = Mapping[str, Digest]
@@ -28,20 +28,23 @@ Round = Mapping[str, Digest]
 
 @dataclass(frozen=True, slots=True)
 class Cost:
-    """what: a fault's name, or `interaction`. how: `in company` (of the others), `alone`, or empty
-    where there is but one way. values: by DRAWS and MONEY, a round each."""
+    """What something cost. what: a fault's name, or `interaction`. how: `in company` (of the
+    others), `alone`, or empty where there is but one way. values: by DRAWS and MONEY, a round each.
+    """
 
     what: str
     how: str
     values: Mapping[str, Paired]
 
     @property
-    def word(self) -> str:
-        """`costs`, `saves` or `cannot tell`: does the interval of the draws leave zero out?"""
+    def word(self) -> Word:
+        """Does the interval of the draws leave zero out? By one that covers 95 %, or not at all."""
         found = self.values[DRAWS].interval()
+        if found.coverage < LEVEL:
+            return "too few rounds"
         if found.low > 0:
             return "costs"
-        return "saves" if found.high < 0 else "cannot tell"
+        return "saves" if found.high < 0 else "no difference shown"
 
 
 @dataclass(frozen=True, slots=True)

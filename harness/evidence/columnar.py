@@ -13,7 +13,6 @@ import hashlib
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import reduce
 from itertools import chain, repeat
 from pathlib import Path
 from typing import Any, TypeVar, overload
@@ -53,14 +52,15 @@ def _kept_as(field: Any) -> pa.DataType:
 class Stored:
     """A table that lies in its Parquet file until somebody looks.
 
-    columns: those that it has. read: some of its columns (None: all) of the rows that fit (None:
-    all), in the file's order. by: the columns by which its rows are to be ordered; none: all.
+    columns: those that it has. read: some of its columns (None: all) of the rows in which columns
+    have one of some values (None: of all rows). by: the columns that its rows are ordered by; none:
+    all.
     """
 
     place: Path
     rows: int
     columns: Sequence[str]
-    read: Callable[[Sequence[str] | None, Any], pa.Table]
+    read: Callable[[Sequence[str] | None, Mapping[str, Sequence[Any]] | None], pa.Table]
     by: Sequence[str]
 
 
@@ -72,7 +72,7 @@ class Columns(Sequence[Row_co]):
 
     def __init__(self, table: pa.Table | None, chosen: Any = None) -> None:
         """Of the table's rows those at whose place `chosen`, a boolean each, is true."""
-        self._held = table
+        self._held: Any = table
         self._chosen = chosen
 
     def _made(self) -> Iterator[Row_co]:
@@ -83,8 +83,7 @@ class Columns(Sequence[Row_co]):
         raise NotImplementedError
 
     @property
-    def _table(self) -> pa.Table:
-        assert self._held is not None
+    def _table(self) -> Any:
         return self._held
 
     def __len__(self) -> int:
@@ -119,7 +118,7 @@ class Columns(Sequence[Row_co]):
         return Counter(dict(zip(*(part.to_pylist() for part in found.flatten()), strict=True)))
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, Columns) and self.arrow().equals(other.arrow())
+        return isinstance(other, Columns) and bool(self.arrow().equals(other.arrow()))
 
     __hash__ = None  # type: ignore[assignment]
 
@@ -129,7 +128,8 @@ class Columns(Sequence[Row_co]):
 
     def arrow(self) -> pa.Table:
         """The columns themselves, for whoever looks at them whole."""
-        return self._table if self._chosen is None else self._table.filter(self._chosen)
+        found: pa.Table = self._table
+        return found if self._chosen is None else found.filter(self._chosen)
 
     def _fitting(self, wanted: Mapping[str, Wanted]) -> Any:
         """Which rows have the value that is asked for, or one of those, in each of the columns."""
@@ -169,9 +169,8 @@ class Rows(Columns[Row_co]):
         return Rows(name, pa.Table.from_arrays(arrays, schema=TABLES[name]))
 
     @property
-    def _table(self) -> pa.Table:
-        if self._held is None:
-            assert self.stored is not None
+    def _table(self) -> Any:
+        if self._held is None and self.stored is not None:
             found = self.stored.read(None, None)
             self._held = in_order(self._name, found.columns, self.stored.by).arrow()
         return self._held
@@ -209,8 +208,7 @@ class Rows(Columns[Row_co]):
         if not all(map(_listed, wanted.values())):
             return Rows.of(self._name, ())
         if self.stored and self._held is None:
-            fits = [pc.field(name).isin(_listed(values)) for name, values in wanted.items()]
-            found = self.stored.read(None, reduce(lambda a, b: a & b, fits))
+            found = self.stored.read(None, {n: _listed(values) for n, values in wanted.items()})
             return in_order(self._name, found.columns, self.stored.by)
         return Rows(self._name, self._table, self._fitting(wanted))
 
@@ -239,24 +237,6 @@ class Rows(Columns[Row_co]):
                 mine = lines.filter(pc.equal(theirs, pa.scalar(part, pa.int64())))
                 digest.update(mine.buffers()[2])
         return [digest.hexdigest() for digest in digests]
-
-
-def arrow_table(rows: Sequence[Sequence[object]], schema: Mapping[str, str]) -> pa.Table:
-    """Plain rows as a table whose columns have these Arrow types by name, as `int64`."""
-    columns = list(zip(*rows, strict=True)) or [()] * len(schema)
-    fields = pa.schema([(name, _type(kind)) for name, kind in schema.items()])
-    arrays = [pa.array(one, field.type) for one, field in zip(columns, fields, strict=True)]
-    return pa.Table.from_arrays(arrays, schema=fields)
-
-
-def joined(parts: Sequence[pa.Table], by: str) -> pa.Table:
-    """One table of all rows, in order of a column; of equal ones in that of the parts."""
-    whole = pa.concat_tables([part.cast(parts[0].schema) for part in parts])
-    return whole.take(pc.sort_indices(whole, sort_keys=[(by, "ascending")]))
-
-
-def _type(kind: str) -> pa.DataType:
-    return pa.list_(pa.string()) if kind == "strings" else pa.type_for_alias(kind)
 
 
 def in_order(name: str, columns: list[Any], by: Sequence[str] = ()) -> Rows[Any]:

@@ -8,14 +8,14 @@ An answer has an order only where its question says one.
 """
 
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import cache
 from typing import Any
 
 import duckdb
 import pyarrow as pa
 
-from harness.evidence.columnar import Columns, Rows
+from harness.evidence.columnar import Columns, Rows, Stored, kept_schema
 from harness.evidence.columns import TABLES
 
 # What it sorts and joins by may take so much; the rest goes to the disk. Beside it stand what
@@ -47,7 +47,8 @@ class Books:
     def __init__(self, tables: Mapping[str, Rows[Any]]) -> None:
         self._tables = tables
         self._cursor: duckdb.DuckDBPyConnection | None = None
-        self._single: dict[str, str] = {}
+        self._doubled: dict[tuple[str, str], bool] = {}
+        self._made: set[str] = set()
 
     def ask(
         self, question: str, at: Mapping[str, object] | None = None, **more: Columns[Any]
@@ -70,24 +71,35 @@ class Books:
     ) -> pa.Table:
         """The answer as columns."""
         try:
-            return self._told(more).sql(question, params=dict(at or {})).to_arrow_table()
+            found: pa.Table = self._told(more).sql(question, params=dict(at or {})).to_arrow_table()
+            return found
         except duckdb.Error as exc:
             raise OSError(str(exc)) from exc
+
+    def once(self, name: str, question: str) -> None:
+        """Make the answer a table that later questions know by this name."""
+        if name not in self._made:
+            self._made.add(name)
+            self._known().register(name, self.table(question))
+
+    def doubled(self, table: str, key: str) -> bool:
+        """Does a key, one or more columns, stand in the table more than once?"""
+        if (table, key) not in self._doubled:
+            question = f"SELECT count(*) > count(DISTINCT ({key})) FROM {table}"
+            (self._doubled[table, key],) = self.one(question)
+        return self._doubled[table, key]
 
     def single(self, table: str, key: str) -> str:
         """The table for a question, with one row a key: of several the last in order of columns.
 
         Keys that stand twice are a finding of their own; they must not make rows of others."""
-        if table not in self._single:
-            (double,) = self.one(f"SELECT count(*) > count(DISTINCT {key}) FROM {table}")  # noqa: S608
-            last = ", ".join(f"{_quoted(one)} DESC NULLS FIRST" for one in TABLES[table].names)
-            self._single[table] = (
-                f"(SELECT * FROM {table} QUALIFY row_number() OVER"  # noqa: S608
-                f" (PARTITION BY {key} ORDER BY {last}) = 1)"
-                if double
-                else table
-            )
-        return self._single[table]
+        if not self.doubled(table, key):
+            return table
+        last = ", ".join(f"{_quoted(one)} DESC NULLS FIRST" for one in TABLES[table].names)
+        return (
+            f"(SELECT * FROM {table} QUALIFY row_number() OVER"
+            f" (PARTITION BY {key} ORDER BY {last}) = 1)"
+        )
 
     def _told(self, more: Mapping[str, Columns[Any]]) -> duckdb.DuckDBPyConnection:
         """Whom to ask, once it knows of these tables too."""
@@ -103,21 +115,34 @@ class Books:
                 if rows.stored is None:
                     self._cursor.register(name, rows.arrow())
                 else:
-                    self._cursor.execute(_where_it_lies(name, rows))
+                    self._cursor.execute(_where_it_lies(name, rows.stored))
         return self._cursor
 
 
-def _where_it_lies(name: str, rows: Rows[Any]) -> str:
+def fitting_rows(table: str, rows: Rows[Any], wanted: Mapping[str, Sequence[Any]]) -> pa.Table:
+    """The rows of a stored table whose columns have one of these values each, as they come."""
+    books = Books({table: rows})
+    tables = {
+        f"of_{name}": Columns[Any](
+            pa.table({"one": pa.array(values, TABLES[table].field(name).type)})
+        )
+        for name, values in wanted.items()
+    }
+    fits = " AND ".join(f"{_quoted(name)} IN (SELECT one FROM of_{name})" for name in wanted)
+    found = books.table(f"SELECT * FROM {table} WHERE {fits}", None, **tables)
+    return found.cast(kept_schema(table))
+
+
+def _where_it_lies(name: str, stored: Stored) -> str:
     """A table that is read from its file; columns that are younger than the run are null."""
-    assert rows.stored is not None
-    there = set(rows.stored.columns)
+    there = set(stored.columns)
     columns = ", ".join(
         f"CAST({_quoted(one.name) if one.name in there else 'NULL'} AS {TYPES[str(one.type)]})"
         f" AS {_quoted(one.name)}"
         for one in TABLES[name]
     )
-    place = str(rows.stored.place).replace("'", "''")
-    return f"CREATE TEMP VIEW {name} AS SELECT {columns} FROM read_parquet('{place}')"  # noqa: S608
+    place = str(stored.place).replace("'", "''")
+    return f"CREATE TEMP VIEW {name} AS SELECT {columns} FROM read_parquet('{place}')"
 
 
 def _quoted(name: str) -> str:

@@ -1,6 +1,6 @@
 """`digests.json`: what a run's evidence was when the run ended, so that what has changed is told.
 
-SHA-256 of each file that a verdict rests on. A file of Parquet that has lost a bit may read as other
+SHA-256 of each file that a verdict rests on. A Parquet file that has lost a bit may read as other
 rows, or bring down whoever reads it; so none is opened before its digest has been found right.
 No pyarrow, and no opinion: what a changed file means for the verdict is the judge's to say.
 """
@@ -20,7 +20,7 @@ SCHEMA = 1
 # From this schema of run.json on, a run that came to an end of its own has digests.
 SEALED_SINCE = 2
 FILES = (
-    "scenario.yaml", "environment.json", "run.json", "topology.json", "faults.jsonl",
+    "scenario.yaml", "environment.json", "run.json", "faults.jsonl",
     "load/manifest.json",
 )  # fmt: skip
 READERS = 2
@@ -28,19 +28,18 @@ READERS = 2
 
 @dataclass(frozen=True, slots=True)
 class Seal:
-    """sealed: were there digests at all? spoilt: names of files that are not as they were; problems:
-    the same in words, and what else is wrong; empty: all is as it was."""
+    """sealed: were there digests at all? spoilt: names of files that are not as they were.
+    problems: the same in words, and what else is wrong; empty: all is as it was."""
 
     sealed: bool
     spoilt: frozenset[str] = frozenset()
     problems: tuple[str, ...] = ()
 
 
-def seal(run: Path, more: Iterable[str] = ()) -> None:
-    """Digests of everything that is there now; `more` names what else the scenario reads. Raises
-    HarnessError."""
+def seal(run: Path) -> None:
+    """Digests of everything that is there now. Raises HarnessError."""
     try:
-        names = sorted({*_there(run), *(name for name in more if (run / name).is_file())})
+        names = sorted(_there(run))
         partial = (run / PLACE).with_suffix(".partial")
         partial.write_text(_text(_digests(run, names)))
         partial.replace(run / PLACE)
@@ -78,8 +77,9 @@ def check(run: Path, record: Mapping[str, Any]) -> Seal:
 
 
 def _there(run: Path) -> Iterable[str]:
-    """Names of the files with evidence."""
-    tables = (path for kind in ("parquet", "arrows") for path in run.glob(f"**/*.{kind}"))
+    """Names of the files with evidence, and of those that the scenario reads (trace-1.csv)."""
+    patterns = ("**/*.parquet", "**/*.arrows", "trace-*")
+    tables = (path for pattern in patterns for path in run.glob(pattern))
     names = {path.relative_to(run).as_posix() for path in tables if path.is_file()}
     return names | {name for name in FILES if (run / name).is_file()}
 

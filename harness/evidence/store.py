@@ -3,7 +3,7 @@
 import json
 import os
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from harness.errors import HarnessError, no_run_directory
@@ -91,19 +91,17 @@ class RunDir:
             raise HarnessError(f"{table} can't be written to {self.path}: {exc}") from exc
 
     def compact(self) -> None:
-        """Streams into one Parquet file a table; a stream goes when its Parquet is on the disk.
+        """Streams into one Parquet file a table, and digests of all evidence: a run's last word.
 
-        A stream that was cut stays as it is: what it lacks must stay visible.
+        A stream goes when its Parquet is on the disk. One that was cut stays as it is: what it
+        lacks must stay visible. Raises HarnessError.
         """
         try:
             for table in TABLES:
                 tables.compact(self.path, table)
         except OSError as exc:
             raise HarnessError(f"{self.path} can't be written: {exc}") from exc
-
-    def seal(self, more: Iterable[str] = ()) -> None:
-        """Say for good what the evidence is; `more` names what else the scenario reads."""
-        seal(self.path, more)
+        seal(self.path)
 
 
 def _point(link: Path, name: str) -> None:

@@ -2,7 +2,7 @@
 
 import io
 import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +13,7 @@ import pyarrow.parquet as pq
 from harness.evidence.chunks import TAIL
 from harness.evidence.columnar import Rows, Stored, in_order, kept_schema, word_columns
 from harness.evidence.columns import PLACES, SCHEMA_VERSION, TABLES
+from harness.evidence.query import fitting_rows
 from harness.evidence.seal import Seal
 
 # Rows that are handled at a time, and written together: more of them are smaller on the disk, and
@@ -46,6 +47,7 @@ def _pieces(table: str, part: Path) -> Iterator[pa.Table]:
     with pa.OSFile(str(part), "r") as file:
         try:
             with pa.ipc.open_stream(file, options=_READING) as reader:
+                _check_columns(table, reader.schema)
                 for batch in reader:
                     batch.validate(full=True)
                     batches.append(batch)
@@ -62,6 +64,15 @@ def _pieces(table: str, part: Path) -> Iterator[pa.Table]:
         yield _joined(table, batches)
     if not whole:
         raise CutShort(part)
+
+
+def _check_columns(table: str, schema: pa.Schema) -> None:
+    """Raises ValueError where a column has another name or type than any of the table's: an older
+    run may lack some, but none has others."""
+    known = {field.name: field.type for field in TABLES[table]}
+    for field in schema:
+        if known.get(field.name) != field.type:
+            raise ValueError(f"{table} has no column {field.name} of {field.type}")
 
 
 def _joined(table: str, batches: Sequence[pa.RecordBatch]) -> pa.Table:
@@ -186,16 +197,16 @@ def _stored(path: Path, table: str, by: Sequence[str]) -> Stored:
     with pq.ParquetFile(path) as file:
         rows, names = file.metadata.num_rows, file.schema_arrow.names
 
-    def read(columns: Sequence[str] | None, fits: Any) -> pa.Table:
-        schema = kept_schema(table)
-        wanted = schema if columns is None else pa.schema([schema.field(one) for one in columns])
-        words = [name for name in word_columns(table) if name in wanted.names]
-        found = pq.read_table(
-            path, schema=wanted, filters=fits, read_dictionary=words, memory_map=True
-        )
-        return found.select(wanted.names)
+    def read(columns: Sequence[str] | None, wanted: Mapping[str, Sequence[Any]] | None) -> pa.Table:
+        if wanted:
+            return fitting_rows(table, Rows(table, None, stored=stored), wanted)
+        kept = kept_schema(table)
+        schema = kept if columns is None else pa.schema([kept.field(one) for one in columns])
+        words = [name for name in word_columns(table) if name in schema.names]
+        return pq.read_table(path, schema=schema, read_dictionary=words, memory_map=True)
 
-    return Stored(path, rows, names, read, by)
+    stored = Stored(path, rows, names, read, by)
+    return stored
 
 
 def _read(run: Path, table: str, spoilt: frozenset[str]) -> tuple[pa.Table, bool, bool]:

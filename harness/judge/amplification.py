@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from harness.judge.names import role
 from harness.judge.view import RunView
+from harness.judge.ways import know_ways
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,10 +25,12 @@ SELECT count(*) FROM calls WHERE side = 'server' AND edge = 'borrower->gateway' 
 """
 MADE = """
 SELECT server, count(*) FROM calls
-WHERE side = 'client' AND draw_key NOT IN (SELECT repay_key FROM repay_intents) GROUP BY server
+WHERE side = 'client'
+    AND NOT EXISTS (SELECT 1 FROM repay_intents r WHERE r.repay_key = calls.draw_key)
+GROUP BY server
 """
-SENT = "SELECT client, count(*) FROM calls WHERE side = 'client' AND sent GROUP BY client"
-CAME = "SELECT server, count(*) FROM calls WHERE side = 'server' GROUP BY server"
+SENT = "SELECT client, times FROM ways_called WHERE side = 'client' AND sent"
+CAME = "SELECT server, times FROM ways_called WHERE side = 'server'"
 
 
 def amplification(view: RunView) -> Amplification:
@@ -55,6 +58,7 @@ def out_per_in(view: RunView) -> dict[str, float]:
     Over calls that were sent, by the caller's record, and requests by the server's; draws,
     repayments and looks alike. A hop that nothing came to, or that calls nobody, is left out.
     """
+    know_ways(view.books)
     out, into = Counter[str](), Counter[str]()
     for question, hops in ((SENT, out), (CAME, into)):
         for replica, times in view.books.ask(question):

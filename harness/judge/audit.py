@@ -28,54 +28,66 @@ RULES = (
     Entry(
         1,
         "acknowledged-once",
-        ("attempts", "draws", "repay_intents", "repayments"),
+        ("attempts", "intents", "draws", "clocks", "repay_intents", "repayments"),
         audit_answers.acknowledged_once,
     ),
     Entry(
         2,
         "nothing-unasked",
-        ("draws", "payouts", "repay_intents", "repayments"),
+        ("draws", "payouts", "intents", "attempts", "collections", "repay_intents", "repayments"),
         audit_answers.nothing_unasked,
     ),
     Entry(3, "one-payout", ("intents", "payouts"), audit_answers.one_payout),
-    Entry(4, "quota-never-exceeded", ("versions", "population", "repayments"), audit_books.quota),
+    Entry(
+        4,
+        "quota-never-exceeded",
+        ("versions", "draws", "population", "repayments"),
+        audit_books.quota,
+    ),
     Entry(5, "tiers-conserved", ("versions", "tiers", "tries", "draws"), audit_books.tiers),
     Entry(
-        6, "postings-balance", ("postings", "versions", "tries", "repayments"), audit_books.postings
+        6,
+        "postings-balance",
+        ("postings", "versions", "draws", "tries", "repayments"),
+        audit_books.postings,
     ),
-    Entry(7, "books-agree", ("tries", "payouts", "tombstones"), audit_ends.books_agree),
+    Entry(
+        7,
+        "books-agree",
+        ("tries", "draws", "tiers", "payouts", "tombstones"),
+        audit_ends.books_agree,
+    ),
     Entry(8, "no-hold-left", ("versions", "tries"), audit_ends.no_hold_left),
     Entry(
         9,
         "answers-true",
-        ("attempts", "draws", "tries", "payouts", "versions", "repay_intents", "repayments"),
+        ("attempts", "intents", "draws", "tries", "payouts", "versions", "clocks", "repay_intents",
+         "repayments"),
         audit_answers.answers_true,
     ),
     Entry(
         10,
         "survives-failover",
-        ("states", "attempts", "draws", "calls"),
+        ("states", "attempts", "intents", "draws", "calls"),
         audit_ends.survives_failover,
     ),
     Entry(
         11,
         "cause-true",
-        (
-            "attempts",
-            "intents",
-            "draws",
-            "calls",
-            "states",
-            "policies",
-            "versions",
-            "tiers",
-            "population",
-        ),
+        ("attempts", "intents", "draws", "calls", "states", "policies", "versions", "tiers",
+         "population"),
         audit_causes.cause_true,
     ),
-    Entry(12, "unknowns-resolved", ("attempts", "draws", "tries"), audit_answers.resolved),
-    Entry(13, "nothing-wrongly-approved", ("intents", "draws"), audit_answers.approved_rightly),
-)
+    Entry(12, "unknowns-resolved", ("attempts", "intents", "draws", "tries"),
+          audit_answers.resolved),
+    Entry(
+        13,
+        "nothing-wrongly-approved",
+        ("intents", "attempts", "versions", "population", "published", "policies", "repayments",
+         "draws"),
+        audit_answers.approved_rightly,
+    ),
+)  # fmt: skip
 FAILOVER, CAUSES = 10, 11
 KEYS_SHOWN = 10
 

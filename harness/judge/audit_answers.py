@@ -5,9 +5,11 @@ from collections.abc import Sequence
 
 from harness.evidence.rows import DRAWING, Attempt
 from harness.judge import audit_repayments
+from harness.judge.audit_dates import NEAR_NS
 from harness.judge.clocks import clock_error_ns
 from harness.judge.ends import Ends, IntentEnd
 from harness.judge.offences import Offences
+from harness.judge.told import know_what_was_told
 from harness.judge.view import RunView
 
 # What an answer may be followed by. An unknown may become anything; a certain failure may be
@@ -16,15 +18,18 @@ FINAL = ("granted", "refused")
 
 
 GRANTED = """
-SELECT i.draw_key, i.amount_fen, d.draw_key IS NULL AS gone, d.state,
-    (d.borrower, d.amount_fen) IS DISTINCT FROM (i.borrower, i.amount_fen) AS another,
-    i.draw_key IN (SELECT draw_key FROM draws GROUP BY draw_key HAVING count(*) > 1) AS again
-FROM intents i LEFT JOIN {draws} d USING (draw_key)
-WHERE {granted} AND (gone OR d.state <> 'paid' OR another OR again)
-ORDER BY i.intent
+SELECT i.draw_key, i.amount_fen, CASE WHEN d.draw_key IS NULL THEN ', not in the ledger'
+        WHEN d.state <> 'paid' THEN ', ' || d.state || ' in the ledger'
+        WHEN (d.borrower, d.amount_fen) IS DISTINCT FROM (i.borrower, i.amount_fen)
+            THEN ' to another borrower or amount'
+        WHEN t.granted_ns < d.ended_ns - $near_ns THEN ' before it was posted' END AS how
+FROM intents i JOIN told t USING (intent) LEFT JOIN {draws} d USING (draw_key)
+WHERE t.granted AND how IS NOT NULL ORDER BY i.intent
 """
-WAS_GRANTED = """i.intent IN (
-    SELECT intent FROM attempts WHERE kind IN ('press', 'poll') AND outcome = 'granted')"""
+EXAMINED = "SELECT count(*) FROM intents i JOIN told t USING (intent) WHERE t.granted"
+DRAWS_TWICE = """
+SELECT draw_key, max(amount_fen) FROM draws GROUP BY draw_key HAVING count(*) > 1 ORDER BY draw_key
+"""
 
 
 def acknowledged_once(view: RunView, _: Sequence[IntentEnd]) -> Offences:
@@ -35,38 +40,50 @@ def acknowledged_once(view: RunView, _: Sequence[IntentEnd]) -> Offences:
     has twice. Examined are intents that were told granted, and repayments told repaid.
     """
     books = view.books
-    (examined,) = books.one(f"SELECT count(*) FROM intents i WHERE {WAS_GRANTED}")
+    know_what_was_told(books)
+    (examined,) = books.one(EXAMINED)
     found = Offences(examined)
-    question = GRANTED.format(draws=books.single("draws", "draw_key"), granted=WAS_GRANTED)
-    for key, amount_fen, gone, state, another, _again in books.ask(question):
-        if gone:
-            found.add(amount_fen, f"{key}: granted, not in the ledger")
-        elif state != "paid":
-            found.add(amount_fen, f"{key}: granted, {state} in the ledger")
-        elif another:
-            found.add(amount_fen, f"{key}: granted to another borrower or amount")
-        else:
-            found.add(amount_fen, f"{key}: in the ledger more than once")
+    question = GRANTED.format(draws=books.single("draws", "draw_key"))
+    near_ns = NEAR_NS + clock_error_ns(view)
+    for key, amount_fen, how in books.ask(question, {"near_ns": near_ns}):
+        found.add(amount_fen, f"{key}: granted{how}")
+    for key, amount_fen in books.ask(DRAWS_TWICE) if books.doubled("draws", "draw_key") else ():
+        found.add(amount_fen, f"{key}: in the ledger more than once")
     audit_repayments.acknowledged(view, found)
     return found
 
 
 UNASKED = """
-SELECT {columns} FROM {table} WHERE draw_key NOT IN (
-    SELECT draw_key FROM intents UNION ALL SELECT payout_key FROM unoffered) ORDER BY ALL
+SELECT {columns} FROM {table} t
+WHERE NOT EXISTS (SELECT 1 FROM intents i WHERE i.draw_key = t.draw_key)
+    AND NOT EXISTS (SELECT 1 FROM unoffered u WHERE u.payout_key = t.draw_key)
+ORDER BY ALL
+"""
+
+
+# What was granted is rule 1's to compare.
+ALTERED = """
+SELECT d.draw_key, d.amount_fen FROM draws d JOIN intents i USING (draw_key)
+LEFT JOIN told t USING (intent)
+WHERE NOT coalesce(t.granted, false)
+    AND (d.borrower, d.amount_fen, d.purpose) IS DISTINCT FROM (i.borrower, i.amount_fen, i.purpose)
+ORDER BY d.draw_key
 """
 
 
 def nothing_unasked(view: RunView, _: Sequence[IntentEnd]) -> Offences:
-    """2: nothing in the ledger or at a bank that nobody asked for.
+    """2: nothing in the ledger or at a bank that nobody asked for, or not so.
 
     Broken by a draw, a payout or a repayment whose key was never planned. Examined are draws,
     payouts and repayments.
     """
+    know_what_was_told(view.books)
     found = Offences(examined=len(view.draws) + len(view.payouts))
     question = UNASKED.format(table="draws", columns="draw_key, amount_fen")
     for key, amount_fen in view.books.ask(question):
         found.add(amount_fen, f"{key}: in the ledger, asked for by nobody")
+    for key, amount_fen in view.books.ask(ALTERED):
+        found.add(amount_fen, f"{key}: not what was asked for, or for another")
     question = UNASKED.format(table="payouts", columns="bank, payout_key, amount_fen")
     for bank, key, amount_fen in view.books.ask(question):
         found.add(amount_fen, f"{key}: paid by {bank}, unasked")
@@ -74,7 +91,7 @@ def nothing_unasked(view: RunView, _: Sequence[IntentEnd]) -> Offences:
     return found
 
 
-TWICE = """
+PAID_TWICE = """
 WITH twice AS (
     SELECT draw_key, list(payout_key ORDER BY bank, payout_key) AS mine FROM payouts
     WHERE draw_key IN (SELECT draw_key FROM payouts GROUP BY draw_key HAVING count(*) > 1)
@@ -84,29 +101,34 @@ SELECT draw_key, amount_fen, mine FROM intents JOIN twice USING (draw_key) ORDER
 """
 
 
+PLANNED_TWICE = """
+SELECT draw_key, max(amount_fen) FROM intents GROUP BY draw_key HAVING count(*) > 1
+ORDER BY draw_key
+"""
+
+
 def one_payout(view: RunView, _: Sequence[IntentEnd]) -> Offences:
     """3: one intent, at most one payout, over all its tries and all banks.
 
     Broken by a second payout for one draw, whoever made it. Examined are intents.
     """
     found = Offences(examined=len(view.intents))
-    for key, amount_fen, mine in view.books.ask(TWICE):
-        found.add(amount_fen, f"{key}: paid {len(mine)} times: {mine}")
+    books = view.books
+    if books.doubled("intents", "draw_key"):
+        for key, amount_fen in books.ask(PLANNED_TWICE):
+            found.add(amount_fen, f"{key}: planned more than once")
+    if books.doubled("payouts", "draw_key"):
+        for key, amount_fen, mine in books.ask(PAID_TWICE):
+            found.add(amount_fen, f"{key}: paid {len(mine)} times: {mine}")
     return found
 
 
 # What rule 9 may have to say something of: told both ways, told no and paid, denied once paid. The
 # bank's moment counts for a try that the ledger says is paid.
 SUSPECT = """
-WITH told AS (
-    SELECT intent, bool_or(outcome = 'granted') AS granted,
-        bool_or(outcome = 'refused' AND cause IS DISTINCT FROM 'liquidity') AS refused,
-        bool_and(outcome = 'failed') AS failed,
-        max(sent_ns) FILTER (kind = 'poll' AND reason = 'voided') AS voided_ns
-    FROM attempts WHERE kind IN ('press', 'poll') GROUP BY intent
-    HAVING refused OR failed OR voided_ns IS NOT NULL
-), of_interest AS (
+WITH of_interest AS (
     SELECT i.intent, i.draw_key, t.* EXCLUDE (intent) FROM told t JOIN intents i USING (intent)
+    WHERE t.refused OR t.failed OR t.voided_ns IS NOT NULL
 ), paid AS (
     SELECT t.draw_key, min(p.paid_ns) AS paid_ns
     FROM tries t JOIN payouts p USING (payout_key)
@@ -119,7 +141,7 @@ FROM of_interest o LEFT JOIN paid p USING (draw_key)
 WHERE (o.granted AND o.refused) OR ((o.refused OR o.failed) AND in_ledger)
     OR o.voided_ns > p.paid_ns + $error_ns
 """
-TOLD = """
+ANSWERS = """
 SELECT count(*) FROM attempts
 WHERE kind IN ('press', 'poll') AND intent IN (SELECT intent FROM intents)
 """
@@ -132,7 +154,8 @@ def answers_true(view: RunView, _: Sequence[IntentEnd]) -> Offences:
     other, and by a status that denies what had happened. Examined are answers to presses and polls,
     and to repayments.
     """
-    (examined,) = view.books.one(TOLD)
+    know_what_was_told(view.books)
+    (examined,) = view.books.one(ANSWERS)
     found = Offences(examined)
     # What a worker on another machine has dated is not known better than its clock is.
     error_ns = clock_error_ns(view)

@@ -6,8 +6,9 @@ from itertools import groupby
 from operator import itemgetter
 from typing import Any
 
+from harness.evidence.query import Books
 from harness.evidence.rows import Version
-from harness.judge import audit_repayments
+from harness.judge import audit_dates, audit_repayments
 from harness.judge.ends import IntentEnd
 from harness.judge.offences import Offences
 from harness.judge.view import RunView
@@ -17,19 +18,19 @@ CLOCK_MOVED = "the wall clock was set"
 
 # Of two versions with one number, which only spoilt books have, it must be one and the same that
 # comes first in every run of the question.
-TIE = "locked_ns, held_fen, outstanding_fen, balance_fen, hash(draw_key, event)"
+TIE = "locked_ns, held_fen"
 
 # Each version of the accounts of one kind beside the one before it. `found`: what offends, in the
 # order in which it is told of an account: first that versions do not follow one another.
 QUOTA = """
 WITH moved AS (
-    SELECT v.*, p.limit_fen AS given_fen, coalesce(CASE WHEN v.event = 'repay'
+    SELECT TRY_CAST(substr(v.account, 10) AS BIGINT) AS borrower, v.version, v.event, v.locked_ns,
+        v.limit_fen, v.held_fen, v.outstanding_fen, coalesce(CASE WHEN v.event = 'repay'
             THEN r.amount_fen ELSE d.amount_fen END, 0) AS amount_fen
     FROM versions v
     LEFT JOIN {draws} d ON d.draw_key = v.draw_key AND v.event <> 'repay'
     LEFT JOIN {repayments} r
         ON r.repay_key = v.draw_key AND v.event = 'repay' AND r.state = 'repaid'
-    LEFT JOIN {population} p ON v.account = 'borrower:' || p.borrower
     WHERE v.account LIKE 'borrower:%'
 ), replayed AS (
     SELECT *, row_number() OVER w AS place, lag(locked_ns) OVER w AS before_ns,
@@ -38,58 +39,60 @@ WITH moved AS (
         sum(CASE event WHEN 'repay' THEN -amount_fen WHEN 'post' THEN amount_fen ELSE 0 END)
             OVER w AS true_owed_fen
     FROM moved
-    WINDOW w AS (PARTITION BY account ORDER BY version, {last} ROWS UNBOUNDED PRECEDING)
+    WINDOW w AS (PARTITION BY borrower ORDER BY version, {tie} ROWS UNBOUNDED PRECEDING)
 ), found AS (
-    SELECT *, coalesce(given_fen, 0) AS limited_fen,
-        coalesce(held_fen, 0) + coalesce(outstanding_fen, 0) - coalesce(given_fen, 0) AS over_fen,
-        version <> place AS misplaced,
+    SELECT v.*, 'borrower:' || v.borrower AS account, coalesce(p.limit_fen, 0) AS limited_fen,
+        coalesce(held_fen, 0) + coalesce(outstanding_fen, 0) - limited_fen AS over_fen,
+        version IS DISTINCT FROM place AS misplaced,
         coalesce($dated AND locked_ns < before_ns, false) AS too_soon,
-        limit_fen IS DISTINCT FROM coalesce(given_fen, 0) AS another_limit,
+        v.limit_fen IS DISTINCT FROM limited_fen AS another_limit,
         held_fen IS DISTINCT FROM true_held_fen
             OR outstanding_fen IS DISTINCT FROM true_owed_fen AS astray,
-        held_fen < 0 OR outstanding_fen < 0 AS below
-    FROM replayed
+        over_fen > 0 OR coalesce(held_fen < 0 OR outstanding_fen < 0, false) AS beyond
+    FROM replayed v LEFT JOIN {population} p USING (borrower)
 )
-SELECT account, version, place, misplaced, too_soon, another_limit, astray,
-    over_fen > 0 OR coalesce(below, false), limit_fen, limited_fen, amount_fen, over_fen
-FROM found
-WHERE misplaced OR too_soon OR another_limit OR astray OR over_fen > 0 OR below
+SELECT account, version, place, misplaced, too_soon, another_limit, astray, beyond,
+    limit_fen, limited_fen, amount_fen, over_fen
+FROM found WHERE misplaced OR too_soon OR another_limit OR astray OR beyond OR borrower IS NULL
 ORDER BY account, place
 """
 
 TIERS = """
 WITH parts AS (
-    SELECT draw_key, "try", slice, sum(fen)::BIGINT AS fen FROM (
-        SELECT t.draw_key, t."try", 'tier:' || t.tier || '/' || t.slice AS slice,
-            coalesce(d.amount_fen, 0) - t.own_fen AS fen
-        FROM tries t LEFT JOIN {draws} d USING (draw_key)
-        UNION ALL
-        SELECT draw_key, "try", 'tier:own/' || coalesce(own_slice::VARCHAR, 'None'), own_fen
-        FROM tries WHERE own_fen <> 0
-    ) GROUP BY ALL
+    SELECT t.draw_key, t."try", t.tier || '/' || t.slice AS slice,
+        coalesce(d.amount_fen, 0) - t.own_fen AS fen, t.own_fen,
+        CASE WHEN t.own_fen <> 0 THEN 'own/' || coalesce(t.own_slice::VARCHAR, 'None') END
+            AS own_slice
+    FROM {tries} t LEFT JOIN {draws} d USING (draw_key)
+), moved AS (
+    SELECT substr(v.account, 6) AS name, v.version, v.event, v.locked_ns, v.held_fen,
+        v.balance_fen, v.event IN ('reserve', 'post', 'void') AS of_draw,
+        CASE WHEN p.slice = name THEN p.fen ELSE 0 END
+            + CASE WHEN p.own_slice = name THEN p.own_fen ELSE 0 END AS part_fen,
+        CASE WHEN v.event NOT IN ('reserve', 'post', 'void') THEN v.draw_key END AS draw_key
+    FROM versions v
+    LEFT JOIN parts p ON p.draw_key = v.draw_key AND p."try" = v."try"
+    WHERE v.account LIKE 'tier:%'
 ), replayed AS (
-    SELECT v.*, row_number() OVER w AS place, lag(locked_ns) OVER w AS before_ns,
+    SELECT *, row_number() OVER w AS place, lag(locked_ns) OVER w AS before_ns,
         coalesce(balance_fen, 0) - coalesce(lag(balance_fen) OVER w, 0) AS balance_change,
         coalesce(held_fen, 0) - coalesce(lag(held_fen) OVER w, 0) AS held_change
-    FROM versions v WHERE account LIKE 'tier:%'
-    WINDOW w AS (PARTITION BY account ORDER BY version, {last})
+    FROM moved WINDOW w AS (PARTITION BY name ORDER BY version, {tie})
 ), found AS (
-    SELECT v.*, coalesce(p.fen, 0) AS part_fen,
-        v.event IN ('reserve', 'post', 'void') AS of_draw,
-        CASE v.event WHEN 'reserve' THEN -part_fen WHEN 'void' THEN part_fen ELSE 0 END AS balance_due,
-        CASE v.event WHEN 'reserve' THEN part_fen ELSE -part_fen END AS held_due,
-        v.version <> v.place AS misplaced,
-        coalesce($dated AND v.locked_ns < v.before_ns, false) AS too_soon,
-        coalesce(v.balance_fen < 0 OR v.held_fen < 0, false) AS below
-    FROM replayed v
-    LEFT JOIN parts p ON p.draw_key = v.draw_key AND p."try" = v."try" AND p.slice = v.account
+    SELECT *, CASE event WHEN 'reserve' THEN -part_fen WHEN 'void' THEN part_fen ELSE 0 END
+            AS balance_due,
+        CASE event WHEN 'reserve' THEN part_fen ELSE -part_fen END AS held_due,
+        version IS DISTINCT FROM place AS misplaced,
+        coalesce($dated AND locked_ns < before_ns, false) AS too_soon,
+        coalesce(balance_fen < 0 OR held_fen < 0, false) AS below
+    FROM replayed
 )
-SELECT account, version, place, misplaced, too_soon, of_draw, event, draw_key, part_fen,
+SELECT 'tier:' || name, version, place, misplaced, too_soon, of_draw, event, draw_key, part_fen,
     balance_change, held_change, balance_due, held_due, below, coalesce(balance_fen, 0)
 FROM found
 WHERE misplaced OR too_soon OR below OR NOT of_draw
     OR balance_change <> balance_due OR held_change <> held_due
-ORDER BY account, place
+ORDER BY name, place
 """
 
 SHARES = """
@@ -101,35 +104,50 @@ WHERE t.own_fen <> s.agreed_fen
 ORDER BY t.draw_key, t."try", t.tier, t.slice, t.own_slice, t.own_fen, t.payout_key
 """
 
-UNBALANCED = """
-SELECT draw_key, "try", event, sum(amount_fen)::BIGINT AS fen FROM postings
-GROUP BY ALL HAVING fen <> 0 ORDER BY draw_key, "try", event
+# Each event by its postings and by its versions: what is wrong with it, in this order. Asked of all
+# events by numbers made of their names, which is quick and finds some too many at most; then again.
+BY_EVENT = """
+WITH sums AS (
+    SELECT {event} AS nr, sum(amount_fen)::BIGINT AS fen, min(locked_ns) AS first_ns,
+        max(locked_ns) AS last_ns FROM postings WHERE {which} GROUP BY ALL
+), moves AS (
+    SELECT {event} AS nr, bool_or(event IN ('reserve', 'post', 'void', 'repay')) AS dated,
+        min(locked_ns) AS first_ns, max(locked_ns) AS last_ns
+    FROM versions WHERE {which} GROUP BY ALL
+)
+SELECT nr, s.fen, CASE WHEN s.fen <> 0 THEN 0 WHEN s.fen IS NULL THEN 1
+    WHEN m.first_ns IS NULL THEN 2
+    WHEN m.dated AND (s.first_ns, s.last_ns) IS DISTINCT FROM (m.first_ns, m.last_ns) THEN 3
+    END AS wrong
+FROM sums s FULL JOIN moves m USING (nr) WHERE wrong IS NOT NULL ORDER BY wrong, nr
 """
+NUMBER = 'hash(draw_key, "try", event)'
+EVENT = """struct_pack(key := draw_key, nr := "try", event := event)"""
+WRONG = ("postings sum to {} fen", "no postings", "no versions", "postings dated otherwise")
 
-UNPOSTED = """
-SELECT DISTINCT draw_key, "try", event FROM versions v
-WHERE NOT EXISTS (SELECT 1 FROM postings p
-    WHERE p.draw_key = v.draw_key AND p."try" = v."try" AND p.event = v.event)
-ORDER BY draw_key, "try", event
-"""
-
+# By numbers made of the names first, too; then, if there is anything, by the names.
 OFF = """
 WITH sums AS (
-    SELECT account, sum(amount_fen)::BIGINT AS fen FROM postings GROUP BY account
-), last AS (
-    SELECT account, max(held_fen) AS held_fen, max(outstanding_fen) AS outstanding_fen,
-        max(balance_fen) AS balance_fen
-    FROM versions JOIN (SELECT account, max(version) AS version FROM versions GROUP BY account)
-        USING (account, version)
-    GROUP BY account
+    SELECT {nr}(account) AS nr, sum(amount_fen)::BIGINT AS fen FROM postings GROUP BY ALL
 ), sides AS (
-    SELECT account, 0 AS nr, 'held' AS side, held_fen AS fen FROM last
-    UNION ALL SELECT account, 1, 'outstanding', outstanding_fen FROM last
-    UNION ALL SELECT account, 2, 'available', balance_fen FROM last
+    SELECT account, 0 AS place, 'held' AS side, held_fen AS fen FROM last_versions
+    UNION ALL SELECT account, 1, 'outstanding', outstanding_fen FROM last_versions
+    UNION ALL SELECT account, 2, 'available', balance_fen FROM last_versions
+    UNION ALL SELECT account, 3, 'drawn', outstanding_fen FROM last_versions
+    UNION ALL SELECT account, 4, 'available', -held_fen - outstanding_fen FROM last_versions
 )
 SELECT l.account, l.side, coalesce(s.fen, 0) - l.fen AS off_fen
-FROM sides l LEFT JOIN sums s ON s.account = l.account || ':' || l.side
-WHERE l.fen IS NOT NULL AND off_fen <> 0 ORDER BY l.account, l.nr
+FROM sides l LEFT JOIN sums s ON s.nr = {nr}(l.account || ':' || l.side)
+WHERE l.fen IS NOT NULL AND off_fen <> 0 ORDER BY l.account, l.place
+"""
+
+# Of versions with one number, which only spoilt books have, the most of each amount counts.
+LAST = """
+SELECT account, max(held_fen) AS held_fen, max(outstanding_fen) AS outstanding_fen,
+    max(balance_fen) AS balance_fen
+FROM versions JOIN (SELECT account, max(version) AS version FROM versions GROUP BY account)
+    USING (account, version)
+GROUP BY account
 """
 
 OWED = """
@@ -141,6 +159,11 @@ OUTSIDE = """
 SELECT account, sum(amount_fen)::BIGINT FROM postings
 WHERE account LIKE 'settlement:%' OR account LIKE 'collections:%' GROUP BY account
 """
+
+
+def know_last_versions(books: Books) -> None:
+    """Let questions know the table `last_versions`: what each account came to."""
+    books.once("last_versions", LAST)
 
 
 def _dated(view: RunView) -> bool:
@@ -172,10 +195,12 @@ def quota(view: RunView, _: Sequence[IntentEnd]) -> Offences:
         draws=books.single("draws", "draw_key"),
         repayments=books.single("repayments", "repay_key"),
         population=books.single("population", "borrower"),
-        last=TIE,
+        tie=TIE,
     )
     for _account, rows in groupby(books.ask(question, {"dated": _dated(view)}), key=itemgetter(0)):
         mine = list(rows)
+        if _account is None:
+            raise ValueError("a version of a borrower's account without a borrower")
         _check_order(found, [row[:5] for row in mine])
         for account, version, _, _, _, another_limit, astray, over, *fen in mine:
             limit_fen, limited_fen, amount_fen, over_fen = fen
@@ -203,7 +228,7 @@ def tiers(view: RunView, _: Sequence[IntentEnd]) -> Offences:
     found = Offences(examined)
     moved: Counter[tuple[str, str, str]] = Counter()
     draws = books.single("draws", "draw_key")
-    question = TIERS.format(draws=draws, last=TIE)
+    question = TIERS.format(draws=draws, tries=books.single("tries", 'draw_key, "try"'), tie=TIE)
     for account, rows in groupby(books.ask(question, {"dated": _dated(view)}), key=itemgetter(0)):
         mine = list(rows)
         _check_order(found, [row[:5] for row in mine])
@@ -250,7 +275,9 @@ def _check_moved(view: RunView, moved: Mapping[tuple[str, str, str], int], found
             given[event, key] += amount_fen
     before_fen = 0
     treasury: Sequence[Version] = view.versions.where(account="treasury")
-    for version in sorted(treasury, key=lambda v: v.version):
+    for place, version in enumerate(sorted(treasury, key=lambda v: v.version), start=1):
+        if version.version != place:
+            found.add(0, f"treasury: version {version.version} where {place} is due")
         given[version.event, version.draw_key] += (version.balance_fen or 0) - before_fen
         before_fen = version.balance_fen or 0
     for (event, key), lost_fen in given.items():
@@ -262,18 +289,23 @@ def _check_moved(view: RunView, moved: Mapping[tuple[str, str, str], int], found
 
 
 def postings(view: RunView, _: Sequence[IntentEnd]) -> Offences:
-    """6: the postings of each event sum to zero, and balances are their sums.
+    """6: the postings of each event sum to zero, balances are their sums, and all that was written
+    of an event agrees.
 
     Broken by an event whose postings do not balance or are not there, and by an account that is
     off them. Examined are postings.
     """
     books = view.books
     found = Offences(examined=len(view.postings))
-    for key, number, event, total_fen in books.ask(UNBALANCED):
-        found.add(total_fen, f"{key} try {number} {event}: postings sum to {total_fen} fen")
-    for key, number, event in books.ask(UNPOSTED):
-        found.add(0, f"{key} try {number} {event}: no postings")
-    for account, side, off_fen in books.ask(OFF):
+    suspect = [row[0] for row in books.ask(BY_EVENT.format(event=NUMBER, which="true"))]
+    which = f"{NUMBER} IN (SELECT unnest($suspect::UBIGINT[]))"
+    question = BY_EVENT.format(event=EVENT, which=which)
+    for event, total_fen, wrong in books.ask(question, {"suspect": suspect}) if suspect else ():
+        what = WRONG[wrong].format(total_fen)
+        found.add(total_fen or 0, f"{event['key']} try {event['nr']} {event['event']}: {what}")
+    know_last_versions(books)
+    off = books.ask(OFF.format(nr="hash"))
+    for account, side, off_fen in books.ask(OFF.format(nr="")) if off else ():
         found.add(off_fen, f"{account}:{side}: {off_fen} fen off its postings")
     outside: dict[str, int] = dict(books.ask(OUTSIDE))
     for tier, owed_fen in books.ask(OWED):
@@ -283,4 +315,5 @@ def postings(view: RunView, _: Sequence[IntentEnd]) -> Offences:
             found.add(off_fen, f"settlement:{tier}: {off_fen} fen off what was paid for own")
     if found.examined:
         audit_repayments.collected(view, outside, found)
+        audit_dates.events_agree(view, found)
     return found

@@ -4,10 +4,12 @@ from collections.abc import Sequence
 from itertools import pairwise
 
 from harness.evidence.rows import State
+from harness.judge import audit_dates
+from harness.judge.audit_books import know_last_versions
 from harness.judge.ends import IntentEnd
 from harness.judge.offences import Offences
+from harness.judge.told import know_what_was_told
 from harness.judge.view import RunView
-
 
 # Each try beside what its bank has paid for it; then payouts that no try is known of, or whose key
 # their bank had closed.
@@ -24,14 +26,16 @@ WHERE CASE WHEN t.state = 'paid'
 ORDER BY t.draw_key, t."try", t.tier, t.payout_key
 """
 PAYOUTS = """
-SELECT payout_key, amount_fen, payout_key NOT IN (SELECT payout_key FROM tries) AS unknown,
-    payout_key IN (SELECT payout_key FROM tombstones) AS closed
-FROM payouts WHERE unknown OR closed ORDER BY bank, payout_key, draw_key, amount_fen, paid_ns
+SELECT payout_key, amount_fen,
+    NOT EXISTS (SELECT 1 FROM tries t WHERE t.payout_key = p.payout_key) AS unknown,
+    EXISTS (SELECT 1 FROM tombstones t WHERE t.payout_key = p.payout_key) AS closed
+FROM payouts p WHERE unknown OR closed ORDER BY bank, payout_key, draw_key, amount_fen, paid_ns
 """
 
 
 def books_agree(view: RunView, _: Sequence[IntentEnd]) -> Offences:
-    """7: each paid try is in its bank's book with its amount, and nothing else is.
+    """7: each paid try is in its bank's book, once, with its amount and while it was open; and
+    nothing else is.
 
     Broken by a payment that only one of the two books has, by another bank or amount, and by a
     payout of a key that was closed. Examined are tries and payouts.
@@ -55,20 +59,14 @@ def books_agree(view: RunView, _: Sequence[IntentEnd]) -> Offences:
             found.add(amount_fen, f"{key}: paid, unknown to the ledger")
         if closed:
             found.add(amount_fen, f"{key}: closed for ever, and paid")
+    audit_dates.tries_once(view, found)
+    audit_dates.paid_meanwhile(view, found)
     return found
 
 
-ACCOUNTS = """
-SELECT count(DISTINCT account) FROM versions
-WHERE account LIKE 'borrower:%' OR account LIKE 'tier:%'
-"""
-# Of versions with the same number, which only spoilt books have, any that holds something counts.
-HELD = """
-SELECT account, max(held_fen) AS left_fen
-FROM versions JOIN (SELECT account, max(version) AS version FROM versions GROUP BY account)
-    USING (account, version)
-WHERE held_fen <> 0 AND (account LIKE 'borrower:%' OR account LIKE 'tier:%')
-GROUP BY account ORDER BY account
+OF_MONEY = "account LIKE 'borrower:%' OR account LIKE 'tier:%'"
+HELD = f"""
+SELECT account, held_fen FROM last_versions WHERE held_fen <> 0 AND ({OF_MONEY}) ORDER BY account
 """
 
 
@@ -78,7 +76,8 @@ def no_hold_left(view: RunView, _: Sequence[IntentEnd]) -> Offences:
     Broken by an account whose last version holds some. Examined are accounts of borrowers and
     tiers.
     """
-    (examined,) = view.books.one(ACCOUNTS)
+    know_last_versions(view.books)
+    (examined,) = view.books.one(f"SELECT count(*) FROM last_versions WHERE {OF_MONEY}")
     found = Offences(examined)
     for account, left_fen in view.books.ask(HELD):
         found.add(left_fen, f"{account}: {left_fen} fen still held")
@@ -86,12 +85,9 @@ def no_hold_left(view: RunView, _: Sequence[IntentEnd]) -> Offences:
 
 
 GRANTED_BEFORE = """
-SELECT i.draw_key, i.amount_fen, i.draw_key NOT IN (
-    SELECT draw_key FROM draws WHERE state = 'paid') AS lost
-FROM intents i JOIN (
-    SELECT intent, min(done_ns) AS granted_ns FROM attempts
-    WHERE kind IN ('press', 'poll') AND outcome = 'granted' GROUP BY intent
-) USING (intent)
+SELECT i.draw_key, i.amount_fen, NOT EXISTS (
+    SELECT 1 FROM draws d WHERE d.draw_key = i.draw_key AND d.state = 'paid') AS lost
+FROM intents i JOIN told USING (intent)
 WHERE granted_ns <= $last_ns ORDER BY intent
 """
 
@@ -109,6 +105,7 @@ def survives_failover(view: RunView, _: Sequence[IntentEnd]) -> Offences:
     changes = [state.at_ns for state in view.states if is_failover(state)]
     if not changes:
         return found
+    know_what_was_told(view.books)
     for key, amount_fen, lost in view.books.ask(GRANTED_BEFORE, {"last_ns": max(changes)}):
         found.examined += 1
         if lost:

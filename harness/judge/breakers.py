@@ -8,71 +8,28 @@ that tripped it too, and the two are never added up.
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
 
 from harness.clock import NS_PER_S
-from harness.evidence.columnar import Columns, arrow_table
 from harness.evidence.rows import State
+from harness.judge.breaker_calls import (
+    BAD_IN_A_ROW,
+    callers,
+    failed,
+    failed_in_a_row,
+    refused,
+    served_unsent,
+    well_since,
+)
 from harness.judge.view import FaultLine, RunView
 from harness.judge.weather import Pair, Span, Weather, last_ns, load_end_ns
 from harness.scenario.model import LenderSpec
 
 # Profiles with breakers; `lender.protections` switches them one by one.
 HAVE_BREAKERS = ("full",)
-# So many calls in a row that all failed or were slow: any breaker must have opened by then. (One
-# that opens at half of twenty calls, at least ten, has opened long before.)
-BAD_IN_A_ROW = 20
-SLOW_NS = NS_PER_S // 2
 # A breaker may need so long after a heal: it rests, then asks with one call.
 CLOSED_WITHIN_NS = 5 * NS_PER_S
-
-# Calls are asked for by who made them to whom; `ways` is a table of that.
-WAYS: Mapping[str, str] = {
-    "client": "string", "server": "string", "from_ns": "int64", "to_ns": "int64",
-}  # fmt: skip
-PAIRS = "SELECT DISTINCT client, server FROM calls WHERE side = 'client'"
-REFUSED = """
-SELECT client, server, start_ns FROM calls c JOIN ways w USING (client, server)
-WHERE side = 'client' AND result = 'not_sent' AND start_ns BETWEEN from_ns AND to_ns
-"""
-SERVED = """
-WITH unsent AS MATERIALIZED (
-    SELECT draw_key, client, server, start_ns AS from_ns, coalesce(done_ns, start_ns) AS to_ns
-    FROM calls WHERE side = 'client' AND result = 'not_sent'
-)
-SELECT count(*) FROM (
-    SELECT DISTINCT s.draw_key, s.client, s.server, s.start_ns
-    FROM calls s JOIN unsent u USING (draw_key, client, server)
-    WHERE s.side = 'server' AND s.start_ns BETWEEN u.from_ns AND u.to_ns
-)
-"""
-# Those that were sent while a fault was on them, in the order in which they ended: how many were
-# bad, and how many in a row. A refusal for a reason of business is an answer.
-FAILED = f"""
-WITH met AS (
-    SELECT client, server, done_ns, start_ns,
-        done_ns - start_ns > {SLOW_NS} OR result NOT IN ('ok', 'refused') AS bad
-    FROM calls JOIN ways USING (client, server)
-    WHERE side = 'client' AND sent AND done_ns IS NOT NULL
-        AND start_ns BETWEEN from_ns AND to_ns
-), islands AS (
-    SELECT client, server, bad, count(*) FILTER (NOT bad)
-        OVER (PARTITION BY client, server ORDER BY done_ns, start_ns, bad) AS island FROM met
-), runs AS (
-    SELECT client, server, count(*) FILTER (bad) AS bad FROM islands
-    GROUP BY client, server, island
-)
-SELECT client, server, sum(bad)::BIGINT, max(bad) FROM runs GROUP BY client, server
-"""  # noqa: S608  a number of ours
-# Calls of a caller since a moment: any, and those to the target that went well.
-SINCE = f"""
-SELECT count(*), count(*) FILTER (
-    server = $target AND sent AND done_ns - start_ns <= {SLOW_NS} AND result IN ('ok', 'refused')
-) FROM calls
-WHERE side = 'client' AND client = $caller AND start_ns BETWEEN $since_ns AND $end_ns
-"""  # noqa: S608  a number of ours
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,11 +44,11 @@ class Breaker:
     open_s: float
     time_to_open_s: float | None
     wrongly_opened: int
-    should_have_opened: bool
     refused: int
     good_calls_blocked: int
-    failed: int
     stuck: bool
+    failed: int = 0
+    should_have_opened: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,32 +136,30 @@ def breakers(view: RunView) -> Breakers | None:
         return None
     weather = Weather(view)
     spans = {pair: open_spans(mine, last_ns(view)) for pair, mine in states.items()}
-    on = [pair for pair in view.books.ask(PAIRS) if weather.on(pair)]
-    refused: dict[Pair, list[int]] = defaultdict(list)
-    for client, server, start_ns in view.books.ask(REFUSED, ways=_ways(spans)):
-        refused[client, server].append(start_ns)
+    on = [pair for pair in callers(view) if weather.on(pair)]
+    blocked = refused(view, spans)
     faulted = {pair: _merged(weather.spans[f.name] for f in weather.on(pair)) for pair in on}
-    failed = {
-        (client, server): (bad, in_a_row)
-        for client, server, bad, in_a_row in view.books.ask(FAILED, ways=_ways(faulted))
+    bad = failed(view, faulted)
+    # Of a breaker that opened it need not be known; and a replica that answers for what lies behind
+    # it may be well itself.
+    asked = {
+        pair: mine
+        for pair, mine in faulted.items()
+        if bad.get(pair, 0) >= BAD_IN_A_ROW
+        and not _overlap([*spans.get(pair, ()), *weather.behind(pair)], mine)
     }
-    unsent = view.calls.counts("result")["not_sent"]
-    (served,) = view.books.one(SERVED) if unsent else (0,)
+    owing = failed_in_a_row(view, asked)
     return Breakers(
         each=tuple(
-            _breaker(
-                view, weather, pair, states.get(pair, ()), refused[pair], failed.get(pair, (0, 0))
+            replace(
+                _breaker(view, weather, pair, states.get(pair, ()), blocked.get(pair, ())),
+                failed=bad.get(pair, 0),
+                should_have_opened=pair in owing,
             )
             for pair in sorted({*states, *on})
         ),
-        not_sent_but_served=served,
+        not_sent_but_served=served_unsent(view),
     )
-
-
-def _ways(spans: Mapping[Pair, Iterable[Span]]) -> Columns[Any]:
-    """The table `ways`."""
-    rows = [(*pair, *span) for pair, mine in sorted(spans.items()) for span in mine]
-    return Columns[Any](arrow_table(rows, WAYS))
 
 
 def _merged(spans: Iterable[Span]) -> list[Span]:
@@ -247,17 +202,12 @@ def _breaker(
     weather: Weather,
     pair: Pair,
     states: Sequence[State],
-    refused: Sequence[int],
-    failed: tuple[int, int],
+    blocked: Sequence[int],
 ) -> Breaker:
     end_ns = load_end_ns(view)
     spans = open_spans(states, end_ns)
     on, near = weather.on(pair), weather.explaining(pair)
-    mine = [weather.spans[fault.name] for fault in on]
     late = [(begin_ns, to_ns + weather.late_ns) for begin_ns, to_ns in near]
-    # A replica that answers for what lies behind it may be well itself.
-    excused = _overlap(weather.behind(pair), mine)
-    opened = _overlap(spans, mine)
     return Breaker(
         caller=pair[0],
         target=pair[1],
@@ -266,10 +216,8 @@ def _breaker(
         open_s=round(sum(to_ns - from_ns for from_ns, to_ns in spans) / NS_PER_S, 3),
         time_to_open_s=_time_to_open_s(spans, on, weather),
         wrongly_opened=sum(not within(from_ns, late) for from_ns, _ in spans),
-        should_have_opened=not opened and not excused and failed[1] >= BAD_IN_A_ROW,
-        refused=len(refused),
-        good_calls_blocked=sum(not within(at_ns, near) for at_ns in refused),
-        failed=failed[0],
+        refused=len(blocked),
+        good_calls_blocked=sum(not within(at_ns, near) for at_ns in blocked),
         stuck=_stuck(view, pair, states, near),
     )
 
@@ -305,7 +253,6 @@ def _stuck(view: RunView, pair: Pair, states: Sequence[State], near: Sequence[Sp
     since_ns = end_ns - CLOSED_WITHIN_NS
     if spans[-1][0] > since_ns or any(to_ns > since_ns for _, to_ns in near):
         return False
-    at = {"caller": pair[0], "target": pair[1], "since_ns": since_ns, "end_ns": end_ns}
-    made, well = view.books.one(SINCE, at)
+    made, well = well_since(view, pair, since_ns, end_ns)
     # One whose calls go well was started anew, and has another breaker now.
     return bool(made) and not well

@@ -6,11 +6,12 @@ from collections.abc import Mapping, Sequence
 from harness.judge.ends import Ends, IntentEnd
 from harness.judge.guarantee import COUNTED, Group, Share, share_of
 from harness.judge.view import RunView
+from harness.judge.ways import know_ways
 
 # A draw's replicas are the bits of a number: of a few dozen there are few sets, and of draws many.
 AT_ONCE = 60
 SERVERS = """
-SELECT DISTINCT server FROM calls WHERE side = 'client'
+SELECT DISTINCT server FROM ways_called WHERE side = 'client'
 UNION SELECT DISTINCT replica FROM attempts WHERE kind IN ('press', 'poll') AND replica <> ''
 ORDER BY ALL
 """
@@ -53,6 +54,7 @@ def by_replica(view: RunView, ends: Sequence[IntentEnd]) -> Mapping[str, Share] 
     """
     if {"attempts", "calls"} & {*view.missing, *view.cut}:
         return None
+    know_ways(view.books)
     whole = Ends.of(ends)
     servers = [name for (name,) in view.books.ask(SERVERS)]
     question = PASSED + COUNTED.format(by="bits, ", of="passing", where="bits <> 0")

@@ -2,6 +2,7 @@
 
 from collections import Counter
 
+from harness.evidence.manifest import PLACE
 from harness.judge.view import RunView
 from harness.load.shares import share_of
 
@@ -13,7 +14,8 @@ def incomplete(view: RunView) -> list[str]:
     """
     manifest = view.manifest
     if manifest is None:
-        return []
+        owed = view.owes_manifest and view.ended == "complete"
+        return [f"its {PLACE} is missing"] if owed else []
     found = manifest.problems()
     known = {
         "attempts": view.attempts.counts("worker"),

@@ -67,7 +67,7 @@ def disagreements(view: RunView, ends: Sequence[IntentEnd]) -> tuple[Disagreemen
         elif there:
             why = f"touched by none of {', '.join(one.name for one in there)}"
         else:
-            why = "no fault was there"
+            why = "no fault was seen then"
         found.append(Disagreement(end.intent.draw_key, str(end.cause), str(end.hop), why))
     return tuple(found)
 

@@ -18,6 +18,7 @@ def doubts(view: RunView, parts: Parts) -> list[str]:
         found.append("the run was cut short: its controller died before it could end it")
     elif view.ended != "complete":
         found.append(f"the run did not complete: {view.ended}")
+    found += [f"the evidence is not what it was: {text}" for text in view.spoilt]
     found += [f"the load's evidence is incomplete: {text}" for text in parts.incomplete]
     if view.missing:
         found.append(f"evidence is missing: {', '.join(view.missing)}")

@@ -1,10 +1,12 @@
 """The vocabulary that the parts of the judge share: how each intent ended, and why."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import astuple, dataclass
-from typing import Any, Literal, get_args
+from dataclasses import dataclass
+from operator import attrgetter
+from typing import Any, Literal
 
-from harness.evidence.columnar import Columns, arrow_table, joined
+from harness.evidence.columnar import Columns, Rows, in_order
+from harness.evidence.derived import arrow_table, beside, coded, filled
 from harness.evidence.rows import Intent
 
 End = Literal[
@@ -62,6 +64,10 @@ OF_PHASE: Mapping[str, str] = {
 }
 
 
+# Not astuple, which copies every value.
+_of_end = attrgetter(*OF_END)
+
+
 class Ends(Columns[IntentEnd]):
     """All intents, judged, as columns: a million rows of Python's take seconds to make and as much
     memory as the rest of judging. Ask for columns, or in SQL: `view.books.ask(..., ends=ends)`."""
@@ -73,14 +79,23 @@ class Ends(Columns[IntentEnd]):
         """Plain ones, as they come; what is Ends already stays as it is."""
         if isinstance(ends, Ends):
             return ends
-        rows = [(*one.intent, *astuple(one)[1:]) for one in ends]
+        rows = [(*one.intent, *_of_end(one)) for one in ends]
         return Ends(arrow_table(rows, SCHEMA))
+
+    @classmethod
+    def beside(cls, intents: Rows[Intent], found: Any, words: Sequence[str]) -> "Ends":
+        """Of intents what was found of them, in order of intent, amount_fen and due_ns; its column
+        `end` has the place of the word. Nothing is known of causes yet."""
+        order = ("intent", "amount_fen", "due_ns")
+        known = in_order("intents", intents.arrow().columns, order).arrow()
+        empty = {name: OF_END[name] for name in ("cause", "hop", "avoidable", "exposed_to")}
+        return Ends(beside(known, coded(found, "end", words), empty))
 
     def _made(self) -> Iterator[IntentEnd]:
         width = len(OF_INTENT)
         for row in self.columns(*SCHEMA):
-            *found, touched = row[width:]
-            yield IntentEnd(Intent._make(row[:width]), *found, tuple(touched))
+            found: list[Any] = [*row[width:-1], tuple(row[-1])]
+            yield IntentEnd(Intent._make(row[:width]), *found)
 
     def _same(self, table: Any, chosen: Any = None) -> "Ends":
         return Ends(table, chosen)
@@ -91,9 +106,7 @@ class Ends(Columns[IntentEnd]):
 
     def only(self, chosen: Sequence[bool]) -> "Ends":
         """Those at whose place `chosen` is true."""
-        found = super().only(chosen)
-        assert isinstance(found, Ends)
-        return found
+        return Ends(super().only(chosen).arrow())
 
     @property
     def broken(self) -> "Ends":
@@ -101,9 +114,10 @@ class Ends(Columns[IntentEnd]):
         return self.where(end=BROKEN)
 
     def but_for(self, found: Sequence[IntentEnd]) -> "Ends":
-        """The same, in the order of their intents, but of the broken ones these."""
-        kept = tuple(end for end in get_args(End) if end not in BROKEN)
-        return Ends(joined([self.where(end=kept).arrow(), Ends.of(found).arrow()], "intent"))
+        """The same, but of the broken ones what these say of causes."""
+        told = Ends.of(found).arrow()
+        names = ("cause", "hop", "avoidable", "exposed_to")
+        return Ends(filled(self.arrow(), told, "intent", {name: OF_END[name] for name in names}))
 
 
 @dataclass(frozen=True, slots=True)

@@ -130,7 +130,7 @@ class Group(NamedTuple):
     promised: bool
     cause: str | None
     hop: str | None
-    draws: int
+    times: int
     fen: int
     unresolved: int
     avoidable: int
@@ -151,8 +151,8 @@ def guarantee(view: RunView, ends: Sequence[IntentEnd]) -> Guarantee:
     by_fault = dict(view.books.ask(TOUCHED, ends=whole))
     causes, hops = Counter[str](), Counter[str]()
     for group in broken:
-        causes[str(group.cause)] += group.draws
-        hops[str(group.hop)] += group.draws
+        causes[str(group.cause)] += group.times
+        hops[str(group.hop)] += group.times
     seconds = view.books.ask(SECONDS, {"t0_ns": view.t0_ns}, ends=whole)
     return Guarantee(
         total=share_of(groups),
@@ -202,11 +202,11 @@ def share_of(groups: Iterable[Group]) -> Share:
     fen: Counter[str] = Counter()
     promised = promised_fen = unresolved = 0
     for group in groups:
-        counts[group.end] += group.draws
+        counts[group.end] += group.times
         fen[group.end] += group.fen
         unresolved += group.unresolved
         if group.promised:
-            promised += group.draws
+            promised += group.times
             promised_fen += group.fen
     return Share(
         promised=promised,
@@ -236,7 +236,7 @@ def _broken_by(broken: Sequence[Group]) -> tuple[Broken, ...]:
     fen: Counter[tuple[str, str]] = Counter()
     for group in broken:
         key = (str(group.cause), str(group.hop))
-        draws[key] += group.draws
+        draws[key] += group.times
         fen[key] += group.fen
     ordered = sorted(draws, key=lambda key: (-draws[key], key))
     return tuple(Broken(cause, hop, draws[cause, hop], fen[cause, hop]) for cause, hop in ordered)

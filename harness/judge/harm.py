@@ -59,10 +59,10 @@ SELECT coalesce(sum(amount_fen::HUGEINT
     * greatest(0, least(coalesce(paid_ns, $end_ns), $end_ns) - due_ns)::HUGEINT), 0)
 FROM ends WHERE "end" IN ('broken', 'broken_late') AND {where}
 """
-BLAST = f"""
+BLAST = """
 SELECT count(DISTINCT borrower) FILTER ("end" IN ('broken', 'broken_late')),
     count(DISTINCT borrower)
-FROM ends WHERE {OF_PHASE["fault"]}
+FROM ends WHERE {where}
 """
 STRADDLING = """
 SELECT count(*), count(*) FILTER (promised),
@@ -76,7 +76,7 @@ def harm(view: RunView, ends: Sequence[IntentEnd]) -> Harm:
     return Harm(
         goodput=goodput(view, ends),
         blocked_yuan_minutes=blocked_yuan_minutes(view, ends),
-        blast=Blast(*view.books.one(BLAST, ends=Ends.of(ends))),
+        blast=blast(view, ends),
         straddling=straddling(view, ends),
     )
 
@@ -123,6 +123,12 @@ def blocked_yuan_minutes(view: RunView, ends: Sequence[IntentEnd]) -> dict[str, 
             (fen_ns,) = view.books.one(question, at, ends=Ends.of(ends))
             found[phase] = round(fen_ns / FEN_NS_PER_YUAN_MINUTE, 4)
     return found
+
+
+def blast(view: RunView, ends: Sequence[IntentEnd]) -> Blast:
+    """The borrowers of the fault phase."""
+    question = BLAST.format(where=OF_PHASE["fault"])
+    return Blast(*view.books.one(question, ends=Ends.of(ends)))
 
 
 def straddling(view: RunView, ends: Sequence[IntentEnd]) -> Straddling:

@@ -14,7 +14,7 @@ from typing import Any
 
 from harness.clock import NS_PER_MS, NS_PER_S
 from harness.evidence.rows import MACHINE, MISTAKE, Second
-from harness.judge.clocks import WorkerClock, worker_clocks
+from harness.judge.clocks import WorkerClock, clock_error_ns, worker_clocks
 from harness.judge.view import RunView
 from harness.scenario.generator_limits import (
     BAD_SECONDS,
@@ -44,11 +44,19 @@ SENDING = """
 SELECT count(*) FILTER (kind = 'press'),
     count(*) FILTER (kind = 'press' AND outcome = 'dropped'),
     count(*) FILTER (outcome = 'failed' AND hop = $machine AND status = 0),
-    count(*) FILTER (starts_with(reason, $mistake))
+    count(*) FILTER (starts_with(reason, $mistake)),
+    count(*) FILTER (sent_ns < scheduled_ns - 1000000 OR done_ns < sent_ns
+        OR first_byte_ns < sent_ns OR done_ns < first_byte_ns)
 FROM attempts
 """
+# By the plan the first press of a draw is due when the draw is.
+ELSEWHEN = """
+SELECT count(*) FROM attempts a JOIN intents i USING (intent)
+WHERE a.kind = 'press' AND a.n = 1 AND abs(a.scheduled_ns - i.due_ns) > $near_ns
+"""
 NEVER_SENT = """
-SELECT count(*) FROM intents WHERE intent NOT IN (SELECT intent FROM attempts WHERE kind = 'press')
+SELECT count(*) FROM intents i
+WHERE NOT EXISTS (SELECT 1 FROM attempts a WHERE a.intent = i.intent AND a.kind = 'press')
 """
 
 
@@ -175,10 +183,11 @@ def generator_health(view: RunView) -> GeneratorHealth:
 
 def _about_sending(view: RunView) -> list[str]:
     """Was everything sent that had to be, and understood?"""
-    pressed, dropped, ours, mistakes = view.books.one(
+    pressed, dropped, ours, mistakes, backwards = view.books.one(
         SENDING, {"machine": MACHINE, "mistake": MISTAKE}
     )
     (never,) = view.books.one(NEVER_SENT)
+    (elsewhen,) = view.books.one(ELSEWHEN, {"near_ns": NS_PER_MS + clock_error_ns(view)})
     whole = view.manifest is None or view.manifest.complete
     found = []
     if not pressed:
@@ -189,6 +198,12 @@ def _about_sending(view: RunView) -> list[str]:
         found.append(f"{ours} requests were not made: the generator had no descriptor or port left")
     if dropped:
         found.append(f"{dropped} draws were dropped: as many were in flight as a worker may have")
+    if elsewhen:
+        found.append(f"{elsewhen} draws were pressed for another moment than they were due at")
+    if backwards:
+        found.append(
+            f"{backwards} requests were answered before they were sent, by their own dates"
+        )
     if mistakes:
         found.append(f"{mistakes} requests were refused as malformed: a mistake of the harness")
     return found

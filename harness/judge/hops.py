@@ -1,9 +1,9 @@
 """Where one attempt first went wrong, by the record of calls on both sides.
 
-An attempt that failed before its time was up failed at the first hop that it was not served by in
-the end: a try that was refused and made again elsewhere is not what broke it. One that ran out of
-time went wrong where the time went, beyond what is usual there. Waiting for a gateway's slot is
-laid at whoever held the slots, and a ledger that waits for its database at the database.
+An attempt that a hop failed while it had time left went wrong at the first hop that did not serve
+it in the end: a try that was refused and made again elsewhere is not what broke it. One that ran
+out of time went wrong where the time went, beyond what is usual there. Waiting for a gateway's slot
+is laid at whoever held the slots, and a ledger that waits for its database at the database.
 """
 
 from collections.abc import Iterable, Sequence
@@ -40,6 +40,11 @@ class Asked:
         last = self.tries[-1]
         return last.result in SERVED and last.done_ns is not None and last.done_ns <= self.end_ns
 
+    def failed_by(self, at_ns: int) -> bool:
+        """Had it failed in the end, while there was time left?"""
+        last = self.tries[-1]
+        return last.result not in SERVED and last.done_ns is not None and last.done_ns <= at_ns
+
 
 class Hops:
     """Of one run."""
@@ -58,6 +63,9 @@ class Hops:
         asked = _asked(made, end_ns)
         if end_ns < self._limit_ns(intent, start_ns) - LIMIT_MARGIN_NS:
             return self._that_failed(attempt, asked, calls)
+        for one in asked:
+            if one.failed_by(end_ns - LIMIT_MARGIN_NS):
+                return self._deepest(one, calls)
         return self._that_took_long(served, asked, calls, start_ns, end_ns)
 
     def _limit_ns(self, intent: Intent, start_ns: int) -> int:

@@ -5,10 +5,15 @@ their draws together leave room enough has been promised whatever came first; of
 oracle tells, one by one.
 """
 
+from collections.abc import Iterable, Sequence
+from typing import Any
+
 from harness.clock import NS_PER_S
-from harness.evidence.columnar import Columns, arrow_table
-from harness.judge.ends import SCHEMA, End, Ends
+from harness.evidence.columnar import Columns
+from harness.evidence.derived import arrow_table
+from harness.judge.ends import End, Ends
 from harness.judge.oracle import Oracle
+from harness.judge.told import know_what_was_told
 from harness.judge.view import RunView
 
 # Room: what would be left of the limit if all that was ever paid counted, in each way in which the
@@ -39,60 +44,58 @@ TIGHT = """
 SELECT i.* FROM intents i JOIN rooms r USING (borrower) WHERE r.open AND i.amount_fen > r.room_fen
 """
 
-# What a policy is against, and when it lasts: one that is never in force begins with its adoption.
-# Of a score only the lender knows.
-SAYS_NO = """
-(n.forbids = i.purpose OR i.amount_fen > n.above_fen)
-    AND n.begins_ns <= {at} AND (n.ended_ns IS NULL OR n.ended_ns > {at})
+# Policies that borrowers had been told of, and rules that are law; few, but for those that single
+# borrowers are told of. One that is never in force begins with its adoption.
+NOTICES = """
+SELECT DISTINCT p.borrower, p.published_ns, n.forbids, n.above_fen,
+    coalesce(n.in_force_ns, n.adopted_ns) AS begins_ns, n.ended_ns
+FROM published p JOIN policies n USING (policy)
+WHERE begins_ns IS NOT NULL AND p.published_ns IS NOT NULL ORDER BY ALL
 """
-
-TOLD_NO = """
-(EXISTS (SELECT 1 FROM notices n WHERE n.borrower IS NULL
-    AND n.published_ns <= {by} AND {says_no})
-OR EXISTS (SELECT 1 FROM notices n WHERE n.borrower = i.borrower
-    AND n.published_ns <= {by} AND {says_no}))
+LAWS = """
+SELECT DISTINCT forbids, above_fen, in_force_ns, ended_ns FROM policies
+WHERE kind = 'compliance' AND in_force_ns IS NOT NULL ORDER BY ALL
+"""
+# The same of one notice, where `i` is an intent; of a score only the lender knows.
+OWN_NOTICE = """
+(n.forbids = i.purpose OR i.amount_fen > n.above_fen) AND n.begins_ns <= i.due_ns
+    AND (n.ended_ns IS NULL OR n.ended_ns > i.due_ns)
 """
 
 ENDS = """
-WITH notices AS MATERIALIZED (
-    SELECT DISTINCT p.borrower, p.published_ns, n.forbids, n.above_fen,
-        coalesce(n.in_force_ns, n.adopted_ns) AS begins_ns, n.ended_ns
-    FROM published p JOIN policies n USING (policy)
-), laws AS MATERIALIZED (
-    SELECT DISTINCT forbids, above_fen, in_force_ns AS begins_ns, ended_ns
-    FROM policies WHERE kind = 'compliance' AND in_force_ns IS NOT NULL
-), told AS (
-    SELECT intent, min(done_ns) FILTER (outcome = 'granted') AS granted_ns,
-        bool_or(outcome = 'unknown') AS asked
-    FROM attempts WHERE kind IN ('press', 'poll') GROUP BY intent
+WITH own AS (
+    SELECT i.intent, bool_or(n.published_ns <= i.due_ns) AS told_due,
+        bool_or(n.published_ns <= $baseline_ns) AS told_baseline
+    FROM intents i JOIN notices n ON n.borrower = i.borrower AND {own_notice} GROUP BY i.intent
 ), facts AS (
-    SELECT i.*, t.granted_ns, coalesce(t.asked, false) AS asked,
+    SELECT i.intent, i.due_ns, i.amount_fen, i.purpose,
+        t.granted_ns, coalesce(t.asked, false) AS asked,
         CASE WHEN d.state = 'paid' THEN d.ended_ns END AS paid_ns,
         coalesce(d.state = 'paying', false) AS paying,
         coalesce(r.open, false) AND coalesce(f.fits, i.amount_fen <= r.room_fen, false) AS fits,
-        coalesce(d.compliance_ns, i.due_ns) AS decided_ns
+        coalesce(d.compliance_ns, i.due_ns) AS decided_ns,
+        coalesce(o.told_due, false) AS own_due, coalesce(o.told_baseline, false) AS own_baseline
     FROM intents i
     LEFT JOIN {draws} d ON d.draw_key = i.draw_key
     LEFT JOIN told t ON t.intent = i.intent
     LEFT JOIN rooms r ON r.borrower = i.borrower
     LEFT JOIN fitting f ON f.intent = i.intent
+    LEFT JOIN own o ON o.intent = i.intent
 ), judged AS (
-    SELECT i.*,
-        fits AND NOT {told_no_due} AS promised,
-        fits AND NOT {told_no_baseline} AS promised_before,
-        NOT EXISTS (SELECT 1 FROM laws n WHERE {says_no_decided}) AS lawful,
+    SELECT *,
+        fits AND NOT (own_due OR {told_due}) AS promised,
+        fits AND NOT (own_baseline OR {told_baseline}) AS promised_before,
+        NOT ({unlawful}) AS lawful,
         paying OR (asked AND $no_ledger AND granted_ns IS NULL) AS unresolved,
-        granted_ns IS NOT NULL AND granted_ns <= due_ns + $deadline_ns AS in_time
-    FROM facts i
+        coalesce(granted_ns <= due_ns + $deadline_ns, false) AS in_time
+    FROM facts
 ), timed AS (
     SELECT *, NOT promised AND promised_before AS withheld,
         NOT in_time AND (granted_ns IS NOT NULL OR paid_ns IS NOT NULL OR unresolved) AS late
     FROM judged
 )
-SELECT intent, draw_key, borrower, "group", amount_fen, purpose, due_ns, phase, straddling,
-    promised, lawful, {end_of} AS "end", granted_ns, paid_ns, unresolved,
-    NULL::VARCHAR AS cause, NULL::VARCHAR AS hop, NULL::BOOLEAN AS avoidable, []::VARCHAR[] AS exposed_to
-FROM timed ORDER BY intent
+SELECT promised, lawful, {end_of} AS "end", granted_ns, paid_ns, unresolved
+FROM timed ORDER BY intent, amount_fen, due_ns
 """
 
 # The table of ends, in its order: the first line that fits. `late` covers granted late, paid and
@@ -108,24 +111,29 @@ TABLE: tuple[tuple[str, End], ...] = (
     ("in_time OR late", "wrongly_approved"),
     ("true", "rightly_refused"),
 )
-END_OF = "\n".join(["CASE", *(f"WHEN {when} THEN '{end}'" for when, end in TABLE), "END"])
+END_OF = "\n".join(["CASE", *(f"WHEN {when} THEN {n}" for n, (when, _) in enumerate(TABLE)), "END"])
 
 
 def judge_intents(view: RunView, oracle: Oracle) -> Ends:
     """Every scheduled intent exactly once, in order of its number."""
     books = view.books
+    know_what_was_told(books)
     draws, people = books.single("draws", "draw_key"), books.single("population", "borrower")
     rooms = Columns[object](books.table(ROOMS.format(draws=draws, population=people)))
     tight = view.intents.where(intent=[row[0] for row in books.ask(TIGHT, rooms=rooms)])
     oracle.know(set(tight.column("borrower")))
     fits = {one.intent: one.amount_fen <= oracle.available_fen(one) for one in tight}
     fitting = Columns[object](arrow_table([*fits.items()], {"intent": "int64", "fits": "bool"}))
-    due = SAYS_NO.format(at="i.due_ns")
+    notices = Columns[object](books.table(NOTICES))
+    for_all = [row[1:] for row in books.ask(NOTICES) if row[0] is None]
     question = ENDS.format(
         draws=draws,
-        told_no_due=TOLD_NO.format(by="i.due_ns", says_no=due),
-        told_no_baseline=TOLD_NO.format(by="$baseline_ns", says_no=due),
-        says_no_decided=SAYS_NO.format(at="i.decided_ns"),
+        own_notice=OWN_NOTICE,
+        told_due=_any(f"due_ns >= {told} AND {_no(no, 'due_ns')}" for told, *no in for_all),
+        told_baseline=_any(
+            _no(no, "due_ns") for told, *no in for_all if told <= oracle.baseline_ns
+        ),
+        unlawful=_any(_no(law, "decided_ns") for law in books.ask(LAWS)),
         end_of=END_OF,
     )
     at = {
@@ -133,5 +141,19 @@ def judge_intents(view: RunView, oracle: Oracle) -> Ends:
         "deadline_ns": int(view.scenario.load.patience.deadline_s * NS_PER_S),
         "no_ledger": bool({"draws", "tries"} & {*view.missing, *view.cut}),
     }
-    found = books.table(question, at, rooms=rooms, fitting=fitting)
-    return Ends(found.cast(arrow_table((), SCHEMA).schema))
+    found = books.table(question, at, rooms=rooms, fitting=fitting, notices=notices)
+    return Ends.beside(view.intents, found, [end for _, end in TABLE])
+
+
+def _no(policy: Sequence[Any], at: str) -> str:
+    """Does a policy say no to an intent at that moment? In SQL, of the intent's columns."""
+    forbids, above_fen, begins_ns, ended_ns = policy
+    against = [f"amount_fen > {above_fen}"] if above_fen is not None else []
+    if forbids is not None:
+        against.append("purpose = '" + forbids.replace("'", "''") + "'")
+    until = "" if ended_ns is None else f" AND {at} < {ended_ns}"
+    return f"({_any(against)}) AND {at} >= {begins_ns}{until}"
+
+
+def _any(conditions: Iterable[str]) -> str:
+    return " OR ".join(f"({one})" for one in conditions) or "false"

@@ -60,6 +60,9 @@ def load_view(run: RunDir) -> RunView:
         unoffered = rows["intents"].only([not one for one in offered])
         unoffered_keys = frozenset(unoffered.column("draw_key"))
         rows["intents"] = rows["intents"].only(offered)
+    tables: dict[str, Any] = {
+        name: found if name in GROWING else tuple(found) for name, found in rows.items()
+    }
     return RunView(
         scenario=scenario,
         ended=str(record.get("ended", "cut")),
@@ -76,7 +79,7 @@ def load_view(run: RunDir) -> RunView:
         unoffered_keys=unoffered_keys,
         spoilt=seal.problems,
         owes_manifest=record.get("schema", 1) >= SEALED_SINCE,
-        **{name: found if name in GROWING else tuple(found) for name, found in rows.items()},
+        **tables,
     )
 
 
@@ -98,8 +101,8 @@ def _ground(run: RunDir) -> tuple[dict[str, Any], Seal, Scenario]:
 
 def _is_ground(name: str) -> bool:
     """Of the files with evidence: all but tables, and what is judged without."""
-    table = name.endswith((".parquet", ".arrows"))
-    return not table and name not in (FAULTS, PLACE, "environment.json", "topology.json")
+    table = name.endswith((".parquet", ".arrows")) and not name.startswith("trace-")
+    return not table and name not in (FAULTS, PLACE, "environment.json")
 
 
 def _faults(run: RunDir, seal: Seal) -> tuple[FaultLine, ...]:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from harness.evidence.rows import DRAWING, Attempt
-from harness.judge.funding import Funds, funds_of, split
+from harness.judge.funding import COMMIT_NS, Funds, funds_of, split
 from harness.judge.view import RunView
 
 SLICES = """
@@ -64,12 +64,12 @@ def stranded(view: RunView) -> Stranded | None:
 
 
 def _span_ns(attempt: Attempt, ledger_ns: int | None) -> tuple[int, int]:
-    """When it was asked, and when that was decided. The ledger keeps its last decision on a draw,
-    which may be that of a later attempt: then the answer dates it."""
+    """When it was asked for, less what a commit may take, and when that was decided. The ledger
+    keeps its last decision on a draw; where that was of a later attempt, the answer dates it."""
     sent_ns = attempt.sent_ns or attempt.scheduled_ns
     done_ns = attempt.done_ns or sent_ns
     known = ledger_ns is not None and sent_ns <= ledger_ns <= done_ns
-    return sent_ns, ledger_ns if ledger_ns is not None and known else done_ns
+    return sent_ns - COMMIT_NS, ledger_ns if ledger_ns is not None and known else done_ns
 
 
 def _money(view: RunView, funds: Funds, moments: Sequence[int]) -> Mapping[int, Mapping[str, int]]:

@@ -8,7 +8,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from harness.evidence.columnar import Columns, arrow_table
+from harness.evidence.columnar import Columns
+from harness.evidence.derived import arrow_table
+from harness.judge.audit_books import know_last_versions
+from harness.judge.told import know_what_was_told
 from harness.judge.view import RunView
 
 TOLD = ("granted", "refused", "failed", "unknown", "nothing")
@@ -60,14 +63,12 @@ class Truth:
 # What is not told of in the order of its attempts: a grant is never taken back.
 NOT_GRANTED = """
 SELECT intent, kind, outcome, reason FROM attempts
-WHERE kind IN ('press', 'poll') AND intent NOT IN (
-    SELECT intent FROM attempts WHERE kind IN ('press', 'poll') AND outcome = 'granted'
-) ORDER BY intent, done_ns NULLS LAST, kind, n
+WHERE kind IN ('press', 'poll') AND intent IN (SELECT intent FROM told WHERE NOT granted)
+ORDER BY intent, done_ns NULLS LAST, kind, n
 """
 # Accounts of borrowers that something is still held of, and whose holds those are.
 HOLDING = """
-SELECT account FROM versions WHERE starts_with(account, 'borrower:')
-GROUP BY account HAVING arg_max(coalesce(held_fen, 0), version) <> 0
+SELECT account FROM last_versions WHERE starts_with(account, 'borrower:') AND held_fen <> 0
 """
 HELD = """
 SELECT draw_key FROM versions
@@ -77,26 +78,23 @@ HAVING count(*) FILTER (event = 'reserve') > count(*) FILTER (event <> 'reserve'
 UNION SELECT draw_key FROM tries WHERE state = 'paying'
 """
 MATRIX = """
-WITH granted AS (
-    SELECT DISTINCT intent FROM attempts
-    WHERE kind IN ('press', 'poll') AND outcome = 'granted'
-), paid AS (
+WITH paid AS (
     SELECT draw_key, max(times) AS times FROM (
         SELECT draw_key, count(*) AS times FROM tries WHERE state = 'paid' GROUP BY draw_key
         UNION ALL SELECT draw_key, count(*) FROM payouts GROUP BY draw_key
     ) GROUP BY draw_key
 ), views AS (
     SELECT i.draw_key, i.amount_fen, i.intent,
-        CASE WHEN g.intent IS NOT NULL THEN 'granted' ELSE coalesce(t.told, 'nothing') END AS told,
+        CASE WHEN t.granted THEN 'granted' ELSE coalesce(w.word, 'nothing') END AS word,
         CASE WHEN p.times > 1 THEN 'paid_twice' WHEN h.draw_key IS NOT NULL THEN 'orphan_hold'
         WHEN p.times = 1 THEN 'paid_once' WHEN d.draw_key IS NOT NULL THEN 'not_paid'
         ELSE 'no_row' END AS books
-    FROM intents i LEFT JOIN granted g USING (intent) LEFT JOIN told t USING (intent)
-    LEFT JOIN paid p USING (draw_key) LEFT JOIN held h USING (draw_key)
+    FROM intents i LEFT JOIN told t USING (intent) LEFT JOIN last_words w USING (intent)
+    LEFT JOIN paid p USING (draw_key) LEFT JOIN holds h USING (draw_key)
     LEFT JOIN {draws} d USING (draw_key)
 )
-SELECT told, books, count(*), sum(amount_fen)::BIGINT, arg_min(draw_key, intent)
-FROM views GROUP BY told, books
+SELECT word, books, count(*), sum(amount_fen)::BIGINT, arg_min(draw_key, (intent, draw_key))
+FROM views GROUP BY word, books
 """
 
 
@@ -112,13 +110,15 @@ def truth(view: RunView) -> Truth | None:
     if NEEDED & {*view.missing, *view.cut}:
         return None
     books = view.books
-    told = [*told_of(books.ask(NOT_GRANTED)).items()]
+    know_what_was_told(books)
+    know_last_versions(books)
+    words = [*told_of(books.ask(NOT_GRANTED)).items()]
     holding = [account for (account,) in books.ask(HOLDING)]
     held = books.table(HELD, {"accounts": holding})
     found = books.ask(
         MATRIX.format(draws=books.single("draws", "draw_key")),
-        told=Columns[object](arrow_table(told, {"intent": "int64", "told": "string"})),
-        held=Columns[object](held),
+        last_words=Columns[object](arrow_table(words, {"intent": "int64", "word": "string"})),
+        holds=Columns[object](held),
     )
     cells = {(row[0], row[1]): row[2:] for row in found}
     return Truth(

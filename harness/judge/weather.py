@@ -7,6 +7,7 @@ from harness.judge.alerts import began_ns
 from harness.judge.places import touches
 from harness.judge.names import role
 from harness.judge.view import FaultLine, RunView
+from harness.judge.ways import know_ways
 
 Pair = tuple[str, str]  # caller, target: replicas, or a bank
 Span = tuple[int, int]  # from_ns, to_ns
@@ -36,7 +37,8 @@ class Weather:
         }
         self._faults = [fault for fault in view.faults if fault.name in self.spans]
         self._called: dict[str, set[str]] = defaultdict(set)
-        for edge in view.calls.counts("edge"):
+        know_ways(view.books)
+        for (edge,) in view.books.ask("SELECT DISTINCT edge FROM ways_called"):
             client, _, server = edge.partition("->")
             self._called[client].add(server)
 

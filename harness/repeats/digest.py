@@ -137,7 +137,7 @@ def values(
     whole = verdict["guarantee"]
     for phase, share in {"drill": whole, **whole["by_phase"]}.items():
         for key, number in share.items():
-            if key not in NOT_A_VALUE:
+            if key not in NOT_A_VALUE and not isinstance(number, dict | list):
                 found[f"{phase}.{OF_SHARE.get(key, key)}"] = number
     for phase, latency in verdict["latency_ms"].items():
         for key in (key for key in latency if key.startswith("p")):

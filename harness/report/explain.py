@@ -129,6 +129,7 @@ class _Story:
         if person is None:
             yield "nobody knows this borrower"
             return
+        oracle.know([intent.borrower])
         available_fen = oracle.available_fen(intent)
         word = "covers" if intent.amount_fen <= available_fen else "does not cover"
         yield (

@@ -67,7 +67,7 @@ class Drain:
 
 async def available_fen(dsn: str, tier: str) -> int:
     """What all slices of a tier have; the tier is one of the lender's own."""
-    wanted = f"SELECT sum(balance_fen) FROM slices WHERE tier = '{tier}'"  # noqa: S608
+    wanted = f"SELECT sum(balance_fen) FROM slices WHERE tier = '{tier}'"
     return int((await run(dsn, wanted))[0][0])
 
 
@@ -138,5 +138,5 @@ def key_prefix(name: str) -> str:
 async def repaid(ctx: ServiceContext, name: str) -> int:
     """How many repayments of this name the ledger has taken."""
     ours = f"state = 'repaid' AND starts_with(repay_key, '{key_prefix(name)}')"
-    wanted = f"SELECT count(*) FROM repayments WHERE {ours}"  # noqa: S608  a digest's digits
+    wanted = f"SELECT count(*) FROM repayments WHERE {ours}"
     return int((await run(primary_dsn(ctx), wanted))[0][0])

@@ -166,9 +166,6 @@ def rows_of(account: str, most: int = 1000) -> str:
     kind, tier, slice_, _, borrower = found.groups()
     # All parts have passed the pattern: a name of small letters, digits and -, or a number.
     if kind is None:
-        return f"SELECT 1 FROM borrowers WHERE borrower = {borrower} FOR UPDATE"  # noqa: S608
+        return f"SELECT 1 FROM borrowers WHERE borrower = {borrower} FOR UPDATE"
     one = "" if slice_ is None else f" AND slice = {slice_}"
-    return (
-        f"SELECT 1 FROM slices WHERE tier = '{tier}'{one}"  # noqa: S608
-        f" ORDER BY slice LIMIT {most} FOR UPDATE"
-    )
+    return f"SELECT 1 FROM slices WHERE tier = '{tier}'{one} ORDER BY slice LIMIT {most} FOR UPDATE"
