@@ -18,9 +18,9 @@ import pyarrow as pa
 from harness.evidence.columnar import Columns, Rows, Stored, kept_schema
 from harness.evidence.columns import TABLES
 
-# What it sorts and joins by may take so much for each so many rows, which are a million attempts and
-# all that they leave behind; the rest goes to the disk where it can. Beside it stands what Python
-# and Arrow hold, some 250 MB.
+# What it sorts and joins by may take so much for each so many rows: a million attempts and all that
+# they leave behind. The rest goes to the disk where it can. Beside it stands what Python and Arrow
+# hold, some 250 MB.
 MEMORY_MB, ROWS = 450, 20_000_000
 TYPES = {"int64": "BIGINT", "string": "VARCHAR", "bool": "BOOLEAN", "double": "DOUBLE"}
 
@@ -123,8 +123,8 @@ class Books:
     def _known(self) -> duckdb.DuckDBPyConnection:
         if self._cursor is None:
             self._cursor = _engine().cursor()
-            rows = sum(map(len, self._tables.values()))
-            _allow(self._memory_mb or MEMORY_MB * max(1, round(rows / ROWS)))
+            count = sum(map(len, self._tables.values()))
+            _allow(self._memory_mb or MEMORY_MB * max(1, round(count / ROWS)))
             for name, rows in self._tables.items():
                 if rows.stored is None:
                     self._cursor.register(name, rows.arrow())
