@@ -14,9 +14,11 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
+from contextlib import ExitStack
 from functools import wraps
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 from benchmarks.judge_made import draws_for, write_run
 from benchmarks.results import RESULTS, keep, kept, spreads
@@ -50,9 +52,15 @@ def _timed(step: Callable[..., Any], name: str, seconds: dict[str, float]) -> Ca
 def measured(run: Path) -> dict[str, Any]:
     """One judging, in this process."""
     seconds: dict[str, float] = {}
-    for name in STEPS:
-        setattr(judge, name, _timed(getattr(judge, name), name, seconds))
-    audit._finding = _timed(audit._finding, "_finding", seconds)
+    with ExitStack() as stack:
+        for room, names in ((judge, STEPS), (audit, ("_finding",))):
+            for name in names:
+                step = _timed(getattr(room, name), name, seconds)
+                stack.enter_context(patch.object(room, name, step))
+        return {**_judged(run), "steps_s": seconds}
+
+
+def _judged(run: Path) -> dict[str, Any]:
     began_s = time.monotonic()
     view = load_view(RunDir.open(run))
     read_s = time.monotonic()
@@ -70,7 +78,6 @@ def measured(run: Path) -> dict[str, Any]:
         "judge_s": round(end_s - read_s, 3),
         "cpu_s": round(time.process_time(), 3),
         "peak_rss_mb": int(status.partition("VmHWM:")[2].split()[0]) // 1024,
-        "steps_s": seconds,
     }
 
 

@@ -28,6 +28,7 @@ PER_S = 200
 WORKERS = 2
 EACH = 5  # draws of a borrower
 LIMIT_FEN = 20_000_000
+MAKING_MB = 8000
 ATTEMPTS_A_DRAW = 1.6626
 # Rows of calls are made of so many draws at a time.
 AT_ONCE = 50_000
@@ -71,7 +72,7 @@ def write_run(folder: Path, draws: int) -> Path:
         "repaying": max(draws - 25 * PER_S, 0), "again": AGAIN_MS, "seconds": load_s,
         "opening": draws * 1_000_000, "per_s": PER_S,
     }  # fmt: skip
-    books = Books({})
+    books = Books({}, memory_mb=MAKING_MB)
     for question in SETUP:
         books.ask(question.format(**facts))
     for table, question in TABLE_OF.items():

@@ -18,9 +18,10 @@ import pyarrow as pa
 from harness.evidence.columnar import Columns, Rows, Stored, kept_schema
 from harness.evidence.columns import TABLES
 
-# What it sorts and joins by may take so much; the rest goes to the disk. Beside it stand what
-# Python and Arrow hold, some 250 MB of a million attempts.
-MEMORY = "450MB"
+# What it sorts and joins by may take so much for each so many rows: a million attempts and all that
+# they leave behind. The rest goes to the disk where it can. Beside it stands what Python and Arrow
+# hold, some 250 MB.
+MEMORY_MB, ROWS = 450, 20_000_000
 TYPES = {"int64": "BIGINT", "string": "VARCHAR", "bool": "BOOLEAN", "double": "DOUBLE"}
 
 
@@ -30,7 +31,6 @@ def _engine() -> duckdb.DuckDBPyConnection:
     return duckdb.connect(
         ":memory:",
         config={
-            "memory_limit": MEMORY,
             "temp_directory": tempfile.gettempdir(),
             "preserve_insertion_order": "false",
             "python_enable_replacements": "false",  # no variable of ours is a table by accident
@@ -40,12 +40,24 @@ def _engine() -> duckdb.DuckDBPyConnection:
     )
 
 
+# What questions of this process may take by now; others may be using it, so it only grows.
+_allowed_mb: list[int] = [0]
+
+
+def _allow(memory_mb: int) -> None:
+    if memory_mb > max(_allowed_mb):
+        _engine().execute(f"SET memory_limit = '{memory_mb}MB'")
+        _allowed_mb.append(memory_mb)
+
+
 class Books:
     """The tables of one run, to be asked. `more` names tables that are known to one question alone;
     `_at` what stands in it as `$name`. Raises OSError for what can't be read."""
 
-    def __init__(self, tables: Mapping[str, Rows[Any]]) -> None:
+    def __init__(self, tables: Mapping[str, Rows[Any]], memory_mb: int | None = None) -> None:
+        """memory_mb: what questions may take; None: as much as so many rows need."""
         self._tables = tables
+        self._memory_mb = memory_mb
         self._cursor: duckdb.DuckDBPyConnection | None = None
         self._doubled: dict[tuple[str, str], bool] = {}
         self._made: set[str] = set()
@@ -111,6 +123,8 @@ class Books:
     def _known(self) -> duckdb.DuckDBPyConnection:
         if self._cursor is None:
             self._cursor = _engine().cursor()
+            count = sum(map(len, self._tables.values()))
+            _allow(self._memory_mb or MEMORY_MB * max(1, round(count / ROWS)))
             for name, rows in self._tables.items():
                 if rows.stored is None:
                     self._cursor.register(name, rows.arrow())
