@@ -38,6 +38,7 @@ class Connection:
         self._joined = False
         self._tails: dict[Side, Tail] = {}
         self._chances: dict[str, float] = {}
+        self._closers: list[str] = []
         self._closing = False
 
     def join(self, up: Sequence[Described], down: Sequence[Described]) -> None:
@@ -64,18 +65,20 @@ class Connection:
     def _watch(self, toxics: Sequence[Described]) -> None:
         """Have it told when a request meets a toxic that has chosen us, unless it is a probe's."""
         met, transport = self._met, self.client.transport
-        chosen = [one.name for one in toxics if one.toxicity < 1 and self.acts(one)]
-        self.up.watch = None
-        if met is None or not chosen or transport is None:
+        picked = [one for one in toxics if one.picks and self.acts(one)]
+        self.up.watch, self._closers = None, []
+        if met is None or not picked or transport is None:
             return
         if transport.get_extra_info("peername")[0] == PROBES_FROM:
             return
+        self._closers = [one.name for one in picked if one.at_its_end]
+        chosen = [one.name for one in picked if not one.at_its_end]
 
         def watch() -> None:
             for name in chosen:
                 met(name)
 
-        self.up.watch = watch
+        self.up.watch = watch if chosen else None
 
     # -- what its sides say -------------------------------------------------------------------
 
@@ -120,6 +123,12 @@ class Connection:
 
     def cut(self, verb: Verb) -> None:
         """Both directions at once. What has been written still goes out unless it is a reset."""
+        if self._met is not None and not self._closing:
+            for name in self._closers:
+                self._met(name)
+        self._cut(verb)
+
+    def _cut(self, verb: Verb) -> None:
         if self._closing:
             return
         self._closing = True
@@ -141,6 +150,6 @@ class Connection:
     def ended(self, link: Link) -> None:
         """Half-close, so that the answer to the last request still passes; close at the second."""
         if self.up.done and self.down.done:
-            self.cut("close")
+            self._cut("close")
         else:
             link.target.say_end()
