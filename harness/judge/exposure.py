@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from harness.faults.catalogue import told_by_service
 from harness.faults.database_sessions import borrower_locked
+from harness.faults.rules import purpose_barred
 from harness.faults.site import SITE, crosses
 from harness.judge.struck import struck_calls, struck_ns
 from harness.judge.view import FaultLine, RunView
@@ -92,13 +93,20 @@ def _of_the_struck(
 
 
 def _whose(view: RunView, fault: FaultLine) -> frozenset[str] | None:
-    """The keys of the one borrower whom a fault touches; None: anybody's."""
-    borrower = borrower_locked(fault.name)
-    if borrower is None:
+    """The keys of those draws and repayments that a fault can touch at all; None: any."""
+    borrower, purpose = borrower_locked(fault.name), purpose_barred(fault.name)
+    if borrower is not None:
+        draws = view.intents.where(borrower=borrower).column("draw_key")
+        repayments = (one.repay_key for one in view.repay_intents if one.borrower == borrower)
+        return frozenset((*draws, *repayments))
+    if purpose is not None:
+        return frozenset(view.intents.where(purpose=purpose).column("draw_key"))
+    spec = next((one for one in view.scenario.faults if one.name == fault.name), None)
+    above_fen = None if spec is None else dict(spec.params).get("above_fen")
+    if above_fen is None:
         return None
-    draws = view.intents.where(borrower=borrower).column("draw_key")
-    repayments = (one.repay_key for one in view.repay_intents if one.borrower == borrower)
-    return frozenset((*draws, *repayments))
+    asked = view.intents.columns("draw_key", "amount_fen")
+    return frozenset(key for key, amount_fen in asked if amount_fen > int(above_fen))
 
 
 def _given(
