@@ -15,7 +15,9 @@ def test_a_press_is_worked_on_once_while_it_runs_and_after() -> None:
 
     async def work() -> Response:
         worked.append(1)
-        await asyncio.sleep(0)
+        later = asyncio.Event()
+        asyncio.get_running_loop().call_soon(later.set)
+        await later.wait()
         return PlainTextResponse(f"answer {len(worked)}")
 
     async def story() -> list[bytes]:
