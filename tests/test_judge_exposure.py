@@ -10,6 +10,7 @@ from harness.judge.judge import judge
 from harness.judge.view import RunView
 from harness.report.html import html
 from harness.report.text import summary
+from harness.scenario.model import FaultSpec
 from tests.run_views import T0_NS, clean
 
 
@@ -78,6 +79,26 @@ def test_a_lock_on_one_borrower_touches_that_borrower_s_draws_alone() -> None:
     mine, nobody = (f"database: row_lock borrower:{n} #2" for n in (touched.borrower, 999_999))
     assert exposure(with_fault(view, mine, "gateway->ledger"))[mine].intents == {touched.intent}
     assert exposure(with_fault(view, nobody, "gateway->ledger"))[nobody].calls == 0
+
+
+def test_a_rule_touches_draws_for_its_purpose_and_a_tightening_those_above_it() -> None:
+    """A rule against what nobody draws for, a bound that nobody reaches, do nothing."""
+    view = clean()
+    some = view.intents[200].purpose
+    for purpose, touched in ((some, True), ("moon-travel", False)):
+        name = f"business: rule_adopted {purpose}"
+        found = exposure(with_fault(view, name, "gateway->ledger"))[name]
+        assert bool(found.calls) is touched
+        assert {view.intents[n].purpose for n in found.intents} <= {purpose}
+    amounts = sorted(set(view.intents.column("amount_fen")))
+    for above_fen in (amounts[0] - 1, amounts[-1]):
+        name = "business: tightening"
+        spec = FaultSpec(name, "business", "tightening", 1.0, 2.0, (("above_fen", above_fen),))
+        tight = replace(
+            with_fault(view, name, "gateway->ledger"),
+            scenario=replace(view.scenario, faults=(spec,)),
+        )
+        assert bool(exposure(tight)[name].calls) is (above_fen < amounts[0])
 
 
 def test_a_fault_of_single_calls_has_touched_what_its_service_says() -> None:

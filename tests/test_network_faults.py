@@ -1,6 +1,7 @@
 """Every fault of an edge: seen from outside within its own bound, healed, seen gone; not seen where
 nothing was injected; undone by the journal alone."""
 
+import socket
 from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass, field
@@ -114,6 +115,45 @@ def test_what_a_share_has_chosen_is_written_down_and_no_probe_of_ours(world: Wor
     mine = [EDGE, fault.name]
     assert rows == [["proxy", "toxicity", *mine], *[["proxy", "toxic", *mine]] * late]
     assert late
+
+
+def test_a_slow_close_is_written_down_when_a_server_ends_a_connection(world: World) -> None:
+    fault, record = built("slow_close"), world.run / "work" / RECORD
+    before = len(record.read_text().splitlines())
+    fault.inject(world)
+    try:
+        assert (
+            probe_s(world.listen, 5) is not None
+        )  # the client ends it: nobody waits for the server
+        assert len(record.read_text().splitlines()) == before + 1
+        with socket.create_connection(world.listen) as line:
+            line.sendall(b"GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+            until(lambda: len(record.read_text().splitlines()) > before + 1)
+    finally:
+        fault.heal(world)
+    rows = [row.split(",")[1] for row in record.read_text().splitlines()[before:]]
+    assert rows == ["toxicity", "toxic"]
+
+
+def test_a_limit_is_written_down_when_it_has_closed_a_connection(world: World) -> None:
+    fault, record = built("limit_data"), world.run / "work" / RECORD
+    before = len(record.read_text().splitlines())
+    fault.inject(world)
+    try:
+        assert probe_s(world.listen, 5) is not None  # as little as this never meets it
+        until(lambda: fault.observe(world).bites, fault.bites_within_s)
+        assert len(record.read_text().splitlines()) == before + 1
+        with socket.create_connection(world.listen) as line:
+            said = b"nothing yet"
+            while said:
+                line.sendall(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+                said = line.recv(4096)
+    except OSError:
+        pass  # it is gone before we have heard its end
+    finally:
+        fault.heal(world)
+    rows = [row.split(",")[1] for row in record.read_text().splitlines()[before:]]
+    assert rows == ["toxicity", "toxic"]
 
 
 def test_every_kind_is_in_the_table() -> None:

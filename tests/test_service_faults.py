@@ -81,6 +81,23 @@ def test_only_the_draw_that_is_meant_is_hit(around: LenderSurroundings) -> None:
     assert around.made.draw("the-one-draw", borrower=41)[0] == 201
 
 
+def test_a_stale_cache_has_hit_what_was_told_an_old_answer(around: LenderSurroundings) -> None:
+    """Who asks for the first time is answered as ever."""
+    fault = made("stale_cache", "risk-1", operation="decide")
+    record = around.made.records / "states.risk-1.csv"
+    fault.inject(around)
+    try:
+        asked = {"borrower": 10, "amount_fen": 100}
+        counts = []
+        for _ in range(3):
+            headers = {"X-Draw-Key": "asked-again-1"}
+            assert around.made.ask("POST", "/decide", asked, headers, "risk-1")[0] == 200
+            counts.append(record.read_text().count("planted,asked-again-1,"))
+    finally:
+        fault.heal(around)
+    assert counts == [0, 1, 2]
+
+
 def test_what_a_muted_service_does_is_not_written_and_counted(around: LenderSurroundings) -> None:
     fault, made_ = FAULTS["no telemetry"], around.made
     fault.inject(around)

@@ -5,6 +5,7 @@ They are entered at the console, as leases, and seen by questions of our own at 
 decide.
 """
 
+import re
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -17,6 +18,13 @@ from harness.faults.shares import believed
 ASK_S = 0.4
 PROBES = 50
 NOBODY = 0
+ONE_PURPOSE = re.compile(r"business: rule_(?:in_force|adopted) ([a-z-]+)(?: #[0-9]+)?")
+
+
+def purpose_barred(name: str) -> str | None:
+    """The purpose that the fault of this name is about: it touches no draw for another."""
+    found = ONE_PURPOSE.fullmatch(name)
+    return None if found is None else found[1]
 
 
 @dataclass(frozen=True, slots=True)

@@ -200,7 +200,8 @@ KINDS: Kinds = {
         "The request is delivered and worked on once more, `after` the first; nobody hears the"
         " second answer.",
         "hit is what the service's own record of calls has twice.",
-        "Not a caller's retry: nobody asked again.",
+        "Not a caller's retry: nobody asked again. A gateway works on one press once, however often"
+        " it is delivered.",
     ),
     ("service", "stale_cache"): _kind(
         (),

@@ -1,10 +1,12 @@
 """Faults that touch only some of what passes their place: a toxicity below 1, a lock on the row of
-one borrower, a version that half of the replicas were given. Their calls are looked at one by one.
+one borrower, a rule about one purpose, a version that half of the replicas were given. Their calls
+are looked at one by one.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
 
 from harness.faults.database_sessions import borrower_locked
+from harness.faults.rules import purpose_barred
 from harness.judge.places import reached, replica_of, touches
 from harness.judge.struck import struck_calls, struck_ns
 from harness.judge.view import FaultLine, RunView
@@ -24,17 +26,15 @@ def narrow(view: RunView, fault: FaultLine, window: Span) -> tuple[int, frozense
         made = view.calls.where(side="client", edge=fault.edge_or_replica)
         hit = struck_calls(list(made.columns("start_ns", "done_ns", "draw_key")), met_ns)
         return len(hit), _intents_of(view, [key for _, _, key in hit])
-    borrower = borrower_locked(fault.name)
-    given = _given(view, fault, window)
-    if borrower is None and not given:
+    whose, given = _whose(view, fault), _given(view, fault, window)
+    if whose is None and not given:
         return None
     keys = [
         key
         for start_ns, done_ns, server, key in _passing(view, fault)
         if _within(start_ns, done_ns, given.get(server, [window]))
     ]
-    if borrower is not None:
-        whose = _keys_of(view, borrower)
+    if whose is not None:
         keys = [key for key in keys if key in whose]
     asked = list(_asked(view, fault, given, window))
     drawn = frozenset(intent for intent, kind in asked if kind != "repay")
@@ -69,10 +69,21 @@ def _intents_of(view: RunView, keys: Sequence[str]) -> frozenset[int]:
     return frozenset(view.intents.where(draw_key=list(set(keys))).column("intent"))
 
 
-def _keys_of(view: RunView, borrower: int) -> frozenset[str]:
-    draws = view.intents.where(borrower=borrower).column("draw_key")
-    repayments = (one.repay_key for one in view.repay_intents if one.borrower == borrower)
-    return frozenset((*draws, *repayments))
+def _whose(view: RunView, fault: FaultLine) -> frozenset[str] | None:
+    """The keys of those draws and repayments that a fault can touch at all; None: any."""
+    borrower, purpose = borrower_locked(fault.name), purpose_barred(fault.name)
+    if borrower is not None:
+        draws = view.intents.where(borrower=borrower).column("draw_key")
+        repayments = (one.repay_key for one in view.repay_intents if one.borrower == borrower)
+        return frozenset((*draws, *repayments))
+    if purpose is not None:
+        return frozenset(view.intents.where(purpose=purpose).column("draw_key"))
+    spec = next((one for one in view.scenario.faults if one.name == fault.name), None)
+    above_fen = None if spec is None else dict(spec.params).get("above_fen")
+    if above_fen is None:
+        return None
+    asked = view.intents.columns("draw_key", "amount_fen")
+    return frozenset(key for key, amount_fen in asked if amount_fen > int(above_fen))
 
 
 def _given(view: RunView, fault: FaultLine, window: Span) -> Mapping[str, Sequence[Span]]:

@@ -54,6 +54,16 @@ class Described:
     toxicity: float
     toxic: Toxic
 
+    @property
+    def at_its_end(self) -> bool:
+        """Is it felt when a connection ends, and not before?"""
+        return self.type in ("limit_data", "slow_close")
+
+    @property
+    def picks(self) -> bool:
+        """Is it felt by some of the calls on its edge, and maybe by none?"""
+        return self.toxicity < 1 or self.at_its_end
+
     def json(self) -> dict[str, object]:
         """As Toxiproxy describes one."""
         names = TYPES[self.type][1]

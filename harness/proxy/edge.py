@@ -169,7 +169,7 @@ class Proxy:
         if toxic.name in self._toxics:
             raise Taken("toxic already exists")
         self._toxics[toxic.name] = toxic
-        if self._struck is not None and toxic.toxicity < 1:
+        if self._struck is not None and toxic.picks:
             self._struck.begun(self.name, toxic.name)
         self._follow()
         return toxic

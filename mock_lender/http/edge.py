@@ -8,6 +8,7 @@ import hmac
 import re
 import time
 from collections.abc import Callable
+from functools import partial
 
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -41,7 +42,8 @@ class Edge:
         self._slots = slots if every_call else None
         self.within = Within(ctx.telemetry, slots)
         self.planted = PlantedFaults(ctx.config.token, self.within)
-        self._sufferer = Sufferer(ctx.role, self._again)
+        told = partial(ctx.telemetry.state, "planted")
+        self._sufferer = Sufferer(ctx.role, self._again, told)
         self._later: set[asyncio.Task[None]] = set()
         self.served = 0
         self.failed = 0

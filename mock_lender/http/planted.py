@@ -99,11 +99,13 @@ class Planted:
 
 @dataclass(frozen=True, slots=True)
 class Hit:
-    """A call that has met a fault. number: it is the so many-th for its draw."""
+    """A call that has met a fault. number: it is the so many-th for its draw. probe: it was only
+    sent to see."""
 
     planted: Planted
     draw_key: str
     number: int
+    probe: bool = False
 
     @property
     def late_s(self) -> float:
@@ -184,9 +186,10 @@ class PlantedFaults:
         for name, planted in self._faults.items():
             meant = planted.draw in ("", draw_key) if probe_of is None else probe_of == name
             if meant and planted.about(operation, method) and planted.hits(draw_key, number):
-                if probe_of is None:
+                # What a stale cache is asked for the first time is answered well, and remembered.
+                if probe_of is None and planted.kind != "stale":
                     self._within.telemetry.state("planted", draw_key, name)
-                return Hit(planted, draw_key, number)
+                return Hit(planted, draw_key, number, probe_of is not None)
         return None
 
 

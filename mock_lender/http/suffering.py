@@ -27,11 +27,13 @@ class Said:
 
 @dataclass(frozen=True, slots=True)
 class Sufferer:
-    """One service's way of suffering. again: delivers a request once more. old: what a stale cache
-    remembers, by fault and request."""
+    """One service's way of suffering. again: delivers a request once more. told: writes down that a
+    call (its draw's key) was hit by a fault (its name). old: what a stale cache remembers, by fault
+    and request."""
 
     role: str
     again: Again
+    told: Callable[[str, str], None]
     old: dict[tuple[str, str, str, bytes], Said] = field(default_factory=dict)
 
     def suffering(self, hit: Hit, work: ASGIApp, *, unsaid: Send, connection: Send) -> ASGIApp:
@@ -87,6 +89,8 @@ class Sufferer:
             body = b"".join(message.get("body", b"") for message in heard)
             asked = (planted.name, scope["path"], hit.draw_key, body)
             said = self.old.get(asked)
+            if said is not None and not hit.probe:
+                self.told(hit.draw_key, planted.name)
             if said is None:
                 said = await _said(work, scope, replayed(heard, receive))
                 if len(self.old) < REMEMBERED_MAX and said.status < 500:
