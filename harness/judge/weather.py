@@ -4,8 +4,8 @@ from collections import defaultdict
 
 from harness.clock import NS_PER_S
 from harness.judge.alerts import began_ns
-from harness.judge.places import touches
 from harness.judge.names import role
+from harness.judge.places import touches
 from harness.judge.view import FaultLine, RunView
 from harness.judge.ways import know_ways
 
