@@ -40,10 +40,14 @@ def beside(left: pa.Table, right: pa.Table, empty: Mapping[str, str]) -> pa.Tabl
     return left
 
 
-def joined(parts: Sequence[pa.Table], by: str) -> pa.Table:
-    """One table of all rows, in order of a column; of equal ones in that of the parts."""
-    whole = pa.concat_tables([part.cast(parts[0].schema) for part in parts])
-    return whole.take(pc.sort_indices(whole, sort_keys=[(by, "ascending")]))
+def filled(whole: pa.Table, some: pa.Table, key: str, columns: Mapping[str, str]) -> pa.Table:
+    """The table with these columns from another one, which has some of its keys; else blank."""
+    places = pc.index_in(whole.column(key), value_set=some.column(key).combine_chunks())
+    for name, kind in columns.items():
+        column = some.column(name).combine_chunks().cast(_type(kind)).take(places)
+        blank = column.fill_null(BLANK[kind]) if kind in BLANK else column
+        whole = whole.set_column(whole.column_names.index(name), name, blank)
+    return whole
 
 
 def _type(kind: str) -> Any:

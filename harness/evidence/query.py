@@ -47,7 +47,7 @@ class Books:
     def __init__(self, tables: Mapping[str, Rows[Any]]) -> None:
         self._tables = tables
         self._cursor: duckdb.DuckDBPyConnection | None = None
-        self._single: dict[str, str] = {}
+        self._doubled: dict[tuple[str, str], bool] = {}
         self._made: set[str] = set()
 
     def ask(
@@ -82,21 +82,24 @@ class Books:
             self._made.add(name)
             self._known().register(name, self.table(question))
 
+    def doubled(self, table: str, key: str) -> bool:
+        """Does a key, one or more columns, stand in the table more than once?"""
+        if (table, key) not in self._doubled:
+            question = f"SELECT count(*) > count(DISTINCT ({key})) FROM {table}"
+            (self._doubled[table, key],) = self.one(question)
+        return self._doubled[table, key]
+
     def single(self, table: str, key: str) -> str:
         """The table for a question, with one row a key: of several the last in order of columns.
 
         Keys that stand twice are a finding of their own; they must not make rows of others."""
-        if table not in self._single:
-            question = f"SELECT count(*) > count(DISTINCT ({key})) FROM {table}"
-            (double,) = self.one(question)
-            last = ", ".join(f"{_quoted(one)} DESC NULLS FIRST" for one in TABLES[table].names)
-            self._single[table] = (
-                f"(SELECT * FROM {table} QUALIFY row_number() OVER"
-                f" (PARTITION BY {key} ORDER BY {last}) = 1)"
-                if double
-                else table
-            )
-        return self._single[table]
+        if not self.doubled(table, key):
+            return table
+        last = ", ".join(f"{_quoted(one)} DESC NULLS FIRST" for one in TABLES[table].names)
+        return (
+            f"(SELECT * FROM {table} QUALIFY row_number() OVER"
+            f" (PARTITION BY {key} ORDER BY {last}) = 1)"
+        )
 
     def _told(self, more: Mapping[str, Columns[Any]]) -> duckdb.DuckDBPyConnection:
         """Whom to ask, once it knows of these tables too."""

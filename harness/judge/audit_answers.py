@@ -47,7 +47,7 @@ def acknowledged_once(view: RunView, _: Sequence[IntentEnd]) -> Offences:
     near_ns = NEAR_NS + clock_error_ns(view)
     for key, amount_fen, how in books.ask(question, {"near_ns": near_ns}):
         found.add(amount_fen, f"{key}: granted{how}")
-    for key, amount_fen in books.ask(DRAWS_TWICE):
+    for key, amount_fen in books.ask(DRAWS_TWICE) if books.doubled("draws", "draw_key") else ():
         found.add(amount_fen, f"{key}: in the ledger more than once")
     audit_repayments.acknowledged(view, found)
     return found
@@ -113,10 +113,13 @@ def one_payout(view: RunView, _: Sequence[IntentEnd]) -> Offences:
     Broken by a second payout for one draw, whoever made it. Examined are intents.
     """
     found = Offences(examined=len(view.intents))
-    for key, amount_fen in view.books.ask(PLANNED_TWICE):
-        found.add(amount_fen, f"{key}: planned more than once")
-    for key, amount_fen, mine in view.books.ask(PAID_TWICE):
-        found.add(amount_fen, f"{key}: paid {len(mine)} times: {mine}")
+    books = view.books
+    if books.doubled("intents", "draw_key"):
+        for key, amount_fen in books.ask(PLANNED_TWICE):
+            found.add(amount_fen, f"{key}: planned more than once")
+    if books.doubled("payouts", "draw_key"):
+        for key, amount_fen, mine in books.ask(PAID_TWICE):
+            found.add(amount_fen, f"{key}: paid {len(mine)} times: {mine}")
     return found
 
 

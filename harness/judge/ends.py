@@ -3,10 +3,10 @@
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from operator import attrgetter
-from typing import Any, Literal, get_args
+from typing import Any, Literal
 
 from harness.evidence.columnar import Columns, Rows, in_order
-from harness.evidence.derived import arrow_table, beside, coded, joined
+from harness.evidence.derived import arrow_table, beside, coded, filled
 from harness.evidence.rows import Intent
 
 End = Literal[
@@ -114,9 +114,10 @@ class Ends(Columns[IntentEnd]):
         return self.where(end=BROKEN)
 
     def but_for(self, found: Sequence[IntentEnd]) -> "Ends":
-        """The same, in the order of their intents, but of the broken ones these."""
-        kept = tuple(end for end in get_args(End) if end not in BROKEN)
-        return Ends(joined([self.where(end=kept).arrow(), Ends.of(found).arrow()], "intent"))
+        """The same, but of the broken ones what these say of causes."""
+        told = Ends.of(found).arrow()
+        names = ("cause", "hop", "avoidable", "exposed_to")
+        return Ends(filled(self.arrow(), told, "intent", {name: OF_END[name] for name in names}))
 
 
 @dataclass(frozen=True, slots=True)

@@ -56,6 +56,7 @@ def write_load_alone(run: RunDir) -> tuple[int, str]:
 def _doubts(view: RunView, saw: Seen, health: GeneratorHealth) -> list[str]:
     """Why not even what it saw may be believed."""
     found = [] if view.ended == "complete" else [f"the load did not complete: {view.ended}"]
+    found += [f"the evidence is not what it was: {text}" for text in view.spoilt]
     found += [f"the load's evidence is incomplete: {text}" for text in incomplete(view)]
     if view.cut:
         found.append(f"evidence was cut short: {', '.join(view.cut)}")
