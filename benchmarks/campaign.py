@@ -23,7 +23,7 @@ from harness.repeats.arms import Arm
 from harness.repeats.book import Done
 from harness.repeats.child import Child
 from harness.repeats.repeats import Repeats, run_repeats
-from harness.stopping import StopFlag
+from harness.stopping import Interrupted, StopFlag
 
 ROOT = Path(__file__).resolve().parent.parent
 KEPT = ROOT / "runs" / "campaign"
@@ -81,4 +81,7 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    try:
+        sys.exit(main())
+    except Interrupted as by:
+        sys.exit(f"{by}: what has been run is kept; the same command goes on")

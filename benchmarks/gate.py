@@ -39,7 +39,7 @@ from harness.repeats.child import Child
 from harness.repeats.digest import Digest
 from harness.repeats.repeats import Repeats, by_arm, run_repeats
 from harness.seeds import stream
-from harness.stopping import StopFlag
+from harness.stopping import Interrupted, StopFlag
 
 ROOT = Path(__file__).resolve().parent.parent
 SCENARIO = ROOT / "benchmarks" / "gate.yaml"
@@ -72,8 +72,13 @@ def drill(arms: Sequence[Arm], rounds: int, place: Path, most: int) -> tuple[lis
 
 
 def sound(place: Path) -> list[Digest]:
-    """The runs that may be compared, each as if of a seed of its own: they are all of the same."""
+    """The runs that may be compared; all of them are of the same seed."""
     return [one for one in by_arm(read_done(place), "same").values() if one.counts]
+
+
+def doubted(place: Path) -> int:
+    """How many of the runs that are there may not be compared."""
+    return sum(not one.digest.counts for one in read_done(place)) if is_repeats(place) else 0
 
 
 def dealt(runs: Sequence[Digest], pairs: int, dice: Random, effect: Effect) -> str:
@@ -211,7 +216,9 @@ def main() -> int:
     summary: dict[str, Any] = json.loads(PLACE.read_text())["summary"] if PLACE.exists() else {}
     rows = kept(PLACE, "runs", resume=True)
     if arguments.what == "runs":
-        done, _ = drill((Arm("same", SCENARIO),), arguments.runs, KEPT / "same", arguments.most)
+        # A run in doubt says nothing: the next call makes one more in its place.
+        rounds = arguments.runs + doubted(KEPT / "same")
+        done, _ = drill((Arm("same", SCENARIO),), rounds, KEPT / "same", arguments.most)
         rows = [one.digest.as_json() for one in done]
     elif arguments.what == "judge":
         summary |= judge()
@@ -223,4 +230,7 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    try:
+        sys.exit(main())
+    except Interrupted as by:
+        sys.exit(f"{by}: what has been run is kept; the same command goes on")

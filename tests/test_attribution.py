@@ -150,6 +150,21 @@ def test_a_ledger_that_waits_for_the_database_is_not_to_blame() -> None:
     assert why(hit((*ASKED, WAITS, ("ledger-1>database-1", 5, 8, "ok")), TIMEOUT_MS))[1] == "ledger"
 
 
+def test_a_database_that_fails_at_once_is_to_blame_for_the_ledger() -> None:
+    calls = (
+        *ASKED, ("ledger-1", 4, 60, "error"), ("ledger-1>database-1", 5, 50, "unknown"),
+        ("ledger-2", 90, 150, "error"), ("ledger-2>database-1", 91, 140, "not_sent"),
+    )  # fmt: skip
+    assert why(hit(calls, 200)) == ("system", "database")
+    # Near the end of its time too: it had begun to fail before.
+    late = (*RESERVED, ("bank.own", 700, 701, "not_sent"), ("bank.own", 1495, 1496, "not_sent"))
+    assert why(hit(late, TIMEOUT_MS)) == ("system", "bank.own")
+    # What was cut short by the limit did not fail before it.
+    cut = (("risk-1", 2, 1480, "ok"), ("compliance-1", 2, 3, "ok"),
+           ("ledger-1", 1481, 1481, "not_sent"))  # fmt: skip
+    assert why(hit(cut, TIMEOUT_MS)) == ("system", "risk")
+
+
 def _queued() -> RunView:
     return hit((), TIMEOUT_MS, queue_ms=1450)
 

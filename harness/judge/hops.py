@@ -12,12 +12,14 @@ from dataclasses import dataclass
 from harness.clock import NS_PER_MS, NS_PER_S
 from harness.evidence.rows import Attempt, Call, Intent
 from harness.judge.names import role
-from harness.judge.occupied import Occupied
+from harness.judge.occupied import SILENT_NS, Occupied
 from harness.scenario.model import Patience
 
 SERVED = ("ok", "refused")
 # What ends so shortly before its limit has run out of time: hops keep something back to answer in.
 LIMIT_MARGIN_NS = 150 * NS_PER_MS
+# What ends later than that before the limit was cut short by it.
+CUT_SHORT_NS = 60 * NS_PER_MS
 # A part of the limit that is enough to say that it went wrong here, whatever came later.
 FIRST_SHARE = 1 / 3
 # A ledger's call that takes as much of its caller's wait was waited for.
@@ -41,9 +43,10 @@ class Asked:
         return last.result in SERVED and last.done_ns is not None and last.done_ns <= self.end_ns
 
     def failed_by(self, at_ns: int) -> bool:
-        """Had it failed in the end, while there was time left?"""
-        last = self.tries[-1]
-        return last.result not in SERVED and last.done_ns is not None and last.done_ns <= at_ns
+        """Had it begun to fail while there was time left, and never served?"""
+        first = self.tries[0]
+        early = first.done_ns is not None and first.done_ns <= at_ns
+        return early and first.result not in SERVED and not self.served
 
 
 class Hops:
@@ -64,7 +67,7 @@ class Hops:
         if end_ns < self._limit_ns(intent, start_ns) - LIMIT_MARGIN_NS:
             return self._that_failed(attempt, asked, calls)
         for one in asked:
-            if one.failed_by(end_ns - LIMIT_MARGIN_NS):
+            if one.failed_by(end_ns - CUT_SHORT_NS):
                 return self._deepest(one, calls)
         return self._that_took_long(served, asked, calls, start_ns, end_ns)
 
@@ -142,6 +145,9 @@ class Hops:
             within_ns = min(done_ns, asked.end_ns) - max(call.start_ns, asked.start_ns)
             failed = call.result not in SERVED
             long = within_ns >= wait_ns and within_ns > self._occupied.usual_ns.get("database", 0)
+            # What fails so quickly is no process that was frozen meanwhile.
+            if failed and done_ns - call.start_ns < SILENT_NS:
+                return "database"
             if (failed or long) and self._occupied.database_was_bad(
                 call.client, call.start_ns, done_ns
             ):

@@ -21,6 +21,8 @@ SLOW_TIMES, SLOW_LEAST_NS = 3, NS_PER_S // 5
 HELD_SHARE = 0.3
 # Of what gateways wait for at the ledgers, that part which these wait for at the database.
 DATABASE_SHARE = 0.5
+# A sound database fails none of its calls; so many that did are why ledgers are waited for.
+FAILED_LEAST = 3
 # A replica was not there when it noted nothing for so long, and for so many times its usual pause.
 SILENT_NS, SILENT_TIMES = NS_PER_S * 2 // 5, 8
 SAMPLE = 200
@@ -93,8 +95,10 @@ class Occupied:
             self._add(client, role(server), start_ns, done_ns)
         for held in self._held.values():
             held.close()
+        self._failed_database: list[tuple[int, int | None]] = []
         for client, start_ns, done_ns in view.books.ask(FAILED):
             self._bad_database[client].append((start_ns, done_ns))
+            self._failed_database.append((start_ns, done_ns))
         self._view = view
         self._silences: dict[str, Sequence[tuple[int, int]]] = {}
         self._queues: dict[str, Sequence[tuple[float, float]]] = {}
@@ -133,6 +137,12 @@ class Occupied:
             return "gateway"
         if worst != "ledger":
             return worst
+        failed = sum(
+            start_ns <= to_ns and (done_ns is None or done_ns >= from_ns)
+            for start_ns, done_ns in self._failed_database
+        )
+        if failed >= FAILED_LEAST:
+            return "database"
         deeper = self._held["ledger", "database"].mean(from_ns, to_ns)
         all_of_them = self._held["gateway", "ledger"].mean(from_ns, to_ns)
         return "database" if deeper >= DATABASE_SHARE * all_of_them else "ledger"
