@@ -1,5 +1,7 @@
 """Small whole runs as the judge reads them: clean, and then spoilt one thing at a time."""
 
+from collections import Counter
+from collections.abc import Collection, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -234,7 +236,6 @@ def changed(view: RunView, **changes: Any) -> RunView:
 def broken(view: RunView, numbers: range, status: int = 504) -> RunView:
     """The same run, but these draws were answered 504 after their bank was silent, and voided."""
     gone = {view.intents[n].draw_key: n for n in numbers}
-    accounts = {f"borrower:{view.intents[n].borrower}" for n in numbers}
     attempts = tuple(
         a._replace(outcome="unknown", status=status, cause="system", hop="bank.partner-a")
         if a.intent in numbers
@@ -255,8 +256,34 @@ def broken(view: RunView, numbers: range, status: int = 504) -> RunView:
         draws=draws,
         tries=tries,
         payouts=tuple(p for p in view.payouts if p.draw_key not in gone),
-        versions=tuple(v for v in view.versions if v.account not in accounts),
+        versions=_given_back(view, gone),
+        postings=tuple(_unposted(p) if p.draw_key in gone else p for p in view.postings),
     )
+
+
+def _given_back(view: RunView, gone: Collection[str]) -> Iterator[Version]:
+    """What these draws would have posted is void: their tiers have the money back from then on."""
+    more_fen: Counter[str] = Counter()
+    for version in view.versions:
+        found = version
+        if version.draw_key in gone and version.event == "post":
+            found = version._replace(event="void", outstanding_fen=version.outstanding_fen and 0)
+            more_fen[version.account] += view.intents.where(draw_key=version.draw_key)[0].amount_fen
+        if found.balance_fen is not None:
+            found = found._replace(balance_fen=found.balance_fen + more_fen[found.account])
+        yield found
+
+
+def _unposted(row: Posting) -> Posting:
+    """Held money goes back to where it came from."""
+    if row.event != "post":
+        return row
+    number = row.draw_key.removeprefix("key-")
+    tier = "partner-a" if int(number) % 2 else "own"
+    account = row.account.replace(":drawn", ":available")
+    if account.endswith(":outstanding"):
+        account = f"tier:{tier}/0:available"
+    return row._replace(event="void", account=account)
 
 
 def failed_over() -> RunView:
