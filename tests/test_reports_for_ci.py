@@ -94,7 +94,7 @@ def test_a_summary_fits_a_pull_request_and_says_what_matters() -> None:
     assert text.startswith("### ❌ breached: ")
     assert "| ❌ | fault: guarantee \\>= 97 % |" in text
     assert "- broken by system at " in text
-    assert "- audit: 11 of 11 rules held" in text
+    assert "- audit: 12 of 12 rules held" in text
     assert len(text) < 2500
     many = value_of_clean()
     many["doubts"] = [f"doubt {n}" for n in range(9)]
