@@ -28,6 +28,7 @@ FLOORS = (
     ("harness.judge", "harness.load", "harness.nemesis"),
     ("harness.capacity",),
     ("harness.target", "harness.plan", "harness.heal", "harness.stop", "harness.safety"),
+    ("harness.draining",),
     ("harness.watch",),
     ("harness.report", "harness.drill", "harness.lender_up"),
     ("harness.commands", "harness.find_capacity", "harness.chaos"),

@@ -28,7 +28,7 @@ from harness.scenario.loader import load_scenario
 from harness.scenario.model import FaultSpec
 from harness.stop import stop
 from harness.stopping import REQUEST, StopFlag
-from tests.drills import SMOKE, Running, command, short
+from tests.drills import SMOKE, Running, command, short, whole_up_to_the_stop
 from tests.world import World
 
 
@@ -197,7 +197,7 @@ def test_a_dry_run_says_everything_and_touches_nothing(tmp_path: Path) -> None:
         "27.000 s  fault     heal    network: latency gateway->bank.partner-a",
         "undo: The toxic is removed from the proxy",
         "at most 2 targets at once",
-        "estimate < 20 % for 10 s; no outcome for 6 s",
+        "estimate < 1 % for 10 s; no outcome for 6 s",
     ):
         assert said in ran.out, said
 
@@ -279,6 +279,7 @@ def test_a_running_drill_is_stopped_and_not_healed_under_its_feet(tmp_path: Path
     assert ran.exit == 4, ran.out + ran.err
     assert ran.verdict["verdict"] == "inconclusive"
     assert "stopped by drawproof stop" in ran.verdict["reason"]
+    whole_up_to_the_stop(ran)
     assert "ABORTED: stopped by" in ran.err
     assert Journal(run / "journal.jsonl").pending() == []
     whats = [(row["who"]["role"], row["what"]) for row in log(run)]
