@@ -98,7 +98,8 @@ class Rollout:
         countermand(around, named("deploy", self.role))
 
     def observe(self, around: Surroundings) -> Sighting:
-        """Gone is it only when every replica answers, with another version."""
+        """Gone is it only when every replica answers, with another version. None takes it back by
+        itself: it is the lender's canary that has."""
         at_ns = time.monotonic_ns()
         said = {
             name: version_at(around.replica_address(name)) for name in around.replicas(self.role)
@@ -110,7 +111,7 @@ class Rollout:
             detail += f"; {', '.join(silent)} did not answer"
         if mine:
             return Sighting(at_ns, True, detail)
-        return Sighting(at_ns, None if silent else False, detail)
+        return Sighting(at_ns, None if silent else False, detail, remedied=not silent)
 
 
 @dataclass(frozen=True, slots=True)

@@ -60,6 +60,6 @@ def measure(view: RunView) -> Parts:
         ends=well,
         guarantee=guarantee(view, well),
         latency=latency(view, well),
-        recovery=recovery(view, well),
+        recovery=recovery(view, well, bad),
     )
     return replace(whole, without_bad=without)

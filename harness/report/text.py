@@ -53,7 +53,8 @@ def summary(view: RunView, verdict: Verdict) -> str:
     for one in verdict.met:
         text = f"{one.expectation.phase}: {one.expectation.text}"
         actual = shown(one.expectation.measure, one.actual)
-        was = f"was {actual}" if one.actual is not None or not one.why else one.why
+        was = f"was {actual}" if one.actual is not None or not one.why else ""
+        was = ": ".join(part for part in (was, one.why) if part)
         lines.append(f"  {MARK[one.verdict]} {text:42} {was}")
     for fault in verdict.value["faults"]:
         unseen = "never seen" if fault["injected_s"] is not None else "not injected"
@@ -76,8 +77,7 @@ def summary(view: RunView, verdict: Verdict) -> str:
             f"repaid      {repaid.repaid:,} of {repaid.asked:,} repayments acknowledged "
             f"({format_yuan(repaid.repaid_fen)}), {repaid.again:,} attempts beyond the first"
         )
-    clean = sum(finding.verdict == "held" for finding in parts.audit)
-    lines.append(f"audit       {clean} of {len(parts.audit)} rules held")
+    lines.append(f"audit       {_audited(parts)}")
     lines += [
         f"  {MARK[f.verdict]} rule {f.rule} {f.name}: {f.count} of {f.examined}; first: {f.first}"
         for f in parts.audit
@@ -86,6 +86,15 @@ def summary(view: RunView, verdict: Verdict) -> str:
     lines += [f"in doubt    {doubt}" for doubt in verdict.doubts]
     lines.append(_printed(verdict))
     return "\n".join(lines)
+
+
+def _audited(parts: Parts) -> str:
+    """How many rules held; those that had nothing to look at did not fail to."""
+    clean = sum(finding.verdict == "held" for finding in parts.audit)
+    idle = sum(finding.verdict == "inconclusive" for finding in parts.audit)
+    if idle == len(parts.audit):
+        return "not examined"
+    return f"{clean} of {len(parts.audit)} rules held" + (f", {idle} not examined" if idle else "")
 
 
 def told_of_gap(gap: Mapping[str, Any]) -> str:
