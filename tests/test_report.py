@@ -54,7 +54,7 @@ def test_the_page_says_verdict_expectations_faults_and_rules() -> None:
         "baseline",
     ):
         assert words in text, words
-    assert text.count('class="shade"') == 2 * len(view.faults)
+    assert text.count('class="shade"') == 3 * len(view.faults)
 
 
 def test_a_run_without_anything_still_has_a_page() -> None:

@@ -226,7 +226,10 @@ _EVERY = Parameter(
     required=False,
 )  # fmt: skip
 _UNDONE = "DELETE at the supervisor, which takes all of it back; a lease there does so by itself."
-_SEEN = "Each replica is asked which version it is; gone when all answer with another."
+_SEEN = (
+    "Each replica is asked which version it is; gone when all answer with another. Before the heal"
+    " that is the canary's doing: the bite ends there, and the heal comes all the same."
+)
 
 
 def _rolled(does: str, cannot: str) -> FaultKind:

@@ -7,6 +7,7 @@ from harness.judge.expectations import shown
 from harness.judge.parts import Parts
 from harness.judge.verdict import Verdict
 from harness.judge.view import RunView
+from harness.report.happened import told_of_fault
 from harness.units import format_yuan
 
 MARK = {"held": "✓", "inconclusive": "?", "breached": "✗"}
@@ -56,13 +57,14 @@ def summary(view: RunView, verdict: Verdict) -> str:
         was = f"was {actual}" if one.actual is not None or not one.why else ""
         was = ": ".join(part for part in (was, one.why) if part)
         lines.append(f"  {MARK[one.verdict]} {text:42} {was}")
+    also = {one.name: _also(told_of_fault(view, one)) for one in view.faults}
     for fault in verdict.value["faults"]:
         unseen = "never seen" if fault["injected_s"] is not None else "not injected"
         seen = f"seen at {fault['observed_s']:.1f} s" if fault["observed"] else unseen
         healed = f", healed at {fault['heal_observed_s']:.1f} s" if fault["heal_observed"] else ""
         lines.append(
             f"fault       {fault['name']}: {seen}{healed}; touched {fault['exposed_calls']:,} "
-            f"calls of {fault['exposed_intents']:,} draws"
+            f"calls of {fault['exposed_intents']:,} draws{also.get(fault['name'], '')}"
         )
     lines += [f"not written {told_of_gap(gap)}" for gap in verdict.value["evidence_gaps"]]
     if parts.recovery.exposed_s is not None:
@@ -86,6 +88,10 @@ def summary(view: RunView, verdict: Verdict) -> str:
     lines += [f"in doubt    {doubt}" for doubt in verdict.doubts]
     lines.append(_printed(verdict))
     return "\n".join(lines)
+
+
+def _also(told: str) -> str:
+    return f"; {told}" if told else ""
 
 
 def _audited(parts: Parts) -> str:
