@@ -14,7 +14,7 @@ from starlette.responses import Response
 from mock_lender.http.problems import problem
 
 # Far more than are pressed in the time that a network may keep a copy.
-REMEMBERED_MAX = 10_000
+REMEMBERED_MAX = 5_000
 # What is asked, its key and body, and which press it is.
 Press = tuple[str, str, str, int]
 
@@ -24,6 +24,11 @@ class Presses:
 
     def __init__(self) -> None:
         self._answers: dict[Press, asyncio.Future[Response]] = {}
+
+    @property
+    def remembered(self) -> int:
+        """How many."""
+        return len(self._answers)
 
     async def once(self, press: Press | None, work: Callable[[], Awaitable[Response]]) -> Response:
         """The answer to a press: of `work` the first time, and then the same one again. None: it

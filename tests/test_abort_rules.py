@@ -1,18 +1,21 @@
 """An abort rule judges the draws due within its own `for`, and nothing that came before."""
 
 import json
+import os
+import signal
 from pathlib import Path
 
 import pytest
 
 from harness.clock import NS_PER_S
 from harness.evidence.rows import Intent
+from harness.guardian.journal import Journal
 from harness.load.attack import LIVE_S, Progress, window_ms
 from harness.load.tally import Tally
 from harness.scenario.grammar import parse_abort
 from harness.scenario.model import AbortRule
 from harness.watch import broken_rule
-from tests.drills import SMOKE, drill, short, whole_up_to_the_stop
+from tests.drills import SMOKE, Running, drill, short, whole_up_to_the_stop
 
 RATE_PER_S = 20
 TIMEOUT_S = 1.5
@@ -99,3 +102,21 @@ def test_a_total_outage_aborts_a_drill_in_time(tmp_path: Path) -> None:
     stopped_s = (record["load_end_ns"] - record["t0_ns"]) / NS_PER_S
     assert stopped_s - max(bites_s) < 2 + TIMEOUT_S + 2
     whole_up_to_the_stop(ran)
+
+
+@pytest.mark.drill
+@pytest.mark.timeout(180)
+@pytest.mark.slow
+def test_a_blind_drill_is_aborted(tmp_path: Path) -> None:
+    """The load goes on falling due and nobody can say what becomes of it."""
+    running = Running(tmp_path / "out", str(SMOKE), *short("safety.blind_after=2s"))
+    run = running.at(4)
+    os.kill(running.processes()["load-worker-1"][0], signal.SIGSTOP)
+    ran = running.finish()
+    assert ran.exit == 4, ran.out + ran.err
+    # Two seconds more than an attempt may take, whatever the scenario says: 1.5 s here.
+    assert "blind: no outcome of any attempt for 3.5 s" in ran.verdict["reason"]
+    manifest = json.loads((run / "load" / "manifest.json").read_text())
+    assert manifest["ended"], "the master has waited for its worker, and says that it is lost"
+    assert "was not heard for 30 s" in manifest["shares"][0]["missing"]
+    assert Journal(run / "journal.jsonl").pending() == []

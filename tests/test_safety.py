@@ -3,7 +3,6 @@
 import dataclasses
 import json
 import os
-import signal
 import threading
 import time
 from collections.abc import Iterator, Mapping
@@ -303,21 +302,3 @@ def test_an_undo_that_fails_ends_the_drill_with_a_shout(tmp_path: Path) -> None:
     assert "NOT HEALED: planted" in ran.verdict["reason"]
     roles = {row["who"]["role"] for row in log(run) if row["fault"] == "planted"}
     assert roles == {"guardian"}
-
-
-@pytest.mark.drill
-@pytest.mark.timeout(180)
-@pytest.mark.slow
-def test_a_blind_drill_is_aborted(tmp_path: Path) -> None:
-    """The load goes on falling due and nobody can say what becomes of it."""
-    running = Running(tmp_path / "out", str(SMOKE), *short("safety.blind_after=2s"))
-    run = running.at(4)
-    os.kill(running.processes()["load-worker-1"][0], signal.SIGSTOP)
-    ran = running.finish()
-    assert ran.exit == 4, ran.out + ran.err
-    # Two seconds more than an attempt may take, whatever the scenario says: 1.5 s here.
-    assert "blind: no outcome of any attempt for 3.5 s" in ran.verdict["reason"]
-    manifest = json.loads((run / "load" / "manifest.json").read_text())
-    assert manifest["ended"], "the master has waited for its worker, and says that it is lost"
-    assert "was not heard for 30 s" in manifest["shares"][0]["missing"]
-    assert Journal(run / "journal.jsonl").pending() == []
