@@ -18,6 +18,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from harness.clock import NS_PER_S
+from harness.draining import Bounds
 from harness.environment import environment
 from harness.errors import DrawproofError, HarnessError, SafetyError, TargetError
 from harness.evidence.fingerprint import manifest
@@ -27,7 +28,6 @@ from harness.guardian.client import Guardian
 from harness.guardian.journal import Journal
 from harness.heal import unhealed
 from harness.load.attack import Attack, LoadLost
-from harness.load.plan import LOST_AFTER_S
 from harness.nemesis.nemesis import Nemesis
 from harness.plan import Plan
 from harness.proxy.client import ProxyClient, ToxiproxyClient, start_proxy
@@ -39,8 +39,6 @@ from harness.watch import Glance, Watch
 LEAD_NS = NS_PER_S // 2
 READY_WITHIN_S = 40.0
 SETTLE_LEAD_S = 1.0
-# What a worker needs to hand over its last, or the master to know that it never will.
-WORKERS_END_S = LOST_AFTER_S + 5.0
 WALL_CLOCK_MOVED_S_MAX = 0.005
 # The database and its log, and evidence of some minutes: a full disk silences those it hurts, so
 # it is looked at before anything is started.
@@ -103,7 +101,7 @@ class Drill:
             self._plan.edges,
         )
         target.write_plan()
-        late_s = self._give_up_s(target)
+        late_s = self._plan.scenario.load.patience.deadline_s + target.sweeper_window_s()
         attack = Attack(guardian, self._run.path, self._plan.scenario, token, late_s)
         attack.start()
         target.start()
@@ -115,25 +113,22 @@ class Drill:
             self._run.path / "faults.jsonl",
             self._plan.scenario.safety.max_targets,
         )
+        watch = Watch(
+            self._plan.scenario, guardian, attack, nemesis, target, self._stop, self._show
+        )
         try:
-            self._load(guardian, target, attack, nemesis)
+            self._load(watch, target, attack, nemesis)
         except SafetyError as exc:
             # Abort: heal, offer no more, keep observing until what is in flight has ended.
             self._end(f"aborted: {exc}")
-            nemesis.stop()
-            attack.stop_early()
-            self._drain_quietly(guardian, attack, self._plan.scenario.load.patience.deadline_s)
+            self._end_early(watch, target, attack, nemesis)
         except LoadLost as what:
             # Half of a load proves nothing, so the other half stops too; what is in flight ends.
             self._end(f"load lost: {what}")
-            nemesis.stop()
-            attack.stop_early()
-            self._drain_quietly(guardian, attack, self._plan.scenario.load.patience.deadline_s)
+            self._end_early(watch, target, attack, nemesis)
         except Interrupted as by:
             self._end(f"interrupted: {by}")
-            nemesis.stop()
-            attack.stop_early()
-            self._drain_quietly(guardian, attack, 0.0)
+            self._end_early(watch, target, attack, nemesis, hurry=True)
         finally:
             nemesis.stop(heal=guardian.alive)
         self._close(guardian, target)
@@ -165,9 +160,7 @@ class Drill:
             time.sleep(0.02)
         self._run.add_environment({"target": dict(target.facts())})
 
-    def _load(
-        self, guardian: Guardian, target: MockTarget, attack: Attack, nemesis: Nemesis
-    ) -> None:
+    def _load(self, watch: Watch, target: MockTarget, attack: Attack, nemesis: Nemesis) -> None:
         phases = self._plan.scenario.phases
         t0_ns = time.monotonic_ns() + LEAD_NS
         self._record["t0_ns"] = t0_ns
@@ -178,9 +171,6 @@ class Drill:
         attack.fire(t0_ns, target.base_urls())
         if self._plan.edges or self._plan.faults:
             nemesis.start(t0_ns)
-        watch = Watch(
-            self._plan.scenario, guardian, attack, nemesis, target, self._stop, self._show
-        )
         watch.until(t0_ns, max(0.0, phases.start_s("baseline") - SETTLE_LEAD_S))
         target.settle()
         watch.until(t0_ns, phases.start_s("baseline"))
@@ -190,16 +180,10 @@ class Drill:
         self._note_cpu(target, cpu_before, attack.progress().granted - granted_before)
         watch.until(t0_ns, phases.load_s)
         self._record["load_end_ns"] = t0_ns + int(phases.load_s * NS_PER_S)
-        # The workers give up first: their last polls must end and their streams be closed.
-        patience_s = self._plan.scenario.load.patience.attempt_timeout_s
-        give_up_s = phases.load_s + self._give_up_s(target) + patience_s + WORKERS_END_S
-        drained = watch.drained(t0_ns, give_up_s)
+        drained = watch.drained(t0_ns, self._bounds(target, t0_ns + int(phases.load_s * NS_PER_S)))
         self._record["drain_end_ns"] = time.monotonic_ns()
         self._record["drained"] = drained
         self._end("complete")
-
-    def _give_up_s(self, target: MockTarget) -> float:
-        return self._plan.scenario.load.patience.deadline_s + target.sweeper_window_s()
 
     def _note_cpu(self, target: MockTarget, before: object, granted: int) -> None:
         """CPU of each hop over the baseline, per granted draw: before faults change the mix."""
@@ -210,14 +194,28 @@ class Drill:
             used_ms = (after[hop] - before.get(hop, 0.0)) * 1000
             self._printed[f"cpu_ms_per_draw.{hop}"] = round(used_ms / granted, 3)
 
-    def _drain_quietly(self, guardian: Guardian, attack: Attack, patience_s: float) -> None:
-        """What is in flight ends on its own or is given up; no rule stops us a second time."""
-        attempts_s = self._plan.scenario.load.patience.attempt_timeout_s * 2
-        give_up_ns = time.monotonic_ns() + int((attempts_s + patience_s) * NS_PER_S)
-        self._record["load_end_ns"] = time.monotonic_ns()
-        while time.monotonic_ns() < give_up_ns and not attack.progress().finished:
-            guardian.check()
-            time.sleep(0.05)
+    def _bounds(self, target: MockTarget, load_end_ns: int, *, hurry: bool = False) -> Bounds:
+        patience = self._plan.scenario.load.patience
+        waits_s = 0.0 if hurry else patience.deadline_s
+        resolve_s = 0.0 if hurry else target.sweeper_window_s()
+        return Bounds.after(load_end_ns, waits_s, resolve_s, patience.attempt_timeout_s)
+
+    def _end_early(
+        self,
+        watch: Watch,
+        target: MockTarget,
+        attack: Attack,
+        nemesis: Nemesis,
+        *,
+        hurry: bool = False,
+    ) -> None:
+        """No more load, heal, and let what is in flight end; with `hurry` it is given up. In either
+        case the load's evidence is handed over whole: a stopped drill proves what it has seen."""
+        attack.stop_early()
+        self._record.setdefault("load_end_ns", time.monotonic_ns())
+        nemesis.stop()
+        bounds = self._bounds(target, time.monotonic_ns(), hurry=hurry)
+        self._record["drained"] = watch.drained_early(bounds, holds=not hurry)
         self._record["drain_end_ns"] = time.monotonic_ns()
 
     def _close(self, guardian: Guardian, target: MockTarget) -> None:

@@ -6,7 +6,7 @@ import signal
 from pathlib import Path
 
 from harness.errors import Problem, SafetyError, ScenarioError, no_run_directory
-from harness.guardian.audit_log import AuditLog
+from harness.guardian.audit_log import AuditLog, undone
 from harness.guardian.journal import NAME, Journal
 from harness.guardian.undo import undo_all
 from harness.processes import descendants, kill_tree, send, start_ticks, working_in
@@ -29,6 +29,7 @@ def heal(run: Path) -> list[str]:
         found = f"{str(run)!r}, which pid {pid} is running"
         allowed = "the directory of a dead drill; `drawproof stop RUN` ends one under way"
         raise ScenarioError((Problem("the command line", 0, "RUN", found, allowed),))
+    before = [f"{fault}: was undone by {_who(role)} at {utc}" for fault, role, utc in undone(run)]
     living = _living(run)
     lines = undo_all(run, "heal", gone=not living)
     log = AuditLog(run, "heal")
@@ -48,7 +49,11 @@ def heal(run: Path) -> list[str]:
     left = unhealed(run)
     if left:
         raise SafetyError("\n".join([*lines, f"NOT HEALED: {', '.join(left)}"]))
-    return lines or ["nothing to heal"]
+    return lines or ["nothing to heal", *before]
+
+
+def _who(role: str) -> str:
+    return "`drawproof heal`" if role == "heal" else f"the {role}"
 
 
 def _living(run: Path) -> list[tuple[str, int, int]]:

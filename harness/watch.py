@@ -2,13 +2,14 @@
 
 import operator
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from harness.clock import NS_PER_S
+from harness.draining import Bounds, drain
 from harness.errors import HarnessError, SafetyError, TargetError
 from harness.guardian.client import Guardian
-from harness.load.attack import Attack, LoadLost, Progress
+from harness.load.attack import LIVE_S, MASTER, Attack, LoadLost, Progress
 from harness.nemesis.nemesis import Nemesis
 from harness.scenario.model import AbortRule, Scenario
 from harness.stopping import StopFlag
@@ -16,7 +17,6 @@ from harness.target.protocol import Target
 
 TIMED_OUT_S = 2.0
 TICK_S = 0.2
-RESTING_LOOKS = 5
 OPERATORS: dict[str, Callable[[float, float], bool]] = {
     "<": operator.lt,
     "<=": operator.le,
@@ -29,7 +29,8 @@ OPERATORS: dict[str, Callable[[float, float], bool]] = {
 @dataclass(frozen=True, slots=True)
 class Glance:
     """What the live view shows. Rates are per second over the last second or so; `estimate` is
-    granted ÷ due, over draws due more than one attempt_timeout ago, None while there are none."""
+    granted ÷ due, over draws due in the LIVE_S that ended one attempt_timeout ago, None while there
+    are none."""
 
     at_s: float
     phase: str
@@ -40,21 +41,19 @@ class Glance:
     faults: tuple[str, ...]
 
 
-class AbortRules:
-    """Which abort rules have held for long enough. Pure but for the state it keeps."""
+def broken_rule(rules: Sequence[AbortRule], progress: Progress) -> AbortRule | None:
+    """The first abort rule whose condition holds for the draws due within its `for`; no data breaks
+    none. Pure.
 
-    def __init__(self, rules: tuple[AbortRule, ...]) -> None:
-        self._rules = rules
-        self._since_s: dict[str, float] = {}
-
-    def broken(self, at_s: float, estimate: float | None) -> AbortRule | None:
-        """The first rule whose condition has held for its `for_s`, ending at `at_s`."""
-        for rule in self._rules:
-            if estimate is None or not OPERATORS[rule.op](estimate, rule.bound):
-                self._since_s.pop(rule.text, None)
-            elif at_s - self._since_s.setdefault(rule.text, at_s) >= rule.for_s:
-                return rule
-        return None
+    The rule's own `for` is the window, not a time for which the estimate of another window has to
+    stay beyond the bound: a total outage then breaks any rule `for` after it began, and what came
+    before it counts for nothing.
+    """
+    for rule in rules:
+        estimate = progress.estimate(rule.for_s)
+        if estimate is not None and OPERATORS[rule.op](estimate, rule.bound):
+            return rule
+    return None
 
 
 class Watch:
@@ -77,7 +76,6 @@ class Watch:
         self._target = target
         self._stop = stop
         self._show = show
-        self._rules = AbortRules(scenario.abort)
         self._seen: list[Progress] = []
         self._last_outcome = (0.0, 0)
 
@@ -91,22 +89,31 @@ class Watch:
             self._show(self._glance(now_s, progress))
             time.sleep(min(TICK_S, max(0.0, at_s - now_s)))
 
-    def drained(self, t0_ns: int, give_up_s: float) -> bool:
-        """Watch until nothing is in flight and no hold is open; False: gave up at `give_up_s`."""
-        patience_s = self._scenario.phases.load_s + self._scenario.load.patience.deadline_s
-        resting = 0
-        while (now_s := (time.monotonic_ns() - t0_ns) / NS_PER_S) < give_up_s:
+    def drained(self, t0_ns: int, bounds: Bounds) -> bool:
+        """Watch until nothing is in flight and no hold is open; False: it took too long."""
+
+        def look() -> Progress:
             progress = self._look()
-            self._show(self._glance(now_s, progress))
-            if progress.finished and self._target.pending() == 0:
-                return True
-            # Once nobody may press any more and no draw is on its way, asking on is of no use.
-            if now_s > patience_s + TICK_S:
-                resting = resting + 1 if self._target.at_rest() else 0
-                if resting == RESTING_LOOKS:
-                    self._attack.give_up()
-            time.sleep(TICK_S)
-        return False
+            self._show(self._glance((time.monotonic_ns() - t0_ns) / NS_PER_S, progress))
+            return progress
+
+        return drain(self._attack, self._target, bounds, look)
+
+    def drained_early(self, bounds: Bounds, *, holds: bool) -> bool:
+        """The same for a drill that was stopped: nothing stops it a second time, and who has died
+        is told to the load's master, that it need not wait."""
+
+        def look() -> Progress | None:
+            self._guardian.check()
+            progress = self._attack.progress()
+            for gone in self._guardian.exits():
+                if gone.name == MASTER and not progress.finished:
+                    return None
+                if gone.status != 0:
+                    self._attack.gone(gone.name, gone.status)
+            return progress
+
+        return drain(self._attack, self._target, bounds, look, holds=holds)
 
     def _look(self) -> Progress:
         self._stop.check()
@@ -136,7 +143,7 @@ class Watch:
             self._last_outcome = (now_s, progress.attempted)
         elif now_s - self._last_outcome[0] > blind_s and now_s < self._scenario.phases.load_s:
             raise SafetyError(f"blind: no outcome of any attempt for {blind_s:g} s")
-        rule = self._rules.broken(now_s, progress.estimate)
+        rule = broken_rule(self._scenario.abort, progress)
         if rule is not None:
             raise SafetyError(f"abort rule: {rule.text}")
 
@@ -150,7 +157,7 @@ class Watch:
             phase=self._scenario.phases.phase_at(now_s),
             offered_per_s=(progress.due - first.due) / span_s,
             granted_per_s=(progress.granted - first.granted) / span_s,
-            estimate=progress.estimate,
+            estimate=progress.estimate(LIVE_S),
             in_flight=progress.in_flight,
             faults=tuple(self._nemesis.active()),
         )

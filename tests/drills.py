@@ -103,6 +103,21 @@ def drill(out: Path, *arguments: str, within_s: float = 180) -> Ran:
     return Running(out, *arguments).finish(within_s)
 
 
+def whole_up_to_the_stop(ran: Ran) -> None:
+    """A drill that was ended early has all that was seen of it, and is audited like any other."""
+    assert ran.run is not None
+    manifest = json.loads((ran.run / "load" / "manifest.json").read_text())
+    assert manifest["ended"], manifest
+    assert manifest["complete"], manifest
+    offered = sum(share["offered"] for share in manifest["shares"])
+    assert 0 < offered < sum(share["intents"] for share in manifest["shares"])
+    for row in ran.verdict["audit"]:
+        assert row["examined"] > 0, row
+        assert row["verdict"] == "held", row
+    doubts = [text for text in ran.verdict["doubts"] if "did not complete" not in text]
+    assert not [text for text in doubts if "evidence" in text or "than planned" in text], doubts
+
+
 def short(*more: str) -> list[str]:
     """The arguments of a short smoke drill."""
     return [word for value in (*SHORT, *more) for word in ("--set", value)]

@@ -17,6 +17,8 @@ from tests.lender_process import lender, until
 
 CHAOS = Path(sys.executable).with_name("chaos")
 EXPERIMENTS = ROOT / "scenarios" / "toolkit"
+AFTER = "--hypothesis-strategy=after-method-only"
+GOOD = {"by_phase": {"fault": {"count": 0.99}}}
 with_chaos = [
     pytest.mark.peer,
     pytest.mark.slow,
@@ -25,12 +27,12 @@ with_chaos = [
 ]
 
 
-def chaos(folder: Path, experiment: str, **told: str) -> dict[str, Any]:
+def chaos(folder: Path, experiment: str, *options: str, **told: str) -> dict[str, Any]:
     """`chaos run`; its journal."""
     journal = folder / "journal.json"
     done = subprocess.run(
         [str(CHAOS), "--no-version-check", "--log-file", str(folder / "chaos.log"), "run",
-         "--journal-path", str(journal), str(EXPERIMENTS / experiment)],
+         *options, "--journal-path", str(journal), str(EXPERIMENTS / experiment)],
         cwd=ROOT, env={**os.environ, "PYTHONPATH": str(ROOT), **told}, timeout=220,
         capture_output=True, text=True, check=False,
     )  # fmt: skip
@@ -66,14 +68,40 @@ class TestTheCommand:
             assert made.ask("GET", "/v1/draws/of-chaos-toolkit")[0] == 200
 
     def test_it_drives_a_drill_and_judges_it_by_our_probes(self, tmp_path: Path) -> None:
-        journal = chaos(tmp_path, "drill.json", DRILL_OUT=str(tmp_path / "runs"))
+        journal = chaos(tmp_path, "drill.json", AFTER, DRILL_OUT=str(tmp_path / "runs"))
         assert journal["status"] == "completed", journal
-        runs = by_name(journal, "run")
-        assert runs["drill"]["output"]["exit_code"] == 0
-        assert runs["guarantee"]["output"] > 0.97
-        assert runs["audit"]["output"] is True
+        assert by_name(journal, "run")["drill"]["output"]["exit_code"] == 0
+        after = by_name(journal["steady_states"]["after"], "probes")
+        assert after["exit-code"]["output"] == 0
+        assert after["guarantee"]["output"] > 0.97
+        assert after["audit"]["output"] is True
         verdict = json.loads((tmp_path / "runs" / "latest" / "verdict.json").read_text())
-        assert verdict["guarantee"]["by_phase"]["fault"]["count"] == runs["guarantee"]["output"]
+        assert verdict["guarantee"]["by_phase"]["fault"]["count"] == after["guarantee"]["output"]
+
+    def test_a_drill_that_can_not_run_is_not_green_by_an_earlier_one(self, tmp_path: Path) -> None:
+        runs = tmp_path / "runs"
+        (runs / "before").mkdir(parents=True)
+        written(runs / "before", exit_code=0)
+        (runs / "latest").symlink_to("before")
+        none = str(tmp_path / "none.yaml")
+        journal = chaos(tmp_path, "drill.json", AFTER, DRILL_OUT=str(runs), DRILL_SCENARIO=none)
+        assert journal["status"] == "failed"
+        assert not journal["steady_states"]["after"]["steady_state_met"]
+
+    def test_a_drill_that_aborted_is_not_green(self, tmp_path: Path) -> None:
+        """The probes alone, on a verdict that is good but for its exit code."""
+        made = json.loads((EXPERIMENTS / "drill.json").read_text())
+        made["method"] = [
+            {"type": "action", "name": "nothing",
+             "provider": {"type": "python", "module": "os", "func": "getpid"}}
+        ]  # fmt: skip
+        made["rollbacks"] = []
+        (tmp_path / "made.json").write_text(json.dumps(made))
+        for code in (0, 4):
+            (tmp_path / "latest").mkdir(exist_ok=True)
+            written(tmp_path / "latest", exit_code=code, guarantee=GOOD)
+            journal = chaos(tmp_path, str(tmp_path / "made.json"), AFTER, DRILL_OUT=str(tmp_path))
+            assert journal["steady_states"]["after"]["steady_state_met"] == (code == 0)
 
 
 def written(folder: Path, **changes: Any) -> str:
@@ -91,6 +119,8 @@ def written(folder: Path, **changes: Any) -> str:
 def test_probes_say_what_the_verdict_says(tmp_path: Path) -> None:
     run = written(tmp_path)
     assert probes.verdict(run) == "held"
+    assert probes.exit_code(written(tmp_path, exit_code=4)) == 4
+    written(tmp_path)
     assert probes.guarantee(run) == 0.99
     assert probes.guarantee(run, by="money") == 0.98
     assert probes.guarantee(run, phase="fault") == 0.95

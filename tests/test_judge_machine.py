@@ -10,6 +10,7 @@ from harness.evidence.rows import MACHINE
 from harness.judge.health import bad_seconds, judged_seconds
 from harness.judge.judge import judge
 from harness.judge.view import RunView
+from harness.report.text import summary
 from tests.run_views import T0_NS, broken, changed, clean
 
 
@@ -91,3 +92,48 @@ def test_a_fault_that_came_late_is_not_the_planned_one(late_s: float) -> None:
     slipped = replace(fault, planned_ns=fault.injected_ns - round(late_s * NS_PER_S))
     doubts = " ".join(judge(replace(view, faults=(slipped,))).doubts)
     assert ("injected 1.5 s late" in doubts) == (late_s > 1)
+
+
+def slow_from(view: RunView, second: int, to: int) -> RunView:
+    """All that fell due in these seconds was granted a second late, and nothing broke."""
+    numbers = set(due_in(view, second, to))
+    attempts = tuple(
+        a._replace(done_ns=(a.done_ns or 0) + NS_PER_S)
+        if a.intent in numbers and a.outcome == "granted"
+        else a
+        for a in view.attempts
+    )
+    return changed(view, attempts=attempts)
+
+
+def recovered(view: RunView) -> tuple[str, str]:
+    """The verdict on the expectation of recovery, and why."""
+    met = next(one for one in judge(view).met if one.expectation.measure == "recover_s")
+    return met.verdict, met.why
+
+
+def test_recovery_that_fails_in_bad_seconds_alone_accuses_nobody() -> None:
+    hurt = slow_from(clean(), 37, 41)
+    assert recovered(hurt)[0] == "breached", "when the generator was well"
+    verdict, why = recovered(lagging(hurt, range(37, 41)))
+    assert verdict == "inconclusive"
+    assert "stuck" in why
+    assert "generator was not well" in why
+
+
+def test_recovery_that_fails_in_well_seconds_too_is_a_breach() -> None:
+    hurt = slow_from(clean(), 28, 41)
+    assert recovered(lagging(hurt, range(39, 41)))[0] == "breached"
+
+
+def test_no_well_window_is_no_recovery_and_no_stuck_lender() -> None:
+    verdict, _ = recovered(lagging(slow_from(clean(), 27, 41), range(27, 41)))
+    assert verdict == "inconclusive"
+
+
+def test_the_terminal_says_why_an_expectation_is_open() -> None:
+    view = lagging(slow_from(clean(), 37, 41), range(37, 41))
+    (line,) = [one for one in summary(view, judge(view)).splitlines() if "recovered within" in one]
+    assert "? drill: recovered within 6 s" in line
+    assert "stuck" in line
+    assert "generator was not well" in line

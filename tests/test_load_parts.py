@@ -15,10 +15,10 @@ from harness.evidence.outbox import WINDOW, Outbox
 from harness.evidence.rows import Intent
 from harness.load.clocks import Exchange, Rounds, applied_ns, best
 from harness.load.shares import Deal, of_share
-from harness.load.tally import ENDS, Tally
+from harness.load.tally import ENDS, Tally, recent_key
 
 TURN_NS = 50 * NS_PER_MS
-GAP_NS, PATIENCE_NS = 10, 25
+GAP_NS, PATIENCE_NS, WINDOW_MS = 10 * NS_PER_MS, 25 * NS_PER_MS, 70
 
 
 def test_a_share_is_started_once() -> None:
@@ -108,7 +108,7 @@ def test_a_round_of_exchanges_ends_although_nothing_comes_back() -> None:
 
 
 @given(st.lists(st.tuples(st.integers(0, 19), st.sampled_from(ENDS)), unique_by=lambda e: e[0]),
-       st.lists(st.integers(0, 400), min_size=1).map(sorted))  # fmt: skip
+       st.lists(st.integers(0, 400 * NS_PER_MS), min_size=1).map(sorted))  # fmt: skip
 def test_counting_as_they_end_is_counting_them_all(
     ended: list[tuple[int, str]], looks: list[int]
 ) -> None:
@@ -122,12 +122,18 @@ def test_counting_as_they_end_is_counting_them_all(
             known[place] = how
             tally.end(intents[place].intent, how)
         left = left[2:]
-        found = tally.counts(at_ns, PATIENCE_NS)
-        ripe = [n for n in range(20) if intents[n].due_ns <= at_ns - PATIENCE_NS]
+        found = tally.counts(at_ns, PATIENCE_NS, (WINDOW_MS,))
         assert found["due"] == sum(one.due_ns <= at_ns for one in intents)
-        assert found["matured"] == len(ripe)
-        for how in ("granted", "refused"):
-            assert found[f"matured_{how}"] == sum(known.get(n) == how for n in ripe)
+        end_ns = at_ns - PATIENCE_NS
+        begin_ns = end_ns - WINDOW_MS * NS_PER_MS
+        recent = [n for n in range(20) if begin_ns < intents[n].due_ns <= end_ns]
+        if begin_ns < 0:
+            assert not [name for name in found if name.startswith("recent")]
+        else:
+            assert found[recent_key(WINDOW_MS, "due")] == len(recent)
+            for how in ("granted", "refused"):
+                there = sum(known.get(n) == how for n in recent)
+                assert found[recent_key(WINDOW_MS, how)] == there
         counts = Counter(known.values())
         assert {how: found[how] for how in ENDS} == {how: counts[how] for how in ENDS}
         assert found["done"] == len(known)

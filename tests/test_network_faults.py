@@ -14,11 +14,14 @@ from harness.faults.catalogue import build_fault
 from harness.faults.fault import Fault, Surroundings
 from harness.faults.kind import Value
 from harness.faults.network import KINDS
+from harness.faults.network_fault import NetworkFault
 from harness.faults.network_looks import ClosesLate, Cut, Late, Paced, Reset, Silent, Sliced
 from harness.faults.network_probes import End, Question, Seen, answers_in, ask
 from harness.faults.probes import probe_s
+from harness.faults.sample import LENDER, sample_spec
 from harness.guardian.client import Guardian
 from harness.guardian.undo import perform
+from harness.proxy.described import TYPES
 from harness.proxy.struck import NAME as RECORD
 from harness.scenario.model import FaultSpec
 from harness.units import parse_bytes, parse_rate_kb_per_s
@@ -159,6 +162,15 @@ def test_a_limit_is_written_down_when_it_has_closed_a_connection(world: World) -
 def test_every_kind_is_in_the_table() -> None:
     kinds = {built(words).name.split(" ")[1] for words in EXAMPLES}
     assert {kind for _, kind in KINDS} == kinds
+
+
+@pytest.mark.parametrize("kind", [kind for _, kind in KINDS])
+def test_no_toxic_of_ours_has_an_attribute_that_nobody_knows(kind: str) -> None:
+    """As Toxiproxy does, the proxy passes over such a one: that fault would do nothing."""
+    fault = build_fault(sample_spec("network", kind, LENDER))
+    if isinstance(fault, NetworkFault):
+        _, known = TYPES[fault.toxic.kind]
+        assert {name for name, _ in fault.toxic.attributes} <= set(known)
 
 
 def test_two_faults_on_one_edge_are_two(world: World) -> None:

@@ -29,6 +29,7 @@ FLOORS = (
     ("harness.capacity",),
     ("harness.target", "harness.plan", "harness.heal", "harness.stop", "harness.safety",
      "harness.repeats"),
+    ("harness.draining",),
     ("harness.watch", "harness.compare"),
     ("harness.report", "harness.drill", "harness.drilled", "harness.lender_up"),
     ("harness.commands", "harness.find_capacity", "harness.chaos", "harness.compare_runs",

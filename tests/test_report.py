@@ -15,8 +15,7 @@ from harness.report.charts import nice_top
 from harness.report.html import html
 from harness.report.live import LiveView, text_of
 from harness.report.text import summary
-from harness.scenario.model import AbortRule
-from harness.watch import AbortRules, Glance
+from harness.watch import Glance
 from tests.run_views import changed, clean
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
@@ -55,7 +54,7 @@ def test_the_page_says_verdict_expectations_faults_and_rules() -> None:
         "baseline",
     ):
         assert words in text, words
-    assert text.count('class="shade"') == 2 * len(view.faults)
+    assert text.count('class="shade"') == 3 * len(view.faults)
 
 
 def test_a_run_without_anything_still_has_a_page() -> None:
@@ -96,17 +95,6 @@ def test_plain_lines_come_once_a_second_or_on_a_change() -> None:
     live.show(replace(GLANCE, at_s=17.1, faults=()))
     assert len(out.getvalue().splitlines()) == 3
     assert "\r" not in out.getvalue()
-
-
-def test_abort_rules_need_their_whole_time() -> None:
-    rules = AbortRules((AbortRule("<", 0.2, 10.0, "estimate < 20 % for 10 s"),))
-    assert rules.broken(0, 0.1) is None
-    assert rules.broken(9.9, 0.1) is None
-    assert rules.broken(10.0, 0.1) is not None
-    assert rules.broken(10.1, 0.3) is None
-    assert rules.broken(10.2, 0.1) is None
-    assert rules.broken(19.0, None) is None
-    assert rules.broken(30.0, 0.1) is None
 
 
 @pytest.mark.browser

@@ -3,7 +3,6 @@
 import dataclasses
 import json
 import os
-import signal
 import threading
 import time
 from collections.abc import Iterator, Mapping
@@ -28,7 +27,7 @@ from harness.scenario.loader import load_scenario
 from harness.scenario.model import FaultSpec
 from harness.stop import stop
 from harness.stopping import REQUEST, StopFlag
-from tests.drills import SMOKE, Running, command, short
+from tests.drills import SMOKE, Running, command, short, whole_up_to_the_stop
 from tests.world import World
 
 
@@ -197,7 +196,7 @@ def test_a_dry_run_says_everything_and_touches_nothing(tmp_path: Path) -> None:
         "27.000 s  fault     heal    network: latency gateway->bank.partner-a",
         "undo: The toxic is removed from the proxy",
         "at most 2 targets at once",
-        "estimate < 20 % for 10 s; no outcome for 6 s",
+        "estimate < 1 % for 10 s; no outcome for 6 s",
     ):
         assert said in ran.out, said
 
@@ -279,6 +278,7 @@ def test_a_running_drill_is_stopped_and_not_healed_under_its_feet(tmp_path: Path
     assert ran.exit == 4, ran.out + ran.err
     assert ran.verdict["verdict"] == "inconclusive"
     assert "stopped by drawproof stop" in ran.verdict["reason"]
+    whole_up_to_the_stop(ran)
     assert "ABORTED: stopped by" in ran.err
     assert Journal(run / "journal.jsonl").pending() == []
     whats = [(row["who"]["role"], row["what"]) for row in log(run)]
@@ -302,17 +302,3 @@ def test_an_undo_that_fails_ends_the_drill_with_a_shout(tmp_path: Path) -> None:
     assert "NOT HEALED: planted" in ran.verdict["reason"]
     roles = {row["who"]["role"] for row in log(run) if row["fault"] == "planted"}
     assert roles == {"guardian"}
-
-
-@pytest.mark.drill
-@pytest.mark.timeout(180)
-@pytest.mark.slow
-def test_a_blind_drill_is_aborted(tmp_path: Path) -> None:
-    """The load goes on falling due and nobody can say what becomes of it."""
-    running = Running(tmp_path / "out", str(SMOKE), *short("safety.blind_after=2s"))
-    run = running.at(4)
-    os.kill(running.processes()["load-worker-1"][0], signal.SIGSTOP)
-    ran = running.finish()
-    assert ran.exit == 4, ran.out + ran.err
-    assert "blind: no outcome of any attempt for 2 s" in ran.verdict["reason"]
-    assert Journal(run / "journal.jsonl").pending() == []

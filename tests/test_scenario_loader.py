@@ -101,7 +101,7 @@ def test_every_problem_is_told_at_once(tmp_path: Path) -> None:
         (("kind: steady", "kind: spike"), "at least one spike"),
         (("guarantee >= 97 %", "guarantie >= 97 %"), "did you mean guarantee?"),
         (("guarantee >= 97 %", "recover_s <= 6 s"), "under expect.drill"),
-        (("estimate < 20 %", "estimat < 20 %"), "estimate op share"),
+        (("estimate < 1 %", "estimat < 1 %"), "estimate op share"),
         (("seed: 20260211", "seed: -1"), "a whole number from 0"),
         (("retries: 2", "retries: yes"), "a whole number"),
         (("seed: 20260211", "seed: &a 1"), "plain YAML"),

@@ -25,7 +25,8 @@ def run_drill(
     allow_exec: bool = False,
     timeout_s: float = 900.0,
 ) -> dict[str, Any]:
-    """Run a scenario to its verdict: {"exit_code", "run", "said"}. `OUT/latest` points to the run.
+    """Run a scenario to its verdict: {"exit_code", "run", "said"}. `OUT/latest` points to the run,
+    or to nothing when there is none: no probe takes an earlier drill for this one.
 
     changes: as `--set`. After `timeout_s` the drill is asked to end, as by Ctrl-C. Raises
     HarnessError when there is no verdict.
@@ -35,11 +36,13 @@ def run_drill(
         arguments += ["--set", f"{key}={value}"]
     arguments += ["--profile", profile] if profile is not None else []
     arguments += ["--allow-exec"] if allow_exec else []
+    latest = Path(out) / "latest"
+    if latest.is_symlink():
+        latest.unlink()
     code, said = _command(arguments, timeout_s)
     if code not in VERDICTS:
         raise HarnessError(f"drawproof run ended with {code}: {said[-400:]}")
-    run = (Path(out) / "latest").resolve()
-    return {"exit_code": code, "run": str(run), "said": said}
+    return {"exit_code": code, "run": str(latest.resolve()), "said": said}
 
 
 def stop_drill(run: str = "runs/latest", timeout_s: float = 180.0) -> str:

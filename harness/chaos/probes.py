@@ -18,6 +18,12 @@ def verdict(run: str = LATEST) -> str:
     return str(_read(run)["verdict"])
 
 
+def exit_code(run: str = LATEST) -> int:
+    """What `drawproof run` ended with by its verdict: 0 held, 1 breached, 3 inconclusive, 4 aborted
+    for safety, 5 an error."""
+    return int(_read(run)["exit_code"])
+
+
 def guarantee(run: str = LATEST, phase: str | None = None, by: str = "count") -> float | None:
     """kept ÷ promised, of the whole drill or of a phase. by: `count` or `money`."""
     found = _read(run)["guarantee"]

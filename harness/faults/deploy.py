@@ -98,7 +98,8 @@ class Rollout:
         countermand(around, named("deploy", self.role))
 
     def observe(self, around: Surroundings) -> Sighting:
-        """Gone is it only when every replica answers, with another version."""
+        """Gone is it only when every replica answers, with another version. None takes it back by
+        itself: it is the lender's canary that has."""
         at_ns = time.monotonic_ns()
         said = {
             name: version_at(around.replica_address(name)) for name in around.replicas(self.role)
@@ -110,7 +111,7 @@ class Rollout:
             detail += f"; {', '.join(silent)} did not answer"
         if mine:
             return Sighting(at_ns, True, detail)
-        return Sighting(at_ns, None if silent else False, detail)
+        return Sighting(at_ns, None if silent else False, detail, remedied=not silent)
 
 
 @dataclass(frozen=True, slots=True)
@@ -225,7 +226,10 @@ _EVERY = Parameter(
     required=False,
 )  # fmt: skip
 _UNDONE = "DELETE at the supervisor, which takes all of it back; a lease there does so by itself."
-_SEEN = "Each replica is asked which version it is; gone when all answer with another."
+_SEEN = (
+    "Each replica is asked which version it is; gone when all answer with another. Before the heal"
+    " that is the canary's doing: the bite ends there, and the heal comes all the same."
+)
 
 
 def _rolled(does: str, cannot: str) -> FaultKind:

@@ -79,11 +79,13 @@ class Surroundings(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Sighting:
-    """One look from outside. `bites`: the fault is acting; None: could not tell."""
+    """One look from outside. `bites`: the fault is acting; None: could not tell. `remedied`: one
+    that was seen to bite and is gone before it is healed was ended by the target, for good."""
 
     at_ns: int
     bites: bool | None
     detail: str
+    remedied: bool = False
 
 
 class Fault(Protocol):

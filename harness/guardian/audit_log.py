@@ -17,6 +17,22 @@ from harness.processes import start_ticks
 NAME = "audit.log"
 
 
+def undone(run: Path) -> list[tuple[str, str, str]]:
+    """(fault, who, when in UTC) of the faults that were undone from the journal, whoever did it.
+    A cut line is passed over."""
+    try:
+        lines = (run / NAME).read_text().splitlines()
+    except OSError:
+        return []
+    found = []
+    for line in lines:
+        with contextlib.suppress(ValueError, KeyError, TypeError):
+            row = json.loads(line)
+            if row["what"] == "undo" and row["outcome"] == "done":
+                found.append((row["fault"], row["who"]["role"], row["utc"]))
+    return found
+
+
 class AuditLog:
     """One actor's hand in it."""
 

@@ -60,6 +60,8 @@ def _about_faults(view: RunView, parts: Parts) -> list[str]:
             f"{len(view.scenario.faults) - len(view.faults)} planned faults have no record"
         )
     for fault in view.faults:
+        if _never_came(view, fault):
+            continue
         if window_ns(view, fault) is None:
             found.append(f"{fault.name}: {fault.failure or 'never observed'}")
         elif parts.exposure[fault.name].calls == 0:
@@ -68,6 +70,16 @@ def _about_faults(view: RunView, parts: Parts) -> list[str]:
             found.append(f"{fault.name}: {fault.failure or 'not seen healed'}")
         found += _slipped(view, fault)
     return found
+
+
+def _never_came(view: RunView, fault: FaultLine) -> bool:
+    """Was the run ended before the fault was due? Its reason says so already."""
+    return (
+        view.ended not in ("complete", "cut")
+        and fault.injected_ns is None
+        and view.load_end_ns is not None
+        and fault.planned_ns >= view.load_end_ns
+    )
 
 
 def _slipped(view: RunView, fault: FaultLine) -> list[str]:
@@ -81,6 +93,10 @@ def _slipped(view: RunView, fault: FaultLine) -> list[str]:
     ended_ns = fault.heal_began_ns or fault.healed_ns
     if fault.healer == "nemesis" and for_s and ended_ns is not None:
         more_ns = ended_ns - began_ns - round(for_s * NS_PER_S)
+        # Who stops a drill heals at once: that is no slip.
+        stopped = view.ended != "complete" and ended_ns >= (view.load_end_ns or ended_ns)
+        if stopped:
+            more_ns = max(0, more_ns)
         if abs(more_ns) > SLIP_NS:
             found.append(f"{fault.name}: lasted {more_ns / NS_PER_S:+.1f} s more than planned")
     return found

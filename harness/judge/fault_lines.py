@@ -43,6 +43,9 @@ def read_fault_lines(path: Path) -> tuple[FaultLine, ...]:
                 **dict.fromkeys([*FIELDS.values(), *BEGINNINGS.values()]),
             },
         )
+        if row["state"] == "observed_healed":
+            # Whoever was to heal it, the target's own remedy may have been first.
+            life["healer"] = row.get("healer", life["healer"])
         field = FIELDS.get(row["state"])
         if field is None:
             life["failure"] = row["detail"]

@@ -145,13 +145,16 @@ def _beyond(view: RunView, row: Second) -> list[Limit]:
 
 
 def judged_seconds(view: RunView) -> range:
-    """Seconds of baseline and fault; of the watch too where something is expected of it."""
+    """Seconds of baseline and fault; of the watch too where something is expected of it. None after
+    the end of a load that was stopped."""
     phases = view.scenario.phases
     watched = any(
         one.phase == "watch" or one.measure in ("recover_s", "rto_s")
         for one in view.scenario.expect
     )
     end_s = phases.load_s if watched else phases.start_s("watch")
+    if view.load_end_ns is not None:  # of a run that was stopped there is no more
+        end_s = min(end_s, (view.load_end_ns - view.t0_ns) / NS_PER_S)
     return range(int(phases.start_s("baseline")), math.ceil(end_s))
 
 

@@ -82,7 +82,7 @@ def measure(view: RunView) -> Parts:
         ends=well,
         guarantee=guarantee(view, well),
         latency=latency(view, well),
-        recovery=recovery(view, well),
+        recovery=recovery(view, well, bad),
         harm=harm(view, well),
     )
     return replace(whole, without_bad=without)

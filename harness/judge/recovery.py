@@ -7,7 +7,7 @@ attempt_timeout, and it stays so to the end of the watch.
 
 import math
 from bisect import bisect_left
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from itertools import accumulate
 
@@ -50,16 +50,19 @@ class Recovery:
     exposed_s: float | None = None
 
 
-def recovery(view: RunView, ends: Sequence[IntentEnd]) -> Recovery:
+def recovery(
+    view: RunView, ends: Sequence[IntentEnd], bad: Collection[int] = frozenset()
+) -> Recovery:
     """`rpo_draws`: acknowledged draws that the ledger does not have. `exposed_s`: how long it
     acknowledged with one copy, so that one more failure, of a disk, could have taken some.
 
     Over all draws whose grant was known; over the whole run. `exposed_s` is null when nothing is
-    known of the databases.
+    known of the databases. bad: seconds from t = 0 in which the generator was not well; windows
+    with one of them say neither yes nor no.
     """
     last_ns = view.drain_end_ns or view.load_end_ns or _last_answer_ns(view)
     exposed = exposed_s(view.states, view.t0_ns, last_ns)
-    return replace(_by_the_rule(view, ends), exposed_s=exposed)
+    return replace(_by_the_rule(view, ends, bad), exposed_s=exposed)
 
 
 def _last_answer_ns(view: RunView) -> int:
@@ -67,7 +70,7 @@ def _last_answer_ns(view: RunView) -> int:
     return view.t0_ns if last_ns is None else int(last_ns)
 
 
-def _by_the_rule(view: RunView, ends: Sequence[IntentEnd]) -> Recovery:
+def _by_the_rule(view: RunView, ends: Sequence[IntentEnd], bad: Collection[int]) -> Recovery:
     (lost,) = view.books.one(LOST, ends=Ends.of(ends))
     healed = [healed_ns(fault) for fault in view.faults]
     bites = [fault.observed_ns for fault in view.faults if fault.observed_ns is not None]
@@ -79,14 +82,14 @@ def _by_the_rule(view: RunView, ends: Sequence[IntentEnd]) -> Recovery:
             for fault in view.faults
         )
         return Recovery(None, None, stuck=owed, rpo_draws=lost)
-    from_heal = _first_good_ns(view, ends, max(known))
+    from_heal = _first_good_ns(view, ends, max(known), bad)
     if from_heal is None:
-        enough = _last_start_ns(view) >= max(known)
+        enough = bool(_starts_ns(view, max(known), bad))
         return Recovery(None, None, stuck=enough, rpo_draws=lost)
     recover_s = (from_heal - max(known)) / NS_PER_S
     rto_s = None
     if len(view.faults) == 1:
-        from_bite = _first_good_ns(view, ends, min(bites))
+        from_bite = _first_good_ns(view, ends, min(bites), bad)
         rto_s = None if from_bite is None else (from_bite - min(bites)) / NS_PER_S
     return Recovery(recover_s, rto_s, stuck=False, rpo_draws=lost)
 
@@ -96,12 +99,26 @@ def healed_ns(fault: FaultLine) -> int | None:
     return fault.observed_ns if fault.healer == "nobody" else fault.heal_observed_ns
 
 
-def _last_start_ns(view: RunView) -> int:
-    """The last start of a window that still fits before load ends."""
-    return view.t0_ns + int(view.scenario.phases.load_s * NS_PER_S) - WINDOW_NS
+def _starts_ns(view: RunView, from_ns: int, bad: Collection[int]) -> Sequence[int]:
+    """The starts of windows that fit before load ends, on the grid, without those that have a bad
+    second."""
+    last_ns = view.t0_ns + int(view.scenario.phases.load_s * NS_PER_S) - WINDOW_NS
+    return [
+        at_ns
+        for at_ns in range(from_ns, last_ns + 1, GRID_NS)
+        if not any(
+            second in bad
+            for second in range(
+                (at_ns - view.t0_ns) // NS_PER_S,
+                (at_ns + WINDOW_NS - 1 - view.t0_ns) // NS_PER_S + 1,
+            )
+        )
+    ]
 
 
-def _first_good_ns(view: RunView, ends: Sequence[IntentEnd], from_ns: int) -> int | None:
+def _first_good_ns(
+    view: RunView, ends: Sequence[IntentEnd], from_ns: int, bad: Collection[int]
+) -> int | None:
     """The first grid point from which every window to the end of the watch is good."""
     usual_ms = p90(latencies_ms(view, ends, "baseline"))
     promised, kept = view.books.one(BASELINE, ends=Ends.of(ends))
@@ -110,13 +127,11 @@ def _first_good_ns(view: RunView, ends: Sequence[IntentEnd], from_ns: int) -> in
     timeout_ms = view.scenario.load.patience.attempt_timeout_s * 1000
     windows = Windows.of(view, ends, kept / promised, max(2 * usual_ms, timeout_ms / 10))
     first: int | None = None
-    at_ns = from_ns
-    while at_ns <= _last_start_ns(view):
+    for at_ns in _starts_ns(view, from_ns, bad):
         if not windows.good(at_ns):
             first = None
         elif first is None:
             first = at_ns
-        at_ns += GRID_NS
     return first
 
 

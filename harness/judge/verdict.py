@@ -64,6 +64,8 @@ def _meet(view: RunView, expectation: Expectation, parts: Parts) -> Met:
     if other.verdict == met.verdict or (met.verdict, other.verdict) == ("held", "inconclusive"):
         return met
     why = f"{met.verdict} only with the draws due in seconds in which the generator was not well"
+    if met.why:
+        why = f"{met.why}: {why}"
     return Met(expectation, met.actual, "inconclusive", why)
 
 

@@ -5,7 +5,7 @@ import os
 import socket
 import sys
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -13,16 +13,27 @@ from harness.errors import HarnessError
 from harness.guardian.client import Guardian
 from harness.load.plan import COMMAND, LoadPlan
 from harness.load.repayments import repay_rules
+from harness.load.tally import recent_key
 from harness.scenario.model import Scenario
+
+# Of the live view's estimate: as long as the window in which recovery is looked for.
+LIVE_S = 5.0
+# The process that keeps the evidence, as the guardian knows it.
+MASTER = "load-master"
+
+
+def window_ms(window_s: float) -> int:
+    """As windows are named between the processes."""
+    return round(window_s * 1000)
 
 
 @dataclass(frozen=True, slots=True)
 class Progress:
     """Counts of draw intents so far, as the workers last reported (twice a second).
 
-    matured: due more than one attempt_timeout ago. in_flight: offered and not ended.
-    attempted: attempts that have come to some outcome. at_ns: when. lost: which worker is gone for
-    good, and its share with it; the others stop then. failure: of the load itself.
+    in_flight: offered and not ended. recent: the counts that estimates are made from. attempted:
+    attempts that have come to some outcome. at_ns: when. lost: which worker is gone for good, and
+    its share with it; the others stop then. failure: of the load itself.
     """
 
     due: int = 0
@@ -34,19 +45,20 @@ class Progress:
     done: int = 0
     attempted: int = 0
     in_flight: int = 0
-    matured: int = 0
-    matured_granted: int = 0
-    matured_refused: int = 0
     at_ns: int = 0
     lost: str | None = None
     finished: bool = False
     failure: str | None = None
+    recent: Mapping[str, int] = field(default_factory=dict)
 
-    @property
-    def estimate(self) -> float | None:
-        """granted ÷ due over matured draws that were not refused; None while there are none."""
-        asked = self.matured - self.matured_refused
-        return self.matured_granted / asked if asked > 0 else None
+    def estimate(self, window_s: float) -> float | None:
+        """granted ÷ due, over the draws due in the `window_s` that ended one attempt_timeout ago
+        and were not refused; None while that lies before t = 0, and when there are none."""
+        due, granted, refused = (
+            self.recent.get(recent_key(window_ms(window_s), what), 0)
+            for what in ("due", "granted", "refused")
+        )
+        return granted / (due - refused) if due > refused else None
 
 
 class LoadLost(Exception):
@@ -73,6 +85,9 @@ class Attack:
             token=token,
             master_port=_free_port(),
             repay=repay_rules(scenario),
+            windows_ms=tuple(
+                sorted({window_ms(one) for one in (LIVE_S, *(r.for_s for r in scenario.abort))})
+            ),
         )
         self._said = run / "load" / "master.jsonl"
         self._read_to = 0
@@ -152,8 +167,12 @@ class Attack:
             said = json.loads(line)
             self._ready = self._ready or bool(said.get("ready"))
             if "progress" in said:
-                known = {k: v for k, v in said["progress"].items() if k in Progress.__slots__}
-                self._last = Progress(**known, at_ns=said["at_ns"], lost=said["lost"])
+                counts = said["progress"]
+                known = {k: v for k, v in counts.items() if k in Progress.__slots__}
+                recent = {k: v for k, v in counts.items() if k not in known}
+                self._last = Progress(
+                    **known, at_ns=said["at_ns"], lost=said["lost"], recent=recent
+                )
             if "finished" in said:
                 self._last = replace(self._last, finished=True, failure=said["failure"])
 

@@ -30,7 +30,7 @@ class LoadPlan:
     """run: the run directory. workers: how many shares the intents are divided into.
 
     late_s: how long after the end of load an unknown is still asked for. master_host, master_port:
-    where Locust's master listens.
+    where Locust's master listens. windows_ms: over which the live estimates are made.
     """
 
     run: str
@@ -45,6 +45,7 @@ class LoadPlan:
     master_host: str = "127.0.0.1"
     in_flight: int = IN_FLIGHT
     repay: RepayRules = NOBODY_REPAYS
+    windows_ms: tuple[int, ...] = ()
 
     def write(self, path: Path) -> None:
         """Readable by its owner alone."""

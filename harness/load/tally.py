@@ -1,11 +1,17 @@
-"""How the draws of a share stand: counted as they end, so that asking costs nothing. Pure."""
+"""How the draws of a share stand: counted as they end, so that asking costs little. Pure."""
 
 from bisect import bisect_right
 from collections.abc import Sequence
 
+from harness.clock import NS_PER_MS
 from harness.evidence.rows import Intent
 
 ENDS = ("granted", "refused", "failed", "unknown", "dropped")
+
+
+def recent_key(window_ms: int, what: str) -> str:
+    """The name of a window's count: `due`, `granted` or `refused`."""
+    return f"recent_{window_ms}_{what}"
 
 
 class Tally:
@@ -16,34 +22,41 @@ class Tally:
         self._place = {one.intent: place for place, one in enumerate(intents)}
         self._ends = bytearray(len(intents))
         self._counts = dict.fromkeys(ENDS, 0)
-        self._ripe = 0
-        self._ripe_counts = dict.fromkeys(ENDS, 0)
         self.offered = self.done = self.attempted = 0
 
     def end(self, intent: int, how: str) -> None:
         """It has ended, with this outcome; once."""
-        place = self._place[intent]
-        self._ends[place] = ENDS.index(how) + 1
+        self._ends[self._place[intent]] = ENDS.index(how) + 1
         self.done += 1
         self._counts[how] += 1
-        if place < self._ripe:
-            self._ripe_counts[how] += 1
 
-    def counts(self, at_ns: int, patience_ns: int) -> dict[str, int]:
-        """Of the moment `at_ns` after t = 0. matured: draws due more than `patience_ns` ago;
-        `matured_*`: how many of them have ended granted or refused."""
-        ripe = bisect_right(self._due_ns, at_ns - patience_ns)
-        for place in range(self._ripe, ripe):
-            if self._ends[place]:
-                self._ripe_counts[ENDS[self._ends[place] - 1]] += 1
-        self._ripe = max(self._ripe, ripe)
+    def counts(
+        self, at_ns: int, patience_ns: int = 0, windows_ms: Sequence[int] = ()
+    ) -> dict[str, int]:
+        """Of the moment `at_ns` after t = 0. recent_N_*: of the draws due in the N ms that ended
+        `patience_ns` ago, once so much time has passed: how many, and how many of them have ended
+        granted or refused."""
         return {
             "due": bisect_right(self._due_ns, at_ns),
-            "matured": self._ripe,
-            "matured_granted": self._ripe_counts["granted"],
-            "matured_refused": self._ripe_counts["refused"],
             "done": self.done,
             "attempted": self.attempted,
             "in_flight": self.offered - self.done,
             **self._counts,
+            **{
+                name: count
+                for window_ms in windows_ms
+                for name, count in self._recent(at_ns - patience_ns, window_ms).items()
+            },
+        }
+
+    def _recent(self, end_ns: int, window_ms: int) -> dict[str, int]:
+        begin_ns = end_ns - window_ms * NS_PER_MS
+        if begin_ns < 0:
+            return {}
+        first, beyond = (bisect_right(self._due_ns, at_ns) for at_ns in (begin_ns, end_ns))
+        ends = self._ends[first:beyond]
+        known = {how: ends.count(ENDS.index(how) + 1) for how in ("granted", "refused")}
+        return {
+            recent_key(window_ms, what): count
+            for what, count in {"due": beyond - first, **known}.items()
         }

@@ -295,4 +295,5 @@ class Worker:
         if not self._t0_ns:
             return {}
         patience_ns = int(self._plan.patience.attempt_timeout_s * NS_PER_S)
-        return self._tally.counts(self._clock() - self._t0_ns, patience_ns)
+        at_ns = self._clock() - self._t0_ns
+        return self._tally.counts(at_ns, patience_ns, self._plan.windows_ms)

@@ -8,7 +8,8 @@ from harness.faults.fault import Fault, Sighting
 
 @dataclass
 class Life:
-    """Where one fault is in its life. heal_due_ns: when it is planned to be healed."""
+    """Where one fault is in its life. heal_due_ns: when it is planned to be healed. remedied: the
+    target has ended it before; the heal comes all the same, for what may be left."""
 
     fault: Fault
     injected_ns: int | None = None
@@ -16,6 +17,7 @@ class Life:
     heal_due_ns: int | None = None
     healed_ns: int | None = None
     over: bool = False
+    remedied: bool = False
     next_look_ns: int = 0
     look: "Future[Sighting] | None" = None
     look_began_ns: int = 0
@@ -24,5 +26,5 @@ class Life:
     @property
     def active(self) -> bool:
         """Injected and not healed, though it was never seen; but for what is over without us."""
-        over = self.over and self.fault.healer != "nemesis"
+        over = self.over and (self.fault.healer != "nemesis" or self.remedied)
         return self.injected_ns is not None and self.healed_ns is None and not over

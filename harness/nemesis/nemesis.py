@@ -170,6 +170,8 @@ class Nemesis:
         life.healed_ns = time.monotonic_ns()
         life.next_look_ns = 0
         self._note(life, "healed", life.healed_ns, "", before_ns)
+        if life.remedied:
+            self._journal.done(fault.name)
 
     def _look_around(self) -> None:
         """Take what looks have come back, and begin those that are due."""
@@ -224,6 +226,10 @@ class Nemesis:
             self._bites(life, sighting)
         elif life.bites and sighting.bites is False and life.fault.healer == "target":
             self._gone(life, sighting)
+        elif life.bites and sighting.bites is False and sighting.remedied:
+            # Our own heal is still to come: until then its undo stays in the journal.
+            life.over = life.remedied = True
+            self._note(life, "observed_healed", sighting.at_ns, sighting.detail)
         elif not life.bites and self._late(life.injected_ns or 0, life.fault.bites_within_s):
             life.over = True
             self._note(
@@ -291,7 +297,7 @@ class Nemesis:
         row = {
             "fault": life.fault.name,
             "edge_or_replica": life.fault.edge_or_replica,
-            "healer": life.fault.healer,
+            "healer": "target" if life.remedied else life.fault.healer,
             "state": state,
             "at_ns": at_ns,
             "before_ns": before_ns,

@@ -37,12 +37,12 @@ class Bar:
 
 @dataclass(frozen=True, slots=True)
 class Shade:
-    """A fault as it was observed."""
+    """A fault as it was observed. number: by its place in the scenario, from 1."""
 
     x: float
     width: float
     text: str
-    row: int
+    number: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +71,12 @@ def _x(view: RunView, at_s: float) -> float:
     return round(LEFT + (WIDTH - LEFT - RIGHT) * at_s / view.scenario.phases.load_s, 1)
 
 
+def x_at(view: RunView, at_ns: int) -> float:
+    """Where a moment lies on the axis of time, or at its nearer end."""
+    at_s = (at_ns - view.t0_ns) / NS_PER_S
+    return _x(view, min(max(at_s, 0.0), view.scenario.phases.load_s))
+
+
 def _y(value: float, top: float) -> float:
     return round(HEIGHT - BOTTOM - (HEIGHT - TOP - BOTTOM) * min(value, top) / top, 1)
 
@@ -97,17 +103,15 @@ def _frame(view: RunView, top: float, unit: str) -> dict[str, tuple[Tick, ...]]:
     }
 
 
-def _shades(view: RunView) -> tuple[Shade, ...]:
+def shades(view: RunView) -> tuple[Shade, ...]:
+    """The faults that were seen, from first sighting to heal."""
     found = []
-    for row, fault in enumerate(view.faults):
+    for number, fault in enumerate(view.faults, start=1):
         window = window_ns(view, fault)
         if window is None:
             continue
-        start_s, end_s = ((at_ns - view.t0_ns) / NS_PER_S for at_ns in window)
-        if fault.heal_observed_ns is not None:
-            end_s = (fault.heal_observed_ns - view.t0_ns) / NS_PER_S
-        x, end_x = _x(view, start_s), _x(view, min(end_s, view.scenario.phases.load_s))
-        found.append(Shade(x, round(max(end_x - x, 1.0), 1), fault.name, row))
+        x, end_x = x_at(view, window[0]), x_at(view, fault.heal_observed_ns or window[1])
+        found.append(Shade(x, round(max(end_x - x, 1.0), 1), fault.name, number))
     return tuple(found)
 
 
@@ -130,7 +134,7 @@ def promise_chart(view: RunView, parts: Parts) -> Chart:
         offered_line.append(f"{_x(view, second + 0.5)},{_y(offered, top)}")
     return Chart(
         **_frame(view, top, "/s"),
-        shades=_shades(view),
+        shades=shades(view),
         bars=tuple(bars),
         lines=(Line("offered", (" ".join(offered_line),)),),
         limit_y=None,
@@ -156,7 +160,7 @@ def latency_chart(view: RunView, parts: Parts) -> Chart:
     )
     return Chart(
         **_frame(view, top, " ms"),
-        shades=_shades(view),
+        shades=shades(view),
         bars=(),
         lines=tuple(
             Line(name, _pieces(view, seconds, share, top))

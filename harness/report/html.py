@@ -11,7 +11,10 @@ from harness.judge.truth import BOOKS
 from harness.judge.verdict import Verdict
 from harness.judge.view import RunView
 from harness.report import charts
+from harness.report.costs import costs
+from harness.report.happened import told_of_fault
 from harness.report.text import caveat, offered, told_of_gap
+from harness.report.timeline import timeline
 from harness.units import format_yuan
 
 TEMPLATE = "report.html.j2"
@@ -49,4 +52,7 @@ def html(view: RunView, verdict: Verdict) -> str:
         latency=charts.latency_chart(view, verdict.parts),
         geometry=charts,
         truth_books=BOOKS,
+        timeline=timeline(view),
+        costs=costs(view, verdict.parts),
+        told_of={fault.name: told_of_fault(view, fault) for fault in view.faults},
     )

@@ -8,6 +8,7 @@ from harness.judge.expectations import shown
 from harness.judge.parts import Parts
 from harness.judge.verdict import Verdict
 from harness.judge.view import RunView
+from harness.report.happened import told_of_fault
 from harness.units import format_yuan
 
 MARK = {"held": "✓", "inconclusive": "?", "breached": "✗"}
@@ -58,15 +59,17 @@ def summary(view: RunView, verdict: Verdict) -> str:
     for one in verdict.met:
         text = f"{one.expectation.phase}: {one.expectation.text}"
         actual = shown(one.expectation.measure, one.actual)
-        was = f"was {actual}" if one.actual is not None or not one.why else one.why
+        was = f"was {actual}" if one.actual is not None or not one.why else ""
+        was = ": ".join(part for part in (was, one.why) if part)
         lines.append(f"  {MARK[one.verdict]} {text:42} {was}")
+    also = {one.name: _also(told_of_fault(view, one)) for one in view.faults}
     for fault in verdict.value["faults"]:
         unseen = "never seen" if fault["injected_s"] is not None else "not injected"
         seen = f"seen at {fault['observed_s']:.1f} s" if fault["observed"] else unseen
         healed = f", healed at {fault['heal_observed_s']:.1f} s" if fault["heal_observed"] else ""
         lines.append(
             f"fault       {fault['name']}: {seen}{healed}; touched {fault['exposed_calls']:,} "
-            f"calls of {fault['exposed_intents']:,} draws"
+            f"calls of {fault['exposed_intents']:,} draws{also.get(fault['name'], '')}"
         )
     lines += [f"not written {told_of_gap(gap)}" for gap in verdict.value["evidence_gaps"]]
     if parts.recovery.exposed_s is not None:
@@ -81,8 +84,7 @@ def summary(view: RunView, verdict: Verdict) -> str:
             f"repaid      {repaid.repaid:,} of {repaid.asked:,} repayments acknowledged "
             f"({format_yuan(repaid.repaid_fen)}), {repaid.again:,} attempts beyond the first"
         )
-    clean = sum(finding.verdict == "held" for finding in parts.audit)
-    lines.append(f"audit       {clean} of {len(parts.audit)} rules held")
+    lines.append(f"audit       {_audited(parts)}")
     lines += [
         f"  {MARK[f.verdict]} rule {f.rule} {f.name}: {f.count} of {f.examined}; first: {f.first}"
         for f in parts.audit
@@ -126,6 +128,19 @@ def _harm(parts: Parts) -> list[str]:
         lines += [f"breakers    {', '.join(words)}"] if words else []
     lines += [f"undetected  no alert named {name}" for name in parts.detection.undetected]
     return lines
+
+
+def _also(told: str) -> str:
+    return f"; {told}" if told else ""
+
+
+def _audited(parts: Parts) -> str:
+    """How many rules held; those that had nothing to look at did not fail to."""
+    clean = sum(finding.verdict == "held" for finding in parts.audit)
+    idle = sum(finding.verdict == "inconclusive" for finding in parts.audit)
+    if idle == len(parts.audit):
+        return "not examined"
+    return f"{clean} of {len(parts.audit)} rules held" + (f", {idle} not examined" if idle else "")
 
 
 def told_of_gap(gap: Mapping[str, Any]) -> str:

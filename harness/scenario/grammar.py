@@ -17,6 +17,8 @@ from harness.units import parse_duration_s, parse_share
 Op = Literal["<", "<=", "=", ">=", ">"]
 _SENTENCE = re.compile(r"\s*([a-z][a-z0-9_.]*)\s*(<=|>=|<|>|=)\s*(\d+(?:\.\d+)?)\s*(.*?)\s*")
 _RECOVERED = re.compile(r"\s*recovered\s+within\s+(.+?)\s*")
+# The load says how it stands twice a second.
+ABORT_FOR_S_MIN = 1.0
 _ABORT = re.compile(r"\s*estimate\s*(<=|>=|<|>|=)\s*(.+?)\s+for\s+(.+?)\s*")
 
 
@@ -79,4 +81,7 @@ def parse_abort(text: str) -> AbortRule:
     if found is None:
         raise ValueError("`estimate op share for duration`, such as `estimate < 20 % for 10 s`")
     share = found[2] if "%" in found[2] else float(found[2])
-    return AbortRule(cast(Op, found[1]), parse_share(share), parse_duration_s(found[3]), text)
+    for_s = parse_duration_s(found[3])
+    if for_s < ABORT_FOR_S_MIN:
+        raise ValueError(f"`for` {ABORT_FOR_S_MIN:g}s or longer: it is the estimate's window")
+    return AbortRule(cast(Op, found[1]), parse_share(share), for_s, text)

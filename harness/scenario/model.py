@@ -256,7 +256,7 @@ class Expectation:
 
 @dataclass(frozen=True, slots=True)
 class AbortRule:
-    """Abort once `estimate op bound` has held for `for_s` seconds."""
+    """Abort once `estimate op bound` holds, over the draws due within `for_s` seconds."""
 
     op: Literal["<", "<=", "=", ">=", ">"]
     bound: float
