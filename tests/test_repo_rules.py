@@ -52,7 +52,7 @@ IMPORTERS = {
         "benchmarks.load_million",
         "tests.test_evidence",
     ),
-    "yaml": ("harness.scenario.nodes",),
+    "yaml": ("harness.scenario.nodes", "tests.test_fault_lines"),
     "chaoslib": ("harness.faults.toolkit_child",),
     "jinja2": ("harness.report.html",),
     "asyncpg": (

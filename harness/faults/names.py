@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping
 
-from harness.scenario.model import LenderSpec
+from harness.scenario.model import PURPOSES, LenderSpec
 
 
 def banks(lender: LenderSpec) -> list[str]:
@@ -28,4 +28,14 @@ NAMES: Mapping[str, Callable[[LenderSpec], list[str]]] = {
     "bank": banks,
     "site": lambda _: ["a", "b"],
     "tier": lambda lender: [tier for tier, _ in lender.tier_shares],
+    "purpose": lambda _: list(PURPOSES),
+    "account": lambda lender: [f"tier:{tier}" for tier, _ in lender.tier_shares],
 }
+
+
+def has(names: str, lender: LenderSpec, name: str) -> bool:
+    """Does the lender have what is named so? Of an account's slices and of borrowers there are too
+    many for a list."""
+    if names == "account":
+        return name.startswith("borrower:") or name.partition("/")[0] in NAMES[names](lender)
+    return name in NAMES[names](lender)
