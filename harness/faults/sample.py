@@ -4,7 +4,7 @@ the table of all faults injects. A new kind is in it without a line here."""
 from harness.errors import HarnessError
 from harness.faults.catalogue import CATALOGUE, fault_name
 from harness.faults.kind import Parameter, Value
-from harness.faults.names import NAMES
+from harness.faults.names import NAMES, bank_edges
 from harness.scenario.model import Capacity, FaultSpec, LenderSpec
 
 # The lender of `drawproof lender up`, whose names the examples use.
@@ -61,7 +61,7 @@ def sample_value(parameter: Parameter, lender: LenderSpec, whose: str) -> Value:
 
 def sample_edges(lender: LenderSpec) -> tuple[str, ...]:
     """Every edge that the sample of any kind needs to lead through the proxy, in order of name."""
-    named = set(NAMES["edge"](lender))
+    named = set(bank_edges(lender))
     for (family, kind), known in CATALOGUE.items():
         if known.edges is not None:
             named.update(known.edges(sample_spec(family, kind, lender), lender))

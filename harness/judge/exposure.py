@@ -87,7 +87,12 @@ def _of_fault(view: RunView, fault: FaultLine, by_key: Mapping[str, int]) -> Exp
 def _of_the_struck(
     view: RunView, fault: FaultLine, met_ns: Sequence[int], by_key: Mapping[str, int]
 ) -> Exposure:
-    made = view.calls.where(side="client", edge=fault.edge_or_replica)
+    client, _, server = fault.edge_or_replica.partition("->")
+    made = view.calls.where(side="client")
+    one = client.rpartition("-")[2].isdigit()  # of one replica, or of all of a role
+    made = (
+        made.where(client=client, server=server) if one else made.where(edge=f"{client}->{server}")
+    )
     hit = struck_calls(list(made.columns("start_ns", "done_ns", "draw_key")), met_ns)
     return Exposure(len(hit), frozenset(by_key[key] for _, _, key in hit if key in by_key))
 
@@ -147,7 +152,7 @@ def _cut(from_ns: int, to_ns: int, window: tuple[int, int]) -> list[tuple[int, i
 def _on(faulted: str, edge: str, client: str, server: str) -> bool:
     if faulted.startswith(SITE):
         return crosses(faulted, f"{client}->{server}")
-    return faulted == edge or _of(server, faulted)
+    return faulted in (edge, f"{client}->{server}") or _of(server, faulted)
 
 
 def _reached(faulted: str, gateway: str) -> bool:
