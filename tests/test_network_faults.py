@@ -117,6 +117,24 @@ def test_what_a_share_has_chosen_is_written_down_and_no_probe_of_ours(world: Wor
     assert late
 
 
+def test_a_slow_close_is_written_down_when_a_server_ends_a_connection(world: World) -> None:
+    fault, record = built("slow_close"), world.run / "work" / RECORD
+    before = len(record.read_text().splitlines())
+    fault.inject(world)
+    try:
+        assert (
+            probe_s(world.listen, 5) is not None
+        )  # the client ends it: nobody waits for the server
+        assert len(record.read_text().splitlines()) == before + 1
+        with socket.create_connection(world.listen) as line:
+            line.sendall(b"GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+            until(lambda: len(record.read_text().splitlines()) > before + 1)
+    finally:
+        fault.heal(world)
+    rows = [row.split(",")[1] for row in record.read_text().splitlines()[before:]]
+    assert rows == ["toxicity", "toxic"]
+
+
 def test_a_limit_is_written_down_when_it_has_closed_a_connection(world: World) -> None:
     fault, record = built("limit_data"), world.run / "work" / RECORD
     before = len(record.read_text().splitlines())

@@ -38,8 +38,9 @@ class Connection:
         self._joined = False
         self._tails: dict[Side, Tail] = {}
         self._chances: dict[str, float] = {}
-        self._closers: list[str] = []
+        self._at_its_end: list[Described] = []
         self._closing = False
+        self._client_left = False
 
     def join(self, up: Sequence[Described], down: Sequence[Described]) -> None:
         """Both sides are connected: let bytes pass, under these toxics."""
@@ -66,12 +67,12 @@ class Connection:
         """Have it told when a request meets a toxic that has chosen us, unless it is a probe's."""
         met, transport = self._met, self.client.transport
         picked = [one for one in toxics if one.picks and self.acts(one)]
-        self.up.watch, self._closers = None, []
+        self.up.watch, self._at_its_end = None, []
         if met is None or not picked or transport is None:
             return
         if transport.get_extra_info("peername")[0] == PROBES_FROM:
             return
-        self._closers = [one.name for one in picked if one.at_its_end]
+        self._at_its_end = [one for one in picked if one.at_its_end]
         chosen = [one.name for one in picked if not one.at_its_end]
 
         def watch() -> None:
@@ -84,6 +85,10 @@ class Connection:
 
     def came(self, side: Side, tail: Tail) -> None:
         if self._joined:
+            if side is self.client:
+                self._client_left = True
+            elif not self._client_left:  # whoever left first waits for nobody's end
+                self._ends("slow_close")
             self._outgoing(side).came(tail)
         else:
             self._tails[side] = tail
@@ -123,10 +128,15 @@ class Connection:
 
     def cut(self, verb: Verb) -> None:
         """Both directions at once. What has been written still goes out unless it is a reset."""
-        if self._met is not None and not self._closing:
-            for name in self._closers:
-                self._met(name)
+        if not self._closing:
+            self._ends("limit_data")
         self._cut(verb)
+
+    def _ends(self, kind: str) -> None:
+        """What such a toxic is there for has come about."""
+        if self._met is not None:
+            for name in [one.name for one in self._at_its_end if one.type == kind]:
+                self._met(name)
 
     def _cut(self, verb: Verb) -> None:
         if self._closing:

@@ -56,8 +56,8 @@ class Described:
 
     @property
     def at_its_end(self) -> bool:
-        """Is it felt when it closes the connection, and not before?"""
-        return self.type == "limit_data"
+        """Is it felt when a connection ends, and not before?"""
+        return self.type in ("limit_data", "slow_close")
 
     @property
     def picks(self) -> bool:

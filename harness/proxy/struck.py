@@ -1,6 +1,6 @@
 """Which requests have met a toxic that does not meet all, for the evidence: of a toxicity below 1 a
 row as bytes of a client come in on a connection that it has chosen; of `limit_data` one when it has
-closed a connection, which may never carry as much.
+closed a connection, which may never carry as much; of `slow_close` one when a server ends one.
 
 Of a pool of few connections a share may choose none, while probes, each on a connection of its own,
 see it act. They come from an address of their own, by which they are told from the lender's calls.
@@ -29,7 +29,7 @@ class Struck:
         self._write("toxicity", edge, toxic)
 
     def met(self, edge: str, toxic: str) -> None:
-        """Bytes of a client have come on a connection that it has chosen, or it has closed one."""
+        """A request has come on a connection that it has chosen, or one has ended under it."""
         self._write("toxic", edge, toxic)
 
     def _write(self, kind: str, edge: str, toxic: str) -> None:
