@@ -31,7 +31,7 @@ from harness.evidence.rows import Borrower
 from harness.evidence.store import RunDir
 from harness.faults.catalogue import CATALOGUE, build_fault
 from harness.faults.fault import Fault
-from harness.faults.sample import FOR_S, LENDER, sample_edges, sample_spec
+from harness.faults.sample import LENDER, sample_edges, sample_spec
 from harness.guardian.client import Guardian
 from harness.guardian.journal import Journal
 from harness.guardian.undo import undo_all
@@ -158,8 +158,9 @@ def try_one(
     on: Bench, family: str, kind: str, wrap: Callable[[Fault], Fault], *, short: bool
 ) -> Row:
     """One fault through its whole life, by the nemesis. Never raises for what the fault does."""
-    fault = wrap(build_fault(sample_spec(family, kind, LENDER)))
-    for_s = max(FOR_S, fault.bites_within_s + fault.look_s_max + 1.0)
+    sample = sample_spec(family, kind, LENDER)
+    fault = wrap(build_fault(sample))
+    for_s = max(sample.for_s or 0.0, fault.bites_within_s + fault.look_s_max + 1.0)
     spec = sample_spec(family, kind, LENDER, for_s=for_s)
     fault = wrap(build_fault(spec))
     name = f"{family}: {kind}"

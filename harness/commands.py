@@ -45,7 +45,8 @@ def run_command(
     plan = make_plan(loaded.scenario, loaded.where)
     warn(loaded, plan)
     if permission.dry_run:
-        print(dry_run(plan, needs_allow_exec(loaded.scenario, MOCK)))
+        needing = () if permission.allow_exec else needs_allow_exec(loaded.scenario, MOCK)
+        print(dry_run(plan, needing))
         return 0
     check_allowed(loaded.scenario, MOCK, allow_exec=permission.allow_exec)
     flag = StopFlag()

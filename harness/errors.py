@@ -9,7 +9,9 @@
 An inconclusive run and a breached promise are verdicts, not errors.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass
+from difflib import get_close_matches
 
 
 class DrawproofError(Exception):
@@ -34,8 +36,23 @@ class Problem:
     allowed: str
 
     def __str__(self) -> str:
-        where = f"{self.file}:{self.line}" if self.line else self.file
-        return f"{where}: {self.path or '(top)'}: found {self.found}; allowed: {self.allowed}"
+        where = placed(self.file, self.line, self.path or "(top)")
+        return f"{where}: found {self.found}; allowed: {self.allowed}"
+
+
+def placed(file: str, line: int, path: str) -> str:
+    """`s.yaml:16: faults.0`; of the command line, `--set safety.max_targets`, the path once."""
+    if line:
+        return f"{file}:{line}: {path}"
+    return file if file == f"--set {path}" else f"{file}: {path}"
+
+
+def guess(word: str, known: Iterable[str]) -> str:
+    """`network? ` for `Netwrk`: what an unknown word may have meant, before a list of what is
+    allowed; nothing when nothing is like it."""
+    by_small = {name.lower(): name for name in known}
+    near = get_close_matches(word.lower(), by_small, 1)
+    return f"{by_small[near[0]]}? " if near else ""
 
 
 class ScenarioError(DrawproofError):

@@ -1,6 +1,7 @@
 """From a scenario to what will be done: pure, and the same for every profile."""
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+import math
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from harness.clock import NS_PER_S
@@ -17,7 +18,7 @@ from harness.load.repayments import plan_repayments
 from harness.load.room import check_room, tier_balances_fen
 from harness.scenario.model import FaultSpec, Scenario
 from harness.scenario.planned import TooFew, too_few
-from harness.seeds import draw_key
+from harness.seeds import draw_key, repay_key
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +82,7 @@ def _planned(scenario: Scenario) -> Plan:
     check_room(scenario, population, intents, balances_fen)
     repayments = plan_repayments(scenario, intents)
     faults = tuple(
-        (build_fault(addressed(spec, scenario.seed, len(intents))), spec.at_s, spec.for_s)
+        (build_fault(addressed(spec, scenario, intents)), spec.at_s, spec.for_s)
         for spec in scenario.faults
     )
     baseline_ns = round(scenario.phases.start_s("baseline") * NS_PER_S)
@@ -104,18 +105,33 @@ def _planned(scenario: Scenario) -> Plan:
     )
 
 
-def addressed(spec: FaultSpec, seed: int, intents: int) -> FaultSpec:
+def addressed(spec: FaultSpec, scenario: Scenario, intents: Sequence[Intent]) -> FaultSpec:
     """The same fault, with the key of the planned draw that it is to hit instead of its number.
 
-    Raises ScenarioError when so many are not planned.
+    Raises ScenarioError when there is no such draw, or when it is over before the fault begins, or
+    due after it.
     """
-    number = dict(spec.params).get("draw")
-    if type(number) is not int:
+    given = dict(spec.params).get("draw", "")
+    if given == "":
         return spec
-    if number >= intents:
-        problem = Problem("faults", 0, spec.name, f"draw {number}", f"0 to {intents - 1}")
-        raise ScenarioError((problem,))
-    named = {**dict(spec.params), "draw": draw_key(seed, number)}
+    place, seed, many = f"{spec.path}.draw", scenario.seed, len(intents)
+    said = draw_key(seed, given) if type(given) is int else str(given)
+    mine = [intent for intent in intents if intent.draw_key == said]
+    known = mine or any(repay_key(seed, intent.intent) == said for intent in intents)
+    if not known:
+        allowed = f"a planned draw: 0 to {many - 1}, or the key of one"
+        raise ScenarioError((Problem("", 0, place, repr(str(given)), allowed),))
+    lasts_s = scenario.load.patience.deadline_s + SWEEPER_WINDOW_S
+    until_s = math.inf if spec.for_s is None else spec.at_s + spec.for_s
+    dues_s = [intent.due_ns / NS_PER_S for intent in mine]
+    # A repayment comes some time after its draw.
+    repays = dict(spec.params).get("operation") == "repay" or not mine
+    if not repays and not any(spec.at_s - lasts_s < due_s < until_s for due_s in dues_s):
+        found = f"draw {given}, due at {dues_s[0]:.3f} s"
+        early_s = max(0.0, spec.at_s - lasts_s)
+        allowed = f"one that may be under way meanwhile: due from {early_s:g} to {until_s:g} s"
+        raise ScenarioError((Problem("", 0, place, found, allowed),))
+    named = {**dict(spec.params), "draw": said}
     return replace(spec, params=tuple(sorted(named.items())))
 
 

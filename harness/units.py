@@ -66,7 +66,9 @@ def parse_share(value: object) -> float:
     elif isinstance(value, int | float) and not isinstance(value, bool):
         share = float(value)
     if share is None or not 0 <= share <= 1:
-        raise ValueError("a share from 0 to 1, or from 0 % to 100 %")
+        percent = share is not None and 1 < share <= 100 and not isinstance(value, str)
+        meant = f"{share:g} %? " if percent else ""
+        raise ValueError(f"{meant}a share from 0 to 1, or from 0 % to 100 %")
     return share
 
 
@@ -86,6 +88,11 @@ def parse_yuan_range_fen(text: object) -> tuple[int, int]:
     if bounds[0] > bounds[1]:
         raise ValueError("a range of amounts, the smaller first, such as 100 yuan..5000 yuan")
     return bounds
+
+
+def format_duration(seconds: float) -> str:
+    """0.08 -> `80ms`, 1.5 -> `1.5s`; as parse_duration_s reads it."""
+    return f"{seconds * 1000:g}ms" if 0 < seconds < 1 else f"{seconds:g}s"
 
 
 def format_yuan(amount_fen: int) -> str:

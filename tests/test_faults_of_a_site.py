@@ -1,12 +1,15 @@
 """A site cut off, and a site without its banks, on a lender whose edges lead through the proxy."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from harness.faults.network_fault import NetworkFault, Toxic
+from harness.faults.network_looks import Late
 from harness.faults.sample import LENDER
 from harness.faults.site import SiteCut, crosses, edges_over, site_of
 from harness.guardian.client import Guardian
@@ -45,6 +48,23 @@ def press(around: LenderSurroundings, key: str, borrower: int, gateway: str) -> 
 @pytest.mark.parametrize("fault", [CUT, NO_BANKS], ids=["cut off", "no banks"])
 def test_it_is_seen_and_healed_and_seen_gone(around: LenderSurroundings, fault: SiteCut) -> None:
     seen_and_healed(around, fault)
+    undone_by_the_journal(around, fault)
+
+
+def test_an_edge_between_two_replicas_can_be_late(around: LenderSurroundings) -> None:
+    """And its neighbour is not."""
+    toxic = Toxic("latency", "downstream", (("latency", 800), ("jitter", 0)))
+    fault = NetworkFault(
+        "gateway-1->risk-2", toxic, Late(0.8), "network: latency gateway-1->risk-2"
+    )
+    other = replace(fault, edge="gateway-2->risk-1")
+    seen_and_healed(around, fault)
+    fault.inject(around)
+    try:
+        assert fault.observe(around).bites is True
+        assert other.observe(around).bites is False
+    finally:
+        fault.heal(around)
     undone_by_the_journal(around, fault)
 
 

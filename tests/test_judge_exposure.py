@@ -140,3 +140,12 @@ def test_what_was_not_written_down_is_said() -> None:
     assert "ledger-2 wrote nothing down from 11.0 s on" in told
     assert "ledger-2 wrote nothing down from 11.0 s on" in html(view, found)
     assert judge(view).value["evidence_gaps"] == []
+
+
+def test_an_edge_of_one_replica_has_touched_that_replica_s_calls_alone() -> None:
+    view, name = clean(), "network: latency"
+    bank = "bank.partner-a"
+    whole = exposure(with_fault(view, name, f"gateway->{bank}"))[name]
+    each = [exposure(with_fault(view, name, f"gateway-{n}->{bank}"))[name] for n in (1, 2)]
+    assert whole.calls == each[0].calls + each[1].calls > 0
+    assert whole.intents == each[0].intents | each[1].intents

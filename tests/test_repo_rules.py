@@ -57,7 +57,7 @@ IMPORTERS = {
         "tests.test_evidence", "tests.test_kept_runs",
     ),
     "duckdb": ("harness.evidence.query",),
-    "yaml": ("harness.scenario.nodes",),
+    "yaml": ("harness.scenario.nodes", "tests.test_fault_lines"),
     "chaoslib": ("harness.faults.toolkit_child",),
     "jinja2": ("harness.report.html",),
     "asyncpg": (

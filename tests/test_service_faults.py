@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -9,16 +10,19 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from harness.clock import NS_PER_S
 from harness.errors import ScenarioError
 from harness.faults.catalogue import build_fault
 from harness.faults.fault import Fault
 from harness.faults.sample import LENDER, sample_spec
 from harness.faults.service import Effect
 from harness.faults.shares import PROBES_MAX, PROBES_MIN, SHARE_MIN, believed, interval, probes_for
-from harness.plan import addressed
+from harness.plan import addressed, make_plan
+from harness.scenario.loader import load_scenario
 from harness.scenario.model import FaultSpec
 from harness.seeds import draw_key
 from tests.books import rows
+from tests.drills import SMOKE
 from tests.fault_life import seen_and_healed, undone_by_the_journal
 from tests.lender_process import lender, until
 from tests.surroundings import LenderSurroundings
@@ -228,10 +232,19 @@ def test_parameters_that_do_not_go_together_are_a_mistake_of_the_scenario() -> N
 
 
 def test_a_draw_is_named_by_its_number_in_the_plan() -> None:
-    spec = FaultSpec("x", "service", "error", 0.0, 1.0, (("draw", 3),))
-    assert dict(addressed(spec, 7, 4).params)["draw"] == draw_key(7, 3)
-    with pytest.raises(ScenarioError, match="draw 3; allowed: 0 to 2"):
-        addressed(spec, 7, 3)
+    scenario = load_scenario(SMOKE, [], None).scenario
+    intents = make_plan(scenario).intents
+    at_s = intents[3].due_ns / NS_PER_S
+    spec = FaultSpec("x", "service", "error", at_s, 1.0, (("draw", 3),))
+    key = draw_key(scenario.seed, 3)
+    assert dict(addressed(spec, scenario, intents).params)["draw"] == key
+    assert dict(addressed(replace(spec, params=(("draw", key),)), scenario, intents).params) == {
+        "draw": key
+    }
+    with pytest.raises(ScenarioError, match="'3'; allowed: a planned draw: 0 to 2"):
+        addressed(spec, scenario, intents[:3])
+    with pytest.raises(ScenarioError, match="may be under way meanwhile"):
+        addressed(replace(spec, at_s=at_s - 2.0), scenario, intents)
 
 
 @given(st.floats(SHARE_MIN, 1.0))

@@ -4,8 +4,6 @@ Nothing breaks here: the lender does what it was told, and borrowers are refused
 promised. Draws that crowd on one borrower are load: see `hot` in a scenario's journey.
 """
 
-import re
-
 from harness.faults.console import RELEASED
 from harness.faults.fault import Fault
 from harness.faults.kind import DURATION, FaultKind, Kinds, Parameter, some_share, switch, text
@@ -80,13 +78,6 @@ def _on(spec: FaultSpec, key: str) -> bool:
     return dict(spec.params)[key] == "on"
 
 
-def purpose(value: object) -> str:
-    """What a draw may be for. Raises ValueError."""
-    if not isinstance(value, str) or not re.fullmatch("[a-z-]{2,40}", value):
-        raise ValueError("a purpose such as education")
-    return value
-
-
 def some_rate(value: object) -> float:
     """Repayments a second. Raises ValueError."""
     rate_per_s = parse_rate_per_s(value)
@@ -108,11 +99,11 @@ def _announced(default: str) -> Parameter:
 
 
 def _share(default: float) -> Parameter:
-    return Parameter("share", "share", some_share, "a share such as 20 %", default, required=False)
+    return Parameter("share", "share", some_share, "a share above 0 %", default, required=False)
 
 
 _PURPOSE = Parameter(
-    "target", "target", purpose, "a purpose such as education", example="education"
+    "target", "target", text, "a purpose such as education", names="purpose", example="education"
 )
 _TIER = Parameter("target", "target", text, "a tier such as own", names="tier")
 _OVER = "An entry of the rule book ends with its lease; without `for` it lasts as long as the run."

@@ -14,7 +14,7 @@ from urllib.parse import quote
 from harness.errors import TargetError
 from harness.faults import console
 from harness.faults.fault import Fault, Healer, Sighting, Surroundings
-from harness.faults.kind import DURATION, FaultKind, Kinds, Parameter, duration, switch
+from harness.faults.kind import DURATION, FaultKind, Kinds, Parameter, duration_between, switch
 from harness.faults.probes import database_door
 from harness.scenario.model import FaultSpec
 
@@ -196,7 +196,7 @@ KINDS: Kinds = {
         (
             Parameter(
                 "target", "target", account, "tier:own, tier:own/3 or borrower:17",
-                "tier:own", required=False,
+                "tier:own", required=False, names="account",
             ),
         ),
         for_key="needed",
@@ -210,7 +210,7 @@ KINDS: Kinds = {
     ("database", "slow_fsync"): FaultKind(
         (
             Parameter(
-                "delay", "delay_s", duration(0.005, FLUSH_S_MAX), f"{DURATION} up to 100ms",
+                "delay", "delay_s", duration_between(0.005, FLUSH_S_MAX), f"{DURATION} up to 100ms",
                 FLUSH_S_MAX, required=False,
             ),
         ),
@@ -226,7 +226,7 @@ KINDS: Kinds = {
     ("database", "standby_lag"): FaultKind(
         (
             Parameter(
-                "lag", "lag_s", duration(0.05, LAG_S_MAX), f"{DURATION} from 50ms to 900ms",
+                "lag", "lag_s", duration_between(0.05, LAG_S_MAX), f"{DURATION} from 50ms to 900ms",
                 0.4, required=False,
             ),
         ),

@@ -25,11 +25,13 @@ from harness.faults.kind import (
 from harness.faults.orders import countermand, countermanding, named, order
 from harness.faults.service_probes import OPERATIONS, role_of
 from harness.faults.shares import SHARE_MIN
-from harness.scenario.model import FaultSpec
+from harness.scenario.model import FaultSpec, LenderSpec
 from harness.units import parse_share
 
 LOOK_S = 0.4
 UP_S = 6.0
+# A replica is stopped and started for it.
+RESTART_S = 0.5
 NEXT = "2"
 VERSION_HEADER = "X-Version"
 # Versions by what is wrong with them: a fault of the role's main operation, from the start on.
@@ -195,6 +197,23 @@ def _rollout(spec: FaultSpec) -> Fault:
     )
 
 
+def _hardly_meant(spec: FaultSpec, lender: LenderSpec) -> str:
+    """A canary takes half of it back as well; and a slow one is healed before it is all there."""
+    params = dict(spec.params)
+    replicas = dict(lender.replicas).get(str(params["target"]), 1)
+    watched = dict(lender.protections).get("canary", lender.profile == "full") and replicas > 1
+    if spec.kind == "half" and watched and params["version"] != "sound":
+        return (
+            "the canary is on and may take it back, and then nothing is half deployed; "
+            "`lender.protections: {canary: off}` leaves it there"
+        )
+    most = max(1, replicas // 2) if spec.kind == "half" else replicas
+    given = min(most, 1 + int((spec.for_s or 0.0) / max(float(params["every_s"]), RESTART_S)))
+    if given < most:
+        return f"`for` leaves time for {given} of {most} replicas at most: longer, or less `every`"
+    return ""
+
+
 def _misconfigured(spec: FaultSpec) -> Fault:
     params: Mapping[str, Value] = dict(spec.params)
     target, mistake = str(params["target"]), str(params["mistake"])
@@ -207,7 +226,7 @@ def _misconfigured(spec: FaultSpec) -> Fault:
 def _share(value: object) -> float:
     share = parse_share(value)
     if share < SHARE_MIN:
-        raise ValueError(f"a share from {SHARE_MIN:.0%}")
+        raise ValueError(f"a share from {SHARE_MIN:.0%} on: less can't be seen from outside")
     return share
 
 
@@ -218,7 +237,7 @@ _WHAT = Parameter(
     required=False,
 )  # fmt: skip
 _SHARE = Parameter(
-    "share", "share", _share, "a share such as 30 %: of the calls that a faulty version hits", 1.0,
+    "share", "share", _share, "a share from 2 % on: of the calls that a faulty version hits", 1.0,
     required=False,
 )  # fmt: skip
 _EVERY = Parameter(
@@ -242,6 +261,8 @@ def _rolled(does: str, cannot: str) -> FaultKind:
         undone=_UNDONE,
         cannot=cannot,
         replaces=True,
+        begins_s=RESTART_S,
+        warns=_hardly_meant,
     )
 
 
@@ -270,5 +291,6 @@ KINDS: Kinds = {
         undone=_UNDONE,
         cannot="It is one replica's: the same mistake everywhere is another lender.",
         replaces=True,
+        begins_s=RESTART_S,
     ),
 }  # fmt: skip

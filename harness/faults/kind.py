@@ -7,10 +7,10 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from harness.errors import Problem, ScenarioError
+from harness.errors import Problem, ScenarioError, guess
 from harness.faults.fault import Fault
 from harness.scenario.model import Cause, FaultSpec, LenderSpec
-from harness.units import parse_duration_s, parse_share
+from harness.units import format_duration, parse_duration_s, parse_share
 
 Value = float | int | str
 DURATION = "a duration such as 300ms"
@@ -49,7 +49,9 @@ class FaultKind:
     for it, besides the one it names. told_by_service: the service writes down which calls it has
     hit, and its exposure is counted by that: of a share, or of one operation, nobody else can know.
     causes: what a draw that it breaks is broken by, of the four.
-    hits: what it is on, for kinds of which no parameter and no name says so.
+    hits: what it is on, for kinds of which no parameter and no name says so. warns: what can hardly
+    be meant of it, with this lender, a sentence; empty: nothing. sample_for_s: `for` in its
+    example. begins_s: how long after it was injected it is there at the earliest.
 
     The rest is what docs/faults.md says of it, a sentence or two each: what it does; how it is seen
     from outside; how it is undone, also after a kill -9; what it can't do.
@@ -68,6 +70,9 @@ class FaultKind:
     told_by_service: bool = False
     causes: tuple[Cause, ...] = ("system",)
     hits: str = ""
+    warns: Callable[[FaultSpec, LenderSpec], str] | None = None
+    sample_for_s: float = 4.0
+    begins_s: float = 0.0
 
 
 Kinds = Mapping[tuple[str, str], FaultKind]
@@ -100,20 +105,8 @@ def one_of(*allowed: str) -> Callable[[object], str]:
 
     def read(value: object) -> str:
         if value not in allowed:
-            raise ValueError(f"one of {', '.join(allowed)}")
+            raise ValueError(f"{guess(str(value), allowed)}one of {', '.join(allowed)}")
         return str(value)
-
-    return read
-
-
-def duration(least_s: float, most_s: float) -> Callable[[object], float]:
-    """A reader of a duration in a range, seconds."""
-
-    def read(value: object) -> float:
-        found_s = parse_duration_s(value)
-        if not least_s <= found_s <= most_s:
-            raise ValueError(f"a duration from {least_s * 1e3:g}ms to {most_s * 1e3:g}ms")
-        return found_s
 
     return read
 
@@ -138,12 +131,13 @@ def part(value: object) -> float:
 
 
 def duration_between(least_s: float, most_s: float) -> Callable[[object], float]:
-    """A reader of a duration in a range."""
+    """A reader of a duration in a range, seconds."""
 
     def read(value: object) -> float:
         seconds = parse_duration_s(value)
         if not least_s <= seconds <= most_s:
-            raise ValueError(f"a duration from {least_s:g}s to {most_s:g}s")
+            least, most = format_duration(least_s), format_duration(most_s)
+            raise ValueError(f"a duration from {least} to {most}")
         return seconds
 
     return read

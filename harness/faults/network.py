@@ -3,10 +3,21 @@
 from collections.abc import Callable, Mapping
 
 from harness.faults.fault import Fault
-from harness.faults.kind import DURATION, FaultKind, Kinds, Parameter, Value, one_of, text
+from harness.faults.kind import (
+    DURATION,
+    FaultKind,
+    Kinds,
+    Parameter,
+    Value,
+    duration_between,
+    one_of,
+    text,
+    wrong_together,
+)
 from harness.faults.network_fault import NetworkDown, NetworkFault, Toxic
 from harness.faults.network_looks import (
     ANSWER_BYTES_LEAST,
+    LATE_S_LEAST,
     ClosesLate,
     Cut,
     Late,
@@ -17,22 +28,18 @@ from harness.faults.network_looks import (
     Sliced,
 )
 from harness.scenario.model import FaultSpec
-from harness.units import parse_bytes, parse_duration_s, parse_rate_kb_per_s, parse_share
+from harness.units import (
+    format_duration,
+    parse_bytes,
+    parse_duration_s,
+    parse_rate_kb_per_s,
+    parse_share,
+)
 
 Params = Mapping[str, Value]
 
 RATE_KB_PER_S_MAX = 100
 TOXICITY_LEAST = 0.05
-
-
-def _between(least_s: float, most_s: float) -> Callable[[object], float]:
-    def read(value: object) -> float:
-        found_s = parse_duration_s(value)
-        if not least_s <= found_s <= most_s:
-            raise ValueError(f"a duration from {least_s:g}s to {most_s:g}s")
-        return found_s
-
-    return read
 
 
 def _bytes(least: int, most: int) -> Callable[[object], int]:
@@ -64,6 +71,21 @@ def _variation(value: object) -> float:
     if share > 0.9:
         raise ValueError("a share of up to 90 %")
     return share
+
+
+def _checked_latency(build: Callable[[FaultSpec], Fault]) -> Callable[[FaultSpec], Fault]:
+    """The shortest delay must be one that a probe can tell from a service's own."""
+
+    def checked(spec: FaultSpec) -> Fault:
+        params = dict(spec.params)
+        least_s = float(params["latency_s"]) - float(params["jitter_s"])
+        if least_s < LATE_S_LEAST:
+            found = f"latency less jitter of {format_duration(max(least_s, 0.0))}"
+            allowed = f"{format_duration(LATE_S_LEAST)} at least: less can't be told from outside"
+            raise wrong_together(spec, found, allowed)
+        return build(spec)
+
+    return checked
 
 
 def _ms(params: Params, key: str) -> int:
@@ -140,12 +162,15 @@ KINDS: Kinds = {
             _TOXICITY,
         ),
         for_key="needed",
-        build=_toxic(
-            "latency",
-            lambda p: {"latency": _ms(p, "latency_s"), "jitter": _ms(p, "jitter_s")},
-            lambda p: Late(max(float(p["latency_s"]) - float(p["jitter_s"]), 0.0)),
+        build=_checked_latency(
+            _toxic(
+                "latency",
+                lambda p: {"latency": _ms(p, "latency_s"), "jitter": _ms(p, "jitter_s")},
+                lambda p: Late(float(p["latency_s"]) - float(p["jitter_s"])),
+            )
         ),
-        does="Bytes on an edge pass `latency` later, give or take `jitter` (uniform).",
+        does="Bytes on an edge pass `latency` later, give or take `jitter` (uniform); `latency` "
+        "less `jitter` is 25 ms at least.",
         observed="A probe of our own through the edge is late, and one beside it is not.",
         undone=_PASSES,
         cannot=f"{_NO_PACKETS} {_WHOLE}",
@@ -173,7 +198,7 @@ KINDS: Kinds = {
     ("network", "timeout"): FaultKind(
         (
             _EDGE,
-            Parameter("after", "after_s", _between(0, 600), DURATION, 0.0, required=False),
+            Parameter("after", "after_s", duration_between(0, 600), DURATION, 0.0, required=False),
             _STREAM,
             _TOXICITY,
         ),
@@ -192,7 +217,7 @@ KINDS: Kinds = {
     ("network", "reset_peer"): FaultKind(
         (
             _EDGE,
-            Parameter("after", "after_s", _between(0, 0.5), DURATION, 0.0, required=False),
+            Parameter("after", "after_s", duration_between(0, 0.5), DURATION, 0.0, required=False),
             _STREAM,
             _TOXICITY,
         ),
@@ -211,7 +236,7 @@ KINDS: Kinds = {
     ("network", "slow_close"): FaultKind(
         (
             _EDGE,
-            Parameter("delay", "delay_s", _between(0.1, 600), DURATION, example="2s"),
+            Parameter("delay", "delay_s", duration_between(0.1, 600), DURATION, example="2s"),
             _TOXICITY,
         ),
         for_key="needed",
@@ -231,9 +256,10 @@ KINDS: Kinds = {
             _EDGE,
             Parameter("size", "size_bytes", _bytes(1, ANSWER_BYTES_LEAST // 2), "1 B to 30 B",
                       20, required=False),
-            Parameter("variation", "variation", _variation, "a share such as 20 %", 0.0,
+            Parameter("variation", "variation", _variation, "a share up to 90 %", 0.0,
                       required=False),
-            Parameter("delay", "delay_s", _between(0.001, 0.1), DURATION, 0.01, required=False),
+            Parameter("delay", "delay_s", duration_between(0.001, 0.1), DURATION, 0.01,
+                      required=False),
             _TOXICITY,
         ),
         for_key="needed",

@@ -13,6 +13,8 @@ from harness.faults.network_probes import Question, Seen
 SILENT_S = 0.25
 QUICK_S = 0.1
 LOOK_S_MAX = 0.5
+# The least delay that a probe can tell: its patience, 0.6 of it and 10 ms, must not be longer.
+LATE_S_LEAST = 0.025
 # A rate is believed within this of what it should be, and gone when it is twice as high.
 RATE_SLACK = 1.3
 RATE_GONE = 2.0

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from harness.faults.catalogue import CATALOGUE, build_fault
 from harness.faults.kind import FaultKind, Parameter
 from harness.faults.sample import LENDER, sample_spec
+from harness.units import format_duration
 
 HEAD = """# Faults
 
@@ -21,6 +22,9 @@ of its own: one that is not seen within *bites within* did not work, and makes t
 inconclusive; one still seen after it was healed ends the drill with exit code 4.
 `python -m benchmarks.faults` does all of this with every fault on this page, and keeps the table in
 [results/faults.json](results/faults.json).
+
+Looks, what a fault is said to have touched, which edges there are, and what a canary does to a
+deployment: [faults-and-evidence.md](faults-and-evidence.md).
 
 A borrower on whom many draws crowd is no fault but load: `load.journey.hot` and `hot_in` in
 [scenario-format.md](scenario-format.md).
@@ -50,7 +54,7 @@ def example(family: str, kind: str) -> str:
     for p in known.parameters:
         if p.example is not None or (p.default is None and p.required):
             keys.append(f"{p.key}: {_yaml(p.example if p.example is not None else given[p.param])}")
-    until = [] if known.for_key == "none" else ["for: 4s"]
+    until = [] if known.for_key == "none" else [f"for: {format_duration(known.sample_for_s)}"]
     return f"- {{{', '.join([*keys, 'at: fault+1s', *until])}}}"
 
 
@@ -74,14 +78,18 @@ def _kind(family: str, kind: str, known: FaultKind) -> Iterator[str]:
 def _parameter(p: Parameter) -> str:
     fallback = "needed"
     if not p.required:
-        fallback = "none" if p.default in (None, "") else f"`{_shown(p)}`"
+        fallback = "none" if p.default in (None, "") else f"`{shown_default(p)}`"
     return f"| `{p.key}` | {p.allowed or 'a Chaos Toolkit experiment'} | {fallback} |"
 
 
-def _shown(p: Parameter) -> str:
+def shown_default(p: Parameter) -> str:
     """A default as a scenario would say it, by the unit in the parameter's name."""
+    if p.param.endswith("_per_s") and isinstance(p.default, int | float):
+        return f"{p.default:g}/s"
     if p.param.endswith("_s") and isinstance(p.default, int | float):
-        return f"{p.default * 1000:g}ms" if 0 < p.default < 1 else f"{p.default:g}s"
+        return format_duration(p.default)
+    if p.param.endswith("_bytes"):
+        return f"{p.default} B"
     if p.param.endswith("_fen") and isinstance(p.default, int):
         return f"{p.default / 100:g} yuan"
     return f"{p.default:g}" if isinstance(p.default, int | float) else str(p.default)

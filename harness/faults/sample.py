@@ -4,10 +4,9 @@ the table of all faults injects. A new kind is in it without a line here."""
 from harness.errors import HarnessError
 from harness.faults.catalogue import CATALOGUE, fault_name
 from harness.faults.kind import Parameter, Value
-from harness.faults.names import NAMES
+from harness.faults.names import NAMES, bank_edges
 from harness.scenario.model import Capacity, FaultSpec, LenderSpec
 
-FOR_S = 4.0
 # The lender of `drawproof lender up`, whose names the examples use.
 LENDER = LenderSpec(
     profile="full",
@@ -23,9 +22,15 @@ LENDER = LenderSpec(
 
 
 def sample_spec(
-    family: str, kind: str, lender: LenderSpec, *, at_s: float = 0.0, for_s: float = FOR_S
+    family: str,
+    kind: str,
+    lender: LenderSpec,
+    *,
+    at_s: float = 0.0,
+    for_s: float | None = None,
 ) -> FaultSpec:
-    """A spec as the loader would make it, healed after `for_s` where the kind has a heal.
+    """A spec as the loader would make it, healed after `for_s`, unless given as in the kind's
+    example, where the kind has a heal.
 
     Raises HarnessError for a parameter that gives neither default, example nor names.
     """
@@ -36,7 +41,7 @@ def sample_spec(
         family=family,
         kind=kind,
         at_s=at_s,
-        for_s=None if known.for_key == "none" else for_s,
+        for_s=None if known.for_key == "none" else known.sample_for_s if for_s is None else for_s,
         params=tuple(sorted(params.items())),
     )
 
@@ -56,7 +61,7 @@ def sample_value(parameter: Parameter, lender: LenderSpec, whose: str) -> Value:
 
 def sample_edges(lender: LenderSpec) -> tuple[str, ...]:
     """Every edge that the sample of any kind needs to lead through the proxy, in order of name."""
-    named = set(NAMES["edge"](lender))
+    named = set(bank_edges(lender))
     for (family, kind), known in CATALOGUE.items():
         if known.edges is not None:
             named.update(known.edges(sample_spec(family, kind, lender), lender))

@@ -29,6 +29,9 @@ from harness.units import parse_duration_s, parse_share
 # Of a normal distribution, 99 % are below so many deviations above the median.
 DEVIATIONS_P99 = 2.3263478740408408
 DUPLICATE_S_MAX = 1.0
+# A well service's own answers take half of that when the machine is busy.
+LATE_S_LEAST = 0.05
+LATE_S_MAX = 600.0
 ALL = tuple(dict.fromkeys(name for names in OPERATIONS.values() for name in names))
 CACHED = ("status", "quota", "decide", "check")
 KEY = re.compile(r"[A-Za-z0-9_-]{8,64}")
@@ -38,7 +41,7 @@ def seen_share(value: object) -> float:
     """A share that calls of our own can see. Raises ValueError."""
     share = parse_share(value)
     if share < SHARE_MIN:
-        raise ValueError(f"a share from {SHARE_MIN:.0%}: less can't be seen from outside")
+        raise ValueError(f"a share from {SHARE_MIN:.0%} on: less can't be seen from outside")
     return share
 
 
@@ -109,15 +112,20 @@ def _operation(names: tuple[str, ...]) -> Parameter:
     return Parameter("operation", "operation", one_of(*names), allowed, "", required=False)
 
 
-_SHARE = Parameter("share", "share", seen_share, "a share such as 20 %", 1.0, required=False)
+_SHARE = Parameter(
+    "share", "share", seen_share, "a share from 2 % on, such as 20 %", 1.0, required=False
+)
 _NTH = Parameter(
-    "nth", "nth", whole(1, 9), "1 to 9: only the n-th call for a draw", 0, required=False
+    "nth", "nth", whole(0, 9), "1 to 9: only the n-th call for a draw; 0: any", 0, required=False
 )
 _DRAW = Parameter(
     "draw", "draw", draw_or_key, "the number of a planned draw, or its key: only its calls",
     "", required=False,
 )  # fmt: skip
-_LATE = Parameter("latency", "latency_s", parse_duration_s, DURATION, example="800ms")
+_LATE = Parameter(
+    "latency", "latency_s", duration_between(LATE_S_LEAST, LATE_S_MAX),
+    f"{DURATION}, from 50ms to 10min", example="800ms",
+)  # fmt: skip
 _P99 = Parameter(
     "p99", "p99_s", parse_duration_s, "a duration: 99 % are below it (log-normal)", 0.0,
     required=False,

@@ -30,6 +30,7 @@ from harness.faults.records import ROW_WITHIN_S, seen_times
 from harness.faults.service import ANSWER_S
 from harness.faults.service_probes import AT_ONCE, OPERATIONS, Prober, role_of
 from harness.scenario.model import FaultSpec
+from harness.units import format_duration
 
 METRICS_S = 0.5
 # A service that works grows and shrinks by itself; a leak is seen above a part of what it takes.
@@ -198,12 +199,16 @@ def _less_capacity(spec: FaultSpec) -> Fault:
 def _leak(spec: FaultSpec) -> Fault:
     params: Mapping[str, Value] = dict(spec.params)
     target, what = str(params["target"]), str(params["what"])
+    every_s = float(params["every_s"])
     if what == "slots":
         _with_slots(spec, target)
+    if spec.for_s is not None and every_s >= spec.for_s:
+        found = f"every {format_duration(every_s)}"
+        raise wrong_together(spec, found, f"less than `for`, {format_duration(spec.for_s)}")
     return Leak(
         target=target,
         what="slots" if what == "slots" else "memory",
-        every_s=float(params["every_s"]),
+        every_s=every_s,
         most=int(params["most"]),
         for_s=spec.for_s or 0.0,
         name=spec.name,

@@ -15,14 +15,12 @@ from typing import Any, Literal
 from harness.errors import TargetError
 from harness.faults.fault import Fault, Healer, Sighting, Surroundings
 from harness.faults.kind import FaultKind, Kinds, Parameter, text
-from harness.faults.names import banks
+from harness.faults.names import calls, replicas
 from harness.faults.probes import probe_s
 from harness.proxy.client import ProxyClient
 from harness.scenario.model import FaultSpec, LenderSpec
 
 Cut = Literal["off", "banks"]
-CALLS = {"gateway": ("risk", "compliance", "ledger")}
-PAYERS = ("gateway", "ledger")
 LOOK_S = 0.25
 SITE = "site "
 STREAMS = ("upstream", "downstream")
@@ -121,15 +119,8 @@ def site_of(name: str) -> str | None:
 
 def edges_over(called: str, lender: LenderSpec) -> list[str]:
     """All edges over a border that a lender of this size has."""
-    counts = dict(lender.replicas)
-
-    def named(role: str) -> list[str]:
-        return [f"{role}-{number + 1}" for number in range(counts[role])]
-
-    pairs = [("borrower", gateway) for gateway in named("gateway")]
-    for role, called_roles in CALLS.items():
-        pairs += [(c, s) for other in called_roles for c in named(role) for s in named(other)]
-    pairs += [(c, bank) for role in PAYERS for c in named(role) for bank in banks(lender)]
+    gateways = [name for name in replicas(lender) if name.startswith("gateway-")]
+    pairs = [("borrower", gateway) for gateway in gateways] + calls(lender)
     edges = [f"{client}->{server}" for client, server in pairs]
     return [edge for edge in edges if crosses(called, edge)]
 

@@ -201,7 +201,7 @@ KINDS: Kinds = {
             ),
             Parameter(
                 "limit", "limit_s", parse_limit_s, "a duration from 100ms to 1min", 5.0,
-                required=False,
+                required=False, example="4s",
             ),
         ),
         for_key="needed",
@@ -211,5 +211,7 @@ KINDS: Kinds = {
         undone="Its roll-backs, each although one before it failed; twice must do no harm.",
         cannot="It is only as well healed as its roll-backs heal: nobody checks what else it did.",
         needs="chaoslib",
+        # Before it the hypothesis is asked, then comes the method, then a look: each may take 4 s.
+        sample_for_s=13.0,
     ),
 }  # fmt: skip

@@ -23,7 +23,10 @@ def narrow(view: RunView, fault: FaultLine, window: Span) -> tuple[int, frozense
     written down whom it hit."""
     met_ns = struck_ns(view, fault)
     if met_ns is not None:
-        made = view.calls.where(side="client", edge=fault.edge_or_replica)
+        client, _, server = fault.edge_or_replica.partition("->")
+        one = client.rpartition("-")[2].isdigit()  # of one replica, or of all of a role
+        of = {"client": client, "server": server} if one else {"edge": fault.edge_or_replica}
+        made = view.calls.where(side="client", **of)
         hit = struck_calls(list(made.columns("start_ns", "done_ns", "draw_key")), met_ns)
         return len(hit), _intents_of(view, [key for _, _, key in hit])
     whose, given = _whose(view, fault), _given(view, fault, window)

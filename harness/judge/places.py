@@ -7,7 +7,7 @@ def touches(faulted: str, edge: str, client: str, server: str) -> bool:
     """A call between parts of the lender."""
     if faulted.startswith(SITE):
         return crosses(faulted, f"{client}->{server}")
-    return faulted == edge or replica_of(server, faulted)
+    return faulted in (edge, f"{client}->{server}") or replica_of(server, faulted)
 
 
 def reached(faulted: str, gateway: str | None) -> bool:

@@ -13,10 +13,9 @@ from harness.load.amounts import amount_fen
 from harness.load.arrivals import Arrival, arrivals
 from harness.load.choice import NobodyFree, TooFewBorrowers, choice_of
 from harness.load.enough import enough_borrowers
-from harness.scenario.model import Scenario
+from harness.scenario.model import PURPOSES, Scenario
 from harness.seeds import draw_key, stream
 
-PURPOSES = ("consumption", "education", "medical", "renovation")
 BARRED_PURPOSE = "securities"
 REFUSALS = ("over-quota", "barred-purpose", "delinquent")
 # The longest a draw may still be on its way after its deadline: the sweeper's first look in the

@@ -16,7 +16,8 @@ REMEDY_S = 3.0
 def things(spec: FaultSpec) -> frozenset[str]:
     """What a fault hits, by name."""
     params, known = dict(spec.params), CATALOGUE[spec.family, spec.kind]
-    named = {str(params[p.param]) for p in known.parameters if p.names and p.param in params}
+    named = {str(params[p.param]) for p in known.parameters
+             if p.names not in ("", "account") and p.param in params}  # fmt: skip
     # `kill_primary` hits the primary, and what hits nothing in particular stands for itself.
     what = known.hits or spec.kind.rpartition("_")[2]
     return frozenset(named or {f"{spec.family}: {what}"})
@@ -47,7 +48,8 @@ def contradiction(made: FaultSpec, other: FaultSpec) -> tuple[str, str] | None:
     if (made.family, made.kind) == (other.family, other.kind) and _same_place(made, other):
         return f"at the same time as {other.name!r}", "one of a kind at a time"
     if _replaces(made) or _replaces(other):
-        healer = made if _replaces(made) else other
+        # Of two, a kill: what is only frozen may come back as it was.
+        healer = max((first, second), key=lambda one: (_replaces(one), one.for_s is None))
         return (
             f"at the same time as {other.name!r} on {min(shared)}",
             f"one after the other: {healer.name!r} makes it new, and undoes the other",

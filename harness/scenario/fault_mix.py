@@ -28,6 +28,27 @@ class Mix:
     within: str
 
 
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """A fault without its moment, how often it is repeated, and its node."""
+
+    spec: FaultSpec
+    every_s: float
+    times: int
+    node: Node
+
+    def at(self, at_s: float) -> list[FaultSpec]:
+        """Each time of it, from a moment on."""
+        return [replace(self.spec, at_s=at_s + self.every_s * n) for n in range(self.times)]
+
+    @property
+    def lasts_s(self) -> float:
+        """To the end of the last time. What has no `for` must at least be seen."""
+        for_s = self.spec.for_s
+        once_s = for_s if for_s is not None else build_fault(self.spec).bites_within_s
+        return self.every_s * (self.times - 1) + once_s
+
+
 def read(book: Book, node: Node | None, path: str, plan: PhasePlan) -> Mix:
     """The mapping under `mix`; its faults are read by the caller."""
     if node is None:
@@ -43,26 +64,26 @@ def read(book: Book, node: Node | None, path: str, plan: PhasePlan) -> Mix:
 
 def draw(
     mix: Mix,
-    choices: Sequence[tuple[FaultSpec, Node]],
+    choices: Sequence[Choice],
     plan: PhasePlan,
     seed: int,
     path: str,
     others: Sequence[FaultSpec],
-) -> list[tuple[FaultSpec, Node]] | str:
+) -> list[tuple[list[FaultSpec], Node]] | str:
     """Which and when, none against another or against `others`; or what there is no room for."""
     dice = stream(seed, path)
     length_ms = round((plan.end_s(mix.within) - plan.start_s(mix.within)) * 1000)
     picked = sorted(dice.sample(range(len(choices)), mix.pick))
     for _ in range(TRIES):
-        made: list[tuple[FaultSpec, Node]] = []
+        made: list[tuple[list[FaultSpec], Node]] = []
         for number in picked:
-            spec, node = choices[number]
-            room_ms = length_ms - round(_lasts_s(spec) * 1000)
+            one = choices[number]
+            room_ms = length_ms - round(one.lasts_s * 1000)
             if room_ms < 0:
-                return f"{spec.name} of {_lasts_s(spec):g} s in {length_ms / 1000:g} s"
+                return f"{one.spec.name} of {one.lasts_s:g} s in {length_ms / 1000:g} s"
             at = f"{mix.within}+{dice.randint(0, room_ms)}ms"
-            made.append((replace(spec, at_s=moment(plan)(at)), with_key(node, "at", at)))
-        specs = [spec for spec, _ in made]
+            made.append((one.at(moment(plan)(at)), with_key(one.node, "at", at)))
+        specs = [spec for some, _ in made for spec in some]
         if not any(
             contradiction(one, other) is not None
             for number, one in enumerate(specs)
@@ -70,8 +91,3 @@ def draw(
         ):
             return made
     return f"no room for {mix.pick} of these beside each other"
-
-
-def _lasts_s(spec: FaultSpec) -> float:
-    """What has no `for` must at least be seen."""
-    return spec.for_s if spec.for_s is not None else build_fault(spec).bites_within_s

@@ -1,42 +1,21 @@
 """The `faults` section: single faults, repeated ones, and mixes drawn by the scenario's seed."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import harness.scenario.fault_mix as mixes
-from harness.errors import ScenarioError
-from harness.faults.catalogue import CATALOGUE, fault_name
-from harness.faults.kind import FaultKind, Value
-from harness.faults.names import NAMES
+from harness.faults.catalogue import CATALOGUE
 from harness.scenario.fault_checks import contradiction
+from harness.scenario.fault_line import Around, read_line, some_time
+from harness.scenario.fault_mix import Choice
 from harness.scenario.model import FaultSpec, LenderSpec, PhasePlan
 from harness.scenario.moments import inside_its_phase
-from harness.scenario.nodes import (
-    Book,
-    Node,
-    data_value,
-    fields,
-    items,
-    key_names,
-    plain,
-    shown,
-    value,
-)
+from harness.scenario.nodes import Book, Node, fields, items, key_names, value
 from harness.scenario.numbers import whole
-from harness.units import parse_duration_s
 
 TIMES_MAX = 100
 # Each is looked at beside each other one; and no phase has room for more that are seen.
 FAULTS_MAX = 1000
-
-
-@dataclass(frozen=True, slots=True)
-class Around:
-    """What a fault is checked against."""
-
-    plan: PhasePlan
-    lender: LenderSpec
-    seed: int
 
 
 def faults(
@@ -53,24 +32,32 @@ def faults(
             placed[number] = _repeated(book, item, path, around)
             if _count(placed) <= FAULTS_MAX:
                 _check_each(book, item, path, placed, number)
-    resolved: dict[int, list[Node]] = {}
+    drawn: dict[int, list[tuple[list[FaultSpec], Node]]] = {}
     for number, (path, item) in enumerate(listed):
         if number not in placed:
             if _count(placed) > FAULTS_MAX:
                 break
             others = [made for some in placed.values() for made in some]
-            placed[number], resolved[number] = _mix(book, item, path, around, others)
+            drawn[number] = _mix(book, item, path, around, others)
+            placed[number] = [made for some, _ in drawn[number] for made in some]
     if node is not None and _count(placed) > FAULTS_MAX:
         found = f"{_count(placed)} faults, repeated ones counted each time"
         book.add(node, "faults", found, f"at most {FAULTS_MAX}")
         return ()
-    if node is not None and resolved:
-        node.value = [
-            child
-            for number, (_, item) in enumerate(listed)
-            for child in resolved.get(number, [item])
+    lines = [
+        line
+        for number, (_, item) in enumerate(listed)
+        for line in drawn.get(number, [(placed[number], item)] if number in placed else [])
+    ]
+    if node is not None and drawn:
+        node.value = [item for _, item in lines]
+    return _named(
+        [
+            replace(one, path=f"faults.{number}")
+            for number, (made, _) in enumerate(lines)
+            for one in made
         ]
-    return _named([made for number in sorted(placed) for made in placed[number]])
+    )
 
 
 def _count(placed: Mapping[int, Sequence[FaultSpec]]) -> int:
@@ -103,19 +90,18 @@ def _check_each(
 
 def _repeated(book: Book, node: Node, path: str, around: Around) -> list[FaultSpec]:
     """One fault, or as many as `repeat` says."""
-    known = _kind_of(book, node, path)
-    if known is None:
+    line = read_line(book, node, path, around, (("at",), ("repeat",)))
+    if line is None:
         return []
-    found = _fields(book, node, path, known, ("at",), ("repeat",))
-    made = _spec(book, node, found, path, known, around)
     at_s = value(
-        book, found.get("at"), f"{path}.at", inside_its_phase(around.plan),
+        book, line.found.get("at"), f"{path}.at", inside_its_phase(around.plan),
         around.plan.start_s("fault"), "",
     )  # fmt: skip
-    every_s, times = _repeat(book, found.get("repeat"), f"{path}.repeat", made)
-    last_s = at_s + every_s * (times - 1)
-    _check_end(book, found, path, at_s, last_s + (made.for_s or 0.0), around.plan)
-    return [replace(made, at_s=at_s + every_s * n) for n in range(times)]
+    every_s, times = _repeat(book, line.found.get("repeat"), f"{path}.repeat", line.spec)
+    if "at" in line.found:
+        lasts_s = line.spec.for_s or 0.0
+        _check_end(book, line.found["at"], f"{path}.at", at_s, (every_s, times, lasts_s), around)
+    return Choice(line.spec, every_s, times, node).at(at_s)
 
 
 def _repeat(book: Book, node: Node | None, path: str, made: FaultSpec) -> tuple[float, int]:
@@ -124,127 +110,62 @@ def _repeat(book: Book, node: Node | None, path: str, made: FaultSpec) -> tuple[
         return 0.0, 1
     found = fields(book, node, path, ("every", "times"))
     times = value(book, found.get("times"), f"{path}.times", whole(2, TIMES_MAX), 1, "")
+    if made.for_s is None and CATALOGUE[made.family, made.kind].for_key == "optional":
+        book.add(node, path, "what lasts for good, repeated",
+                 "`for` with it: what is never healed can't be done again")  # fmt: skip
+        return 0.0, 1
 
     def parse(text: object) -> float:
-        every_s = _some_time(text)
+        every_s = some_time(text)
         if made.for_s is not None and every_s <= made.for_s:
             raise ValueError(f"longer than `for`, {made.for_s:g} s")
         return every_s
 
-    if made.for_s is None and CATALOGUE[made.family, made.kind].for_key == "optional":
-        book.add(node, path, "without `for`", "a fault that is healed: it can't be done again")
-    return value(book, found.get("every"), f"{path}.every", parse, 1.0, ""), times
+    every_s = value(book, found.get("every"), f"{path}.every", parse, 0.0, "")
+    return (every_s, times) if every_s else (0.0, 1)
 
 
 def _check_end(
-    book: Book, found: dict[str, Node], path: str, at_s: float, end_s: float, plan: PhasePlan
-) -> None:
-    """A fault is over when its phase is."""
-    if "at" not in found:
-        return
-    phase_end_s = plan.end_s(plan.phase_at(at_s))
-    if end_s > plan.load_s + 1e-9:
-        book.add(found["at"], f"{path}.at", f"until {end_s:g} s",
-                 f"a fault that is over before the load ends at {plan.load_s:g} s")  # fmt: skip
-    elif end_s > phase_end_s + 1e-9:
-        book.add(found["at"], f"{path}.at", f"until {end_s:g} s",
-                 f"a fault that is over when its phase ends, at {phase_end_s:g} s")  # fmt: skip
-
-
-def _kind_of(book: Book, node: Node, path: str) -> tuple[str, str] | None:
-    """(family, kind) that the item names, if it is in the catalogue."""
-    families = sorted({family for family, _ in CATALOGUE})
-    named = [family for family in families if family in key_names(node)]
-    if len(named) != 1:
-        book.add(node, path, shown(node), f"one family: {', '.join(families)}, or a mix")
-        return None
-    family = named[0]
-    kind_node = next(child for key, child in node.value if key.value == family)
-    kind = str(plain(kind_node))
-    if (family, kind) not in CATALOGUE:
-        kinds = sorted(k for f, k in CATALOGUE if f == family)
-        book.add(kind_node, f"{path}.{family}", repr(kind), f"one of {', '.join(kinds)}")
-        return None
-    return family, kind
-
-
-def _fields(
     book: Book,
     node: Node,
     path: str,
-    named: tuple[str, str],
-    required: tuple[str, ...],
-    more: tuple[str, ...],
-) -> dict[str, Node]:
-    known = CATALOGUE[named]
-    needed = [p.key for p in known.parameters if p.required]
-    optional = [p.key for p in known.parameters if not p.required]
-    if known.for_key != "none":
-        (needed if known.for_key == "needed" else optional).append("for")
-    return fields(book, node, path, [named[0], *required, *needed], [*optional, *more])
-
-
-def _spec(
-    book: Book,
-    node: Node,
-    found: dict[str, Node],
-    path: str,
-    named: tuple[str, str],
+    at_s: float,
+    repeated: tuple[float, int, float],
     around: Around,
-) -> FaultSpec:
-    """The fault at a moment still to be said."""
-    known: FaultKind = CATALOGUE[named]
-    before = len(book.problems)
-    params: dict[str, Value] = {}
-    for p in known.parameters:
-        place = f"{path}.{p.key}"
-        fallback: Value = p.default if p.default is not None else ""
-        params[p.param] = (
-            data_value(book, found.get(p.key), place, p.parse, fallback)
-            if p.data
-            else value(book, found.get(p.key), place, p.parse, fallback, p.allowed)
-        )
-        if p.names and p.key in found:
-            allowed = NAMES[p.names](around.lender)
-            if params[p.param] not in allowed:
-                said = repr(str(params[p.param]))
-                book.add(found[p.key], place, said, f"one of {', '.join(allowed)}")
-    for_s = value(book, found.get("for"), f"{path}.for", _some_time, None, "")
-    family, kind = named
-    name = fault_name(family, kind, params)
-    spec = FaultSpec(name, family, kind, 0.0, for_s, tuple(sorted(params.items())))
-    if len(book.problems) == before:
-        try:
-            known.build(spec)
-        except ScenarioError as exc:  # each parameter is right, and not all together
-            book.add(node, path, exc.problems[0].found, exc.problems[0].allowed)
-    return spec
-
-
-def _some_time(text: object) -> float:
-    seconds = parse_duration_s(text)
-    if seconds <= 0:
-        raise ValueError("a duration above 0s")
-    return seconds
+) -> None:
+    """A fault is over when its phase is. repeated: (every_s, times, lasts_s)."""
+    plan, (every_s, times, lasts_s) = around.plan, repeated
+    phase = plan.phase_at(at_s)
+    phase_end_s = plan.end_s(phase)
+    ends_s = [at_s + every_s * n + lasts_s for n in range(times)]
+    for number, end_s in enumerate(ends_s):
+        if end_s > phase_end_s + 1e-9:
+            which = f", time {number + 1} of {times}" if times > 1 else ""
+            allowed = f"a fault that is over when its phase, {phase}, ends, at {phase_end_s:g} s"
+            if end_s > plan.load_s + 1e-9:
+                allowed = f"a fault that is over before the load ends at {plan.load_s:g} s"
+            book.add(node, path, f"until {end_s:g} s{which}", allowed)
+            return
 
 
 def _mix(
     book: Book, node: Node, path: str, around: Around, others: Sequence[FaultSpec]
-) -> tuple[list[FaultSpec], list[Node]]:
-    """What a mix draws, and the same as nodes."""
+) -> list[tuple[list[FaultSpec], Node]]:
+    """What a mix draws, each with its node."""
     found = fields(book, node, path, ("mix",))
     inner = mixes.read(book, found.get("mix"), f"{path}.mix", around.plan)
     before = len(book.problems)
-    choices: list[tuple[FaultSpec, Node]] = []
+    choices: list[Choice] = []
     for place, item in inner.of:
-        known = _kind_of(book, item, place)
-        if known is not None:
-            keys = _fields(book, item, place, known, (), ())
-            choices.append((_spec(book, item, keys, place, known, around), item))
+        line = read_line(book, item, place, around, ((), ("repeat",)))
+        if line is not None:
+            node_of = line.found.get("repeat")
+            every_s, times = _repeat(book, node_of, f"{place}.repeat", line.spec)
+            choices.append(Choice(line.spec, every_s, times, item))
     if not choices or len(book.problems) > before:
-        return [], []
+        return []
     drawn = mixes.draw(inner, choices, around.plan, around.seed, path, others)
     if isinstance(drawn, str):
         book.add(node, path, drawn, "fewer or shorter faults, or a longer phase")
-        return [], []
-    return [made for made, _ in drawn], [child for _, child in drawn]
+        return []
+    return drawn

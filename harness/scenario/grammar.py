@@ -7,9 +7,9 @@ op          := < | <= | = | >= | >
 """
 
 import re
-from difflib import get_close_matches
 from typing import Literal, cast
 
+from harness.errors import guess
 from harness.scenario.measures import DRILL_ONLY, MEASURES
 from harness.scenario.model import AbortRule, Expectation
 from harness.units import parse_duration_s, parse_share
@@ -40,9 +40,7 @@ def parse_expectation(text: str, phase: str) -> Expectation:
         )
     measure, op, number, unit = found.groups()
     if measure not in MEASURES:
-        near = get_close_matches(measure, MEASURES, 1)
-        hint = f"did you mean {near[0]}? " if near else ""
-        raise ValueError(f"{hint}measures: {', '.join(sorted(MEASURES))}")
+        raise ValueError(f"{guess(measure, MEASURES)}measures: {', '.join(sorted(MEASURES))}")
     if measure in DRILL_ONLY:
         _drill_only(phase, text)
     relative = re.fullmatch(r"x\s+baseline", unit) is not None

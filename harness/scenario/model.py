@@ -3,7 +3,7 @@
 Times are seconds from t = 0, the start of warmup. Nothing here reads files.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 Cause = Literal["risk", "liquidity", "system", "compliance"]
@@ -11,6 +11,8 @@ CAUSES: tuple[Cause, ...] = ("risk", "liquidity", "system", "compliance")
 PHASES = ("warmup", "baseline", "fault", "watch")
 BORROWERS_MAX = 1_000_000
 PROFILES = ("none", "naive", "full")
+# What a draw may be for.
+PURPOSES = ("consumption", "education", "medical", "renovation")
 PROTECTIONS = ("breaker", "canary", "deadlines", "failover", "retries", "tier_fallthrough")
 
 
@@ -226,6 +228,7 @@ class FaultSpec:
     """One planned fault: `family: kind` of the catalogue, its parameters checked by it.
 
     `params` are in base units with the unit in the key (`latency_s`). `for_s` None: never undone.
+    path: the key path of its line, `faults.3`.
     """
 
     name: str
@@ -234,6 +237,7 @@ class FaultSpec:
     at_s: float
     for_s: float | None
     params: tuple[tuple[str, float | int | str], ...]
+    path: str = field(default="", compare=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,13 +5,12 @@ what is too large to be a scenario.
 """
 
 from collections.abc import Callable, Collection, Iterable
-from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
 import yaml
 
-from harness.errors import Problem, ScenarioError
+from harness.errors import Problem, ScenarioError, guess, placed
 
 T = TypeVar("T")
 BYTES_MAX = 256 * 1024
@@ -56,8 +55,7 @@ def _at(node: Node) -> tuple[str, int]:
 
 
 def _sentence(where: tuple[str, int], path: str, text: str) -> str:
-    file, line = where
-    return f"{file}:{line}: {path}: {text}" if line else f"{file}: {path}: {text}"
+    return f"{placed(*where, path)}: {text}"
 
 
 def place(root: Node, path: str) -> tuple[str, int]:
@@ -136,14 +134,14 @@ def fields(
         if key in found:
             book.add(key_node, here, "the same key again", "each key once")
         elif known and key not in known:
-            near = get_close_matches(key, known, 1)
-            hint = f"{near[0]}? " if near else ""
-            book.add(key_node, here, "an unknown key", f"{hint}one of {', '.join(known)}")
+            allowed = f"{guess(key, known)}one of {', '.join(known)}"
+            book.add(key_node, here, "an unknown key", allowed)
         else:
             found[key] = value
     for key in required:
         if key not in found:
-            book.add(node, f"{path}.{key}" if path else key, "nothing", f"{key}: is needed")
+            here = f"{path}.{key}" if path else key
+            book.add(node, here, "nothing", f"a value: `{key}` is needed")
     return found
 
 

@@ -2,6 +2,8 @@
 
 from collections.abc import Callable
 
+from harness.errors import guess
+
 
 def whole(low: int, high: int) -> Callable[[object], int]:
     """A whole number between two bounds."""
@@ -31,7 +33,7 @@ def one_of(*names: str) -> Callable[[object], str]:
 
     def parse(found: object) -> str:
         if found not in names:
-            raise ValueError(f"one of {', '.join(names)}")
+            raise ValueError(f"{guess(str(found), names)}one of {', '.join(names)}")
         return str(found)
 
     return parse

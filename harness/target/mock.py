@@ -132,9 +132,11 @@ class MockTarget(MockSurroundings):
             return False
         self._topology = Topology.read(self._topology_json)
         for edge in self._edges:
-            host, port = self.replica_address(edge.partition("->")[2])
+            client, _, server = edge.partition("->")
+            # A replica has its own edge or its role's: through the first it comes to the second.
+            shared = self._proxied.get(f"{client.rpartition('-')[0]}->{server}")
             if self._proxy is not None:
-                self._proxy.set_upstream(edge, host, port)
+                self._proxy.set_upstream(edge, *(shared or self.replica_address(server)))
         return True
 
     def died(self, status: int) -> str:
