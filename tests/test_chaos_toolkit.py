@@ -102,6 +102,7 @@ class TestTheCommand:
             written(tmp_path / "latest", exit_code=code, guarantee=GOOD)
             journal = chaos(tmp_path, str(tmp_path / "made.json"), AFTER, DRILL_OUT=str(tmp_path))
             assert journal["steady_states"]["after"]["steady_state_met"] == (code == 0)
+            assert journal["deviated"] == (code != 0), "chaos ends with 1 then"
 
 
 def written(folder: Path, **changes: Any) -> str:
