@@ -251,14 +251,27 @@ def test_a_draw_paid_before_the_room_was_given_back_is_wrongly_approved() -> Non
     assert ends_of(changed(view, versions=renumbered))[-1] == "wrongly_approved"
 
 
-@settings(max_examples=200, deadline=None)
-@given(
-    st.lists(
-        st.tuples(st.integers(0, 4), st.integers(0, 3), st.booleans(), st.integers(1, 1_200)),
-        max_size=12,
-    )
+Steps = list[tuple[int, int, bool, int]]
+STEPS = st.lists(
+    st.tuples(st.integers(0, 4), st.integers(0, 3), st.booleans(), st.integers(1, 1_200)),
+    max_size=12,
 )
-def test_a_right_ledger_is_never_accused(steps: list[tuple[int, int, bool, int]]) -> None:
+
+
+@settings(max_examples=40, deadline=None)
+@given(STEPS)
+def test_a_right_ledger_is_never_accused(steps: Steps) -> None:
+    never_accused(steps)
+
+
+@pytest.mark.slow
+@settings(max_examples=400, deadline=None)
+@given(STEPS)
+def test_a_right_ledger_is_never_accused_however_long_one_looks(steps: Steps) -> None:
+    never_accused(steps)
+
+
+def never_accused(steps: Steps) -> None:
     """Draws one after another, as the population's rule has it; repayments at any time beside.
 
     In hundredths of a second: draws are due on the second and decided one hundredth later or some

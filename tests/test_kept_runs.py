@@ -39,7 +39,9 @@ def test_a_kept_run_has_the_verdict_that_it_had(name: str) -> None:
     assert told(DATA / name) == expected
 
 
-@pytest.mark.parametrize("name", KEPT)
+@pytest.mark.parametrize(
+    "name", [KEPT[0], *(pytest.param(name, marks=pytest.mark.slow) for name in KEPT[1:])]
+)
 def test_other_processes_come_to_the_same_bytes(name: str) -> None:
     """Whatever the hashes of strings are, and however many threads there are."""
     for seed, threads in (("1", "1"), ("4711", "2")):
