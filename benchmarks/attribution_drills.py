@@ -123,7 +123,9 @@ SINGLES: Mapping[str, Single] = {
     ),
     "site: banks cut": Single((f"{{site: banks_cut, target: a, {AT}}}",), "system", OF_ITS_TIER),
     "toolkit: a stopped risk": Single(
-        (f"{{toolkit: experiment, target: risk-2, {EXPERIMENT}, {AT}}}",), "system", "risk"
+        (f"{{toolkit: experiment, target: risk-2, {EXPERIMENT}, limit: 4s, {AT}}}",),
+        "system",
+        "risk",
     ),
     # The whole lender: breakers refuse, deadlines cut short, draws fall through to the other tier.
     "process: freeze risks, full": Single(
