@@ -1,9 +1,23 @@
 """What every fault of a real lender must live through, whatever its family."""
 
+from collections.abc import Mapping
+from typing import Any
+
+import pytest
+
 from harness.faults.fault import Fault
 from harness.guardian.undo import perform
 from tests.lender_process import TOKEN, until
 from tests.surroundings import LenderSurroundings
+
+
+def some_daily(faults: Mapping[str, Fault], daily: int = 3) -> list[Any]:
+    """Parameters by name: the first few belong to every run, the others to the slow ones, where
+    test_every_fault has each kind of the catalogue as well."""
+    return [
+        pytest.param(fault, id=name, marks=[] if number < daily else pytest.mark.slow)
+        for number, (name, fault) in enumerate(faults.items())
+    ]
 
 
 def seen(around: LenderSurroundings, fault: Fault) -> None:

@@ -23,7 +23,7 @@ from mock_lender.cluster.rollout import Counts, Rollout, Watched, judge
 from mock_lender.cluster.version import Version
 from mock_lender.resilience.profile import PROFILES, Settings
 from tests.books import rows
-from tests.fault_life import seen_and_healed
+from tests.fault_life import seen_and_healed, some_daily
 from tests.lender_process import TOKEN, Lender, lender, until
 from tests.surroundings import LenderSurroundings
 
@@ -64,7 +64,7 @@ FAULTS: Mapping[str, Fault] = {
 }
 
 
-@pytest.mark.parametrize("fault", FAULTS.values(), ids=list(FAULTS))
+@pytest.mark.parametrize("fault", some_daily(FAULTS))
 def test_it_is_seen_and_healed_and_seen_gone(around: LenderSurroundings, fault: Fault) -> None:
     seen_and_healed(around, fault, 8)
 

@@ -8,7 +8,8 @@ import pytest
 
 from tests.drills import SMOKE, Ran, command, drill
 
-pytestmark = [pytest.mark.drill, pytest.mark.timeout(240)]
+# Beside `make drill`, which CI runs as well.
+pytestmark = [pytest.mark.drill, pytest.mark.slow, pytest.mark.timeout(240)]
 
 
 @pytest.fixture(scope="module")

@@ -88,6 +88,7 @@ def test_a_killed_primary_is_replaced_and_joins_again_as_the_standby(tmp_path: P
         nothing_acknowledged_is_lost(made, press)
 
 
+@pytest.mark.slow
 def test_a_frozen_primary_is_fenced_and_stays_away_when_it_thaws(tmp_path: Path) -> None:
     with lender(tmp_path / "lender") as made:
         with pressing(made) as press:

@@ -94,6 +94,7 @@ def test_borders_that_share_edges_can_be_cut_at_once(around: LenderSurroundings)
     until(lambda: CUT.observe(around).bites is False, 5)
 
 
+@pytest.mark.slow
 def test_without_its_banks_a_site_pays_nothing_and_loses_nothing(
     around: LenderSurroundings,
 ) -> None:

@@ -23,7 +23,7 @@ from harness.faults.rules import (
 from harness.guardian.undo import perform
 from harness.target import plan_tables
 from tests.books import assert_at_rest, rows
-from tests.fault_life import gone, seen_and_healed
+from tests.fault_life import gone, seen_and_healed, some_daily
 from tests.lender_process import TOKEN, lender, until
 from tests.surroundings import LenderSurroundings
 
@@ -51,7 +51,7 @@ def around(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LenderSurroundi
         yield LenderSurroundings(made)
 
 
-@pytest.mark.parametrize("fault", FAULTS.values(), ids=list(FAULTS))
+@pytest.mark.parametrize("fault", some_daily(FAULTS))
 def test_it_is_seen_and_healed_and_seen_gone(around: LenderSurroundings, fault: Fault) -> None:
     seen_and_healed(around, fault)
 

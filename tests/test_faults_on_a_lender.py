@@ -21,6 +21,7 @@ from harness.faults.process import ProcessFreeze
 from harness.faults.service import Effect, Kind, ServiceFault
 from harness.guardian.undo import perform
 from tests.books import rows
+from tests.fault_life import some_daily
 from tests.lender_process import TOKEN, Lender, lender, until
 from tests.surroundings import LenderSurroundings
 
@@ -57,7 +58,7 @@ HEALED: Mapping[str, Fault] = {
 }
 
 
-@pytest.mark.parametrize("fault", HEALED.values(), ids=list(HEALED))
+@pytest.mark.parametrize("fault", some_daily(HEALED))
 def test_it_is_seen_and_healed_and_seen_gone(around: LenderSurroundings, fault: Fault) -> None:
     assert fault.observe(around).bites is not True
     undo = fault.undo(around)
@@ -71,7 +72,7 @@ def test_it_is_seen_and_healed_and_seen_gone(around: LenderSurroundings, fault: 
     assert perform(undo, around.made.folder) is None  # nothing left to undo is no trouble
 
 
-@pytest.mark.parametrize("fault", HEALED.values(), ids=list(HEALED))
+@pytest.mark.parametrize("fault", some_daily(HEALED))
 def test_the_journals_undo_heals_as_well(around: LenderSurroundings, fault: Fault) -> None:
     undo = fault.undo(around)
     fault.inject(around)
@@ -106,7 +107,7 @@ DATABASES: Mapping[str, Fault] = {
 }
 
 
-@pytest.mark.parametrize("fault", DATABASES.values(), ids=list(DATABASES))
+@pytest.mark.parametrize("fault", some_daily(DATABASES, 1))
 def test_a_database_is_hit_and_the_lender_gets_over_it(
     around: LenderSurroundings, fault: Fault
 ) -> None:

@@ -24,6 +24,7 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
         yield World(guardian, run)
 
 
+@pytest.mark.slow
 def test_a_healed_fault_under_another_is_not_said_to_be_there_still(
     world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

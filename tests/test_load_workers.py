@@ -44,6 +44,7 @@ def test_a_killed_worker_is_declared_and_the_other_stops(tmp_path: Path) -> None
         assert lost.last_s in (1, 2)
 
 
+@pytest.mark.slow
 def test_a_wrong_clock_is_measured_declared_and_taken_off(tmp_path: Path) -> None:
     with Load(tmp_path / "run", even_intents(200, 100), 2.0) as load:
         url = load.start_gateway()
@@ -67,6 +68,7 @@ def test_a_wrong_clock_is_measured_declared_and_taken_off(tmp_path: Path) -> Non
             assert -20 * NS_PER_MS < attempt.sent_ns - due_ns < 150 * NS_PER_MS
 
 
+@pytest.mark.slow
 def test_beyond_the_bound_in_flight_a_draw_is_dropped_and_says_so(tmp_path: Path) -> None:
     with Load(
         tmp_path / "run", even_intents(100, 100, kind=9), 1.0, workers=1, in_flight=20
@@ -117,6 +119,7 @@ def test_a_master_that_cannot_write_fails_aloud(tmp_path: Path) -> None:
         assert manifest.problems()
 
 
+@pytest.mark.slow
 def test_plain_locust_runs_a_scenario_and_says_where_its_evidence_is(tmp_path: Path) -> None:
     """In two processes; alone, and against a lender: tests/test_lender_up.py."""
     scenario = tmp_path / "plain.yaml"

@@ -103,6 +103,7 @@ def test_the_journals_undo_heals_as_well(world: World, words: str) -> None:
     until(lambda: fault.observe(world).bites is False, 8)
 
 
+@pytest.mark.slow
 def test_what_a_share_has_chosen_is_written_down_and_no_probe_of_ours(world: World) -> None:
     """Of a pool of few connections a share may choose none, and has touched nothing then."""
     fault, record = built("latency of a share"), world.run / "work" / RECORD

@@ -105,7 +105,16 @@ def test_rescaled_gaps_are_exponential_and_places_uniform_over_a_hundred_seeds()
         assert 0 < sum(p < 0.05 for p in found) < 13
 
 
-@pytest.mark.parametrize("wrong", [as_steps, thinned_wrongly, with_memory, late_by_the_answers])
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        as_steps,
+        *(
+            pytest.param(one, marks=pytest.mark.slow)
+            for one in (thinned_wrongly, with_memory, late_by_the_answers)
+        ),
+    ],
+)
 def test_that_bound_finds_wrong_pacers(wrong: Pacer) -> None:
     found = min(
         ks_p([measure(wrong, seed) for seed in SEEDS], uniform)

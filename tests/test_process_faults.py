@@ -14,7 +14,7 @@ from harness.faults.inside import parse_skew_s, told_clock_ns
 from harness.faults.sample import LENDER, sample_spec
 from harness.guardian.undo import perform
 from harness.scenario.model import FaultSpec
-from tests.fault_life import undone_by_the_journal
+from tests.fault_life import some_daily, undone_by_the_journal
 from tests.lender_process import TOKEN, lender, until
 from tests.surroundings import LenderSurroundings
 
@@ -43,7 +43,7 @@ FAULTS: Mapping[str, Fault] = {
 }
 
 
-@pytest.mark.parametrize("fault", FAULTS.values(), ids=list(FAULTS))
+@pytest.mark.parametrize("fault", some_daily(FAULTS))
 def test_it_is_seen_and_healed_and_seen_gone(around: LenderSurroundings, fault: Fault) -> None:
     undo = fault.undo(around)
     assert fault.observe(around).bites is not True

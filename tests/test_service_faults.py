@@ -23,7 +23,7 @@ from harness.scenario.model import FaultSpec
 from harness.seeds import draw_key
 from tests.books import rows
 from tests.drills import SMOKE
-from tests.fault_life import seen_and_healed, undone_by_the_journal
+from tests.fault_life import seen_and_healed, some_daily, undone_by_the_journal
 from tests.lender_process import lender, until
 from tests.surroundings import LenderSurroundings
 
@@ -66,7 +66,7 @@ FAULTS: Mapping[str, Fault] = {
 }  # fmt: skip
 
 
-@pytest.mark.parametrize("fault", FAULTS.values(), ids=list(FAULTS))
+@pytest.mark.parametrize("fault", some_daily(FAULTS))
 def test_it_is_seen_and_healed_and_seen_gone(around: LenderSurroundings, fault: Fault) -> None:
     seen_and_healed(around, fault)
     undone_by_the_journal(around, fault)
