@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Collection, Iterator
 from dataclasses import replace
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -49,6 +50,7 @@ def scenario(*overrides: str) -> Scenario:
 SCENARIO = scenario()
 
 
+@cache
 def clean(count: int = 410) -> RunView:
     """`count` draws, ten a second over 41 s, each of its own borrower; every 20th must be refused
     for a barred purpose, the rest are granted after 100 ms. Odd ones are paid by partner-a."""

@@ -155,6 +155,7 @@ def test_the_database_is_durable(full: Lender) -> None:
         assert full.topology.database[name] == "on"
 
 
+@pytest.mark.slow
 def test_a_killed_replica_of_each_service_is_passed_over(tmp_path: Path) -> None:
     with lender(tmp_path / "lender") as made:
         for name in ("risk-1", "compliance-2", "ledger-1"):
@@ -177,6 +178,7 @@ def test_a_bank_that_is_gone_is_passed_over_and_the_books_agree(tmp_path: Path) 
         assert len(rows(books, "payouts")) == 30
 
 
+@pytest.mark.slow
 def test_a_frozen_bank_is_unknown_and_the_sweeper_ends_it(tmp_path: Path) -> None:
     """Unanswered is unknown; when the bank is back its key is closed, then posted or voided."""
     with lender(tmp_path / "lender") as made:

@@ -91,6 +91,7 @@ def test_beyond_the_bound_in_flight_a_draw_is_dropped_and_says_so(tmp_path: Path
         assert progress["dropped"] == len(dropped)
 
 
+@pytest.mark.slow
 def test_draws_due_at_one_moment_all_leave_before_the_first_is_answered(tmp_path: Path) -> None:
     """More than there are greenlets at first; nobody answers before his attempt has timed out."""
     with Load(tmp_path / "run", even_intents(400, 1e6, kind=9), 1.0, workers=1) as load:
@@ -104,6 +105,7 @@ def test_draws_due_at_one_moment_all_leave_before_the_first_is_answered(tmp_path
         assert max(a.sent_ns or 0 for a in first) < min(a.done_ns or 0 for a in first)
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(shutil.which("prlimit") is None, reason="no prlimit to fill a disk with")
 def test_a_master_that_cannot_write_fails_aloud(tmp_path: Path) -> None:
     """As on a full disk: no file of the master's may grow beyond 8 kB."""

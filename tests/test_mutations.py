@@ -53,7 +53,7 @@ def test_the_untouched_runs_are_held(name: str) -> None:
     assert untouched(name).verdict == "held", untouched(name).reason
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=10, deadline=None)
 @given(st.sampled_from(RUNS), st.sampled_from(list(mutations())), st.data())
 def test_a_mutation_is_found(name: str, mutation: Mutation, data: st.DataObject) -> None:
     rows = len(getattr(run(name), mutation.table))

@@ -66,6 +66,7 @@ def until(path: Path, state: str, count: int = 1) -> None:
         wait.wait(0.02)
 
 
+@pytest.mark.slow
 def test_a_remedy_of_the_targets_own_ends_the_bite_and_the_heal_comes_all_the_same(
     world: World, tmp_path: Path
 ) -> None:
@@ -92,6 +93,7 @@ def test_a_remedy_of_the_targets_own_ends_the_bite_and_the_heal_comes_all_the_sa
     assert window_ns(clean(), line) == (line.observed_ns, line.heal_observed_ns)
 
 
+@pytest.mark.slow
 def test_a_look_that_sees_nothing_is_no_remedy(world: World, tmp_path: Path) -> None:
     """Of a fault that acts now and then."""
     path = tmp_path / "faults.jsonl"

@@ -89,6 +89,7 @@ def test_what_is_not_as_it_should_be_before_is_not_hit(world: World) -> None:
         made.undo(world)
 
 
+@pytest.mark.slow
 @with_chaoslib
 def test_an_action_that_fails_or_hangs_ends_in_time_and_says_so(world: World) -> None:
     for method, says in (
