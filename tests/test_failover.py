@@ -140,6 +140,7 @@ def test_with_stop_nothing_is_acknowledged_until_a_standby_is_back(tmp_path: Pat
         until(lambda: made.draw("waiting-01")[0] == 201)
 
 
+@pytest.mark.slow
 def test_a_standby_that_is_not_in_sync_is_never_promoted(tmp_path: Path) -> None:
     with lender(tmp_path / "lender") as made:
         with pressing(made) as press:

@@ -139,6 +139,7 @@ def test_a_lease_ends_by_itself(around: LenderSurroundings) -> None:
     assert status == 404
 
 
+@pytest.mark.slow
 def test_each_of_two_faults_is_seen_by_what_it_does_itself(around: LenderSurroundings) -> None:
     late, lost = service("late", share=1.0), service("lost_reply", share=1.0)
     late.inject(around)
@@ -223,7 +224,7 @@ def test_the_books_of_all_of_this_agree(around: LenderSurroundings) -> None:
     assert "lost-reply-1" in draws
     paid = {row["payout_key"] for row in rows(books, "tries") if row["state"] == "paid"}
     payouts = {row["payout_key"] for row in rows(books, "payouts")}
-    assert len(paid) > 3
+    assert len(paid) >= 3  # of the tests that every run has
     # One payout was asked of a bank by a test itself, and by no draw.
     assert paid < payouts
     assert len(payouts - paid) == 1

@@ -166,6 +166,7 @@ def test_a_killed_replica_of_each_service_is_passed_over(tmp_path: Path) -> None
         assert made.ask("GET", "/readyz", gateway="ledger-1")[0] == 200
 
 
+@pytest.mark.slow
 def test_a_bank_that_is_gone_is_passed_over_and_the_books_agree(tmp_path: Path) -> None:
     with lender(tmp_path / "lender") as made:
         os.kill(made.service("bank.partner-a").pid, signal.SIGKILL)
@@ -207,6 +208,7 @@ def _ended(made: Lender, key: str) -> bool:
     return made.ask("GET", f"/v1/draws/{key}")[0] in (200, 503)
 
 
+@pytest.mark.slow
 def test_a_gateway_killed_while_paying_leaves_no_hold(tmp_path: Path) -> None:
     slow = CapacityConfig(16, 8, 40, 0.5)
     with lender(tmp_path / "lender", capacity=slow) as made, ThreadPoolExecutor(8) as pool:

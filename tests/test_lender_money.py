@@ -146,6 +146,7 @@ def test_only_its_own_gateway_certifies_that_nothing_was_sent(made: Lender) -> N
     assert made.ask("POST", "/void", void, gateway="ledger-2")[0] == 409
 
 
+@pytest.mark.slow
 def test_keys_are_kept_for_their_time(tmp_path_factory: pytest.TempPathFactory) -> None:
     with lender(tmp_path_factory.mktemp("kept") / "lender", key_retention_s=1.0) as made:
         assert made.draw("kept-00001")[0] == 201

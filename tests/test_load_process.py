@@ -19,6 +19,9 @@ from harness.plan import make_plan
 from harness.scenario.loader import load_scenario
 from tests.drills import ROOT, SMOKE
 
+# A drill, which CI runs beside, has all of this in it.
+pytestmark = pytest.mark.slow
+
 OVERRIDES = (
     "phases={warmup: 1s, baseline: 1s, fault: 1s, watch: 1s}",
     "faults=[]",

@@ -17,6 +17,7 @@ from tests.drills import ROOT, SMOKE
 from tests.loads import Load, even_intents
 
 
+@pytest.mark.slow
 def test_a_killed_worker_is_declared_and_the_other_stops(tmp_path: Path) -> None:
     with Load(tmp_path / "run", even_intents(3000, 100), 30.0) as load:
         url = load.start_gateway()

@@ -76,16 +76,21 @@ def test_a_taken_port_is_one_line_and_exit_2() -> None:
     ("option", "value"),
     [
         ("--listen", "0.0.0.0:0"),
-        ("--listen", "192.0.2.1:0"),
-        ("--listen", "somewhere:0"),
-        ("--listen", "127.0.0.1"),
-        ("--listen", "127.0.0.1:x"),
-        ("--config", "missing.json"),
         ("--config", "broken.json"),
-        ("--config", "object.json"),
-        ("--config", "taken.json"),
-        ("--token-file", "missing"),
         ("--token-file", "empty"),
+        *(
+            pytest.param(*words, marks=pytest.mark.slow)
+            for words in (
+                ("--listen", "192.0.2.1:0"),
+                ("--listen", "somewhere:0"),
+                ("--listen", "127.0.0.1"),
+                ("--listen", "127.0.0.1:x"),
+                ("--config", "missing.json"),
+                ("--config", "object.json"),
+                ("--config", "taken.json"),
+                ("--token-file", "missing"),
+            )
+        ),
     ],
 )
 def test_what_can_not_be_used_is_one_line_and_exit_2(

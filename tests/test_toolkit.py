@@ -66,6 +66,7 @@ def test_an_experiment_is_seen_and_rolled_back(world: World, tmp_path: Path) -> 
     assert journal.pending() == []
 
 
+@pytest.mark.slow
 @with_chaoslib
 def test_heal_rolls_back_from_the_journal_alone(world: World, tmp_path: Path) -> None:
     """As after the death of controller and guardian: what was hit is not ours to end."""
