@@ -22,6 +22,9 @@ from harness.judge.load_view import ORDER
 from harness.judge.told import first_granted_ns
 from harness.load.shares import share_of
 
+# Long in sum: a slow module, so that every run fits its ten minutes.
+pytestmark = pytest.mark.slow
+
 # Few different values, so that many rows are the same in some columns; and what is hard to write.
 WORDS = st.sampled_from(
     ["", "press", "poll", "granted", "risk", 'a"b', "\\", "额度", "é\x7f\n", "z"]

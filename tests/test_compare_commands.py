@@ -18,6 +18,9 @@ from harness.repeats.arms import Arm, Cell
 from tests.drills import ROOT, SMOKE
 from tests.fake_runs import SMALL, Played, keep_run
 
+# Long in sum: a slow module, so that every run fits its ten minutes.
+pytestmark = pytest.mark.slow
+
 BASE = Side(SMOKE, SMALL)
 NAIVE = Side(SMOKE, SMALL, "naive")
 

@@ -18,6 +18,9 @@ from tests.fault_life import seen_and_healed, undone_by_the_journal
 from tests.lender_process import TOKEN, lender, until
 from tests.surroundings import LenderSurroundings
 
+# Long in sum: a slow module, so that every run fits its ten minutes.
+pytestmark = pytest.mark.slow
+
 CUT = SiteCut("b", "off", "site: cut_off b")
 NO_BANKS = SiteCut("b", "banks", "site: banks_cut b")
 

@@ -17,6 +17,9 @@ from harness.scenario.loader import load_scenario
 from tests.drills import SMOKE, command
 from tests.run_views import changed, clean
 
+# Long in sum: a slow module, so that every run fits its ten minutes.
+pytestmark = pytest.mark.slow
+
 BARRED = Policy("compliance", 1, "securities", 0, 0, None)
 PHASES = ("baseline", "fault", "watch")
 

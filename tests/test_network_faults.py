@@ -29,6 +29,9 @@ from tests.lender_process import lender, until
 from tests.surroundings import LenderSurroundings
 from tests.world import EDGE, World
 
+# Long in sum: a slow module, so that every run fits its ten minutes.
+pytestmark = pytest.mark.slow
+
 EXAMPLES: dict[str, dict[str, object]] = {
     "latency": {"latency": "400ms", "jitter": "50ms"},
     "latency upstream": {"latency": "400ms", "stream": "upstream"},

@@ -15,6 +15,9 @@ from harness.scenario.loader import load_scenario
 from harness.scenario.planned import too_few
 from tests.drills import NAIVE, ROOT, SMOKE, command
 
+# Long in sum: a slow module, so that every run fits its ten minutes.
+pytestmark = pytest.mark.slow
+
 # 70 columns of a second, so that every row can be checked by eye.
 SMALL = (
     "name=small", "load.spacing=even", "load.journey.must_refuse=0",

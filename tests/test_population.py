@@ -28,6 +28,9 @@ from harness.scenario.loader import load_scenario
 from harness.scenario.model import LogNormal, PopulationSpec, Scenario
 from tests.drills import SMOKE
 
+# Long in sum: a slow module, so that every run fits its ten minutes.
+pytestmark = pytest.mark.slow
+
 SCENARIO = load_scenario(SMOKE, (), None).scenario
 # Twenty times a second for a minute.
 DUE_NS = range(0, 60 * NS_PER_S, NS_PER_S // 20)

@@ -17,6 +17,9 @@ from tests.proxied import (
     upstream,
 )
 
+# Long in sum: a slow module, so that every run fits its ten minutes.
+pytestmark = pytest.mark.slow
+
 
 def test_a_chain_acts_in_the_order_of_adding(
     proxy: ProxyProcess, listen: tuple[str, int], server: Upstream

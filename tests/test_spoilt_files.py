@@ -16,6 +16,9 @@ from harness.judge.load_view import load_view
 from tests.drills import command
 from tests.kept_runs import DATA
 
+# Long in sum: a slow module, so that every run fits its ten minutes.
+pytestmark = pytest.mark.slow
+
 SEED = 20261125
 HELD = DATA / "held"
 
