@@ -18,9 +18,11 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from harness.clock import NS_PER_S
+from harness.disk_beat import DiskBeat
 from harness.draining import Bounds
 from harness.environment import environment
 from harness.errors import DrawproofError, HarnessError, SafetyError, TargetError
+from harness.evidence.columns import DISK_SINCE
 from harness.evidence.fingerprint import manifest
 from harness.evidence.recorder import write_rows
 from harness.evidence.store import RunDir
@@ -57,7 +59,7 @@ class Drill:
         self._show = show
         self._began_ns = time.monotonic_ns()
         self._record: dict[str, object] = {
-            "schema": 2, "ended": "cut", "t0_ns": 0, "controller": me(),
+            "schema": DISK_SINCE, "ended": "cut", "t0_ns": 0, "controller": me(),
         }  # fmt: skip
         self._printed: dict[str, float | int | None] = {}
         self.ended = "cut"
@@ -116,6 +118,8 @@ class Drill:
         watch = Watch(
             self._plan.scenario, guardian, attack, nemesis, target, self._stop, self._show
         )
+        disk = DiskBeat(self._run.stream_path("disk"), self._run.path / "work" / "disk-beat")
+        disk.start()
         try:
             self._load(watch, target, attack, nemesis)
         except SafetyError as exc:
@@ -131,6 +135,7 @@ class Drill:
             self._end_early(watch, target, attack, nemesis, hurry=True)
         finally:
             nemesis.stop(heal=guardian.alive)
+            disk.stop()
         self._close(guardian, target)
 
     def _proxy(self, guardian: Guardian, token: str, journal: Journal) -> ProxyClient:

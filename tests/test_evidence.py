@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from harness.errors import HarnessError, ScenarioError
 from harness.evidence import tables
 from harness.evidence.chunks import TAIL, decode, encode, head
-from harness.evidence.columns import LENDER_TABLES, LOAD_TABLES, PLACES, TABLES
+from harness.evidence.columns import HARNESS_TABLES, LENDER_TABLES, LOAD_TABLES, PLACES, TABLES
 from harness.evidence.recorder import StreamWriter
 from harness.evidence.rows import ROWS, Borrower
 from harness.evidence.store import RunDir
@@ -42,7 +42,8 @@ def plain(run: Path, table: str) -> tuple[list[object], bool, bool]:
 
 
 def test_columns_and_rows_agree() -> None:
-    assert set(ROWS) == set(TABLES) == set(LOAD_TABLES) | set(LENDER_TABLES) == set(PLACES)
+    needed = {*LOAD_TABLES, *HARNESS_TABLES, *LENDER_TABLES}
+    assert set(ROWS) == set(TABLES) == needed == set(PLACES)
     for name, schema in TABLES.items():
         fields: tuple[str, ...] = ROWS[name]._fields
         assert tuple(field.rstrip("_") for field in fields) == tuple(schema.names)

@@ -120,6 +120,9 @@ _FIELDS: dict[str, Fields] = {
         ("same_kernel", _B),
         ("exchanges", _I),
     ],
+    # Small writes of the controller's own, forced to the disk (fsync) on which the lender's books
+    # are: when one began and how long it took. By the controller's clock.
+    "disk": [("began_ns", _T), ("took_ns", _T)],
     # The lender's books, exported after the drain.
     "draws": [
         ("draw_key", _S),
@@ -257,6 +260,9 @@ WORKER_TIMES: dict[str, tuple[str, ...]] = {
     "attempts": ("scheduled_ns", "sent_ns", "first_byte_ns", "done_ns"),
     "clocks": ("at_ns",),
 }
+# What the controller saw of the machine; runs whose run.json has an older schema have none.
+HARNESS_TABLES = ("disk",)
+DISK_SINCE = 3
 LENDER_TABLES = (
     "calls",
     "states",

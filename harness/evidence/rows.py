@@ -123,6 +123,13 @@ class ClockRow(NamedTuple):
     exchanges: int
 
 
+class DiskBeat(NamedTuple):
+    """A row of `disk`: one small write and its fsync, by the controller."""
+
+    began_ns: int
+    took_ns: int
+
+
 class Draw(NamedTuple):
     """A row of `draws`: the ledger's own."""
 
@@ -277,7 +284,7 @@ class Borrower(NamedTuple):
 ROWS: Mapping[str, type[Any]] = {
     "intents": Intent, "repay_intents": RepayIntent,
     "attempts": Attempt, "calls": Call, "states": State, "generator": Second,
-    "clocks": ClockRow,
+    "clocks": ClockRow, "disk": DiskBeat,
     "draws": Draw, "tries": Try, "repayments": Repayment, "collections": Collection,
     "versions": Version, "postings": Posting, "payouts": Payout,
     "tombstones": Tombstone, "published": Published, "policies": Policy, "tiers": Tier,

@@ -15,6 +15,7 @@ from typing import Any
 from harness.clock import NS_PER_MS, NS_PER_S
 from harness.evidence.rows import MACHINE, MISTAKE, Second
 from harness.judge.clocks import WorkerClock, clock_error_ns, worker_clocks
+from harness.judge.disk import disk_health
 from harness.judge.view import RunView
 from harness.scenario.generator_limits import (
     BAD_SECONDS,
@@ -70,6 +71,7 @@ class GeneratorHealth:
     late_ms_p99: float | None
     receive_lag_ms_p99: float | None
     connect_ms_p99: float | None
+    disk_ms_max: float | None
     dropped: int
     workers: int
     bad_seconds: int
@@ -85,6 +87,7 @@ def health_json(health: GeneratorHealth) -> dict[str, Any]:
         "late_ms_p99": health.late_ms_p99,
         "receive_lag_ms_p99": health.receive_lag_ms_p99,
         "connect_ms_p99": health.connect_ms_p99,
+        "disk_ms_max": health.disk_ms_max,
         "dropped": health.dropped,
         "workers": health.workers,
         "bad_seconds": health.bad_seconds,
@@ -114,9 +117,10 @@ def bad_seconds(view: RunView) -> frozenset[int]:
     for row in view.generator:
         rows[row.second].append(row)
     workers, late = workers_of(view), _due_and_late(view)
-    return frozenset(
+    seconds = range(math.ceil(view.scenario.phases.load_s))
+    return disk_health(view, seconds).bad | frozenset(
         second
-        for second in range(math.ceil(view.scenario.phases.load_s))
+        for second in seconds
         if len({row.worker for row in rows[second]}) < workers
         or workers == 0
         or second in late
@@ -174,6 +178,7 @@ def generator_health(view: RunView) -> GeneratorHealth:
         connect_ms_p99=_worst_ms(
             [row.connect_ns_p99 for row in rows if row.connect_ns_p99 is not None]
         ),
+        disk_ms_max=disk_health(view, judged).worst_ms,
         dropped=sum(row.dropped for row in view.generator),
         workers=len({row.worker for row in view.generator}),
         bad_seconds=len(bad_seconds(view) & set(judged)),
@@ -227,6 +232,7 @@ def _about_seconds(view: RunView, rows: list[Second]) -> list[str]:
         for limit in SECOND_LIMITS
         if limit in broken
     ]
+    words += disk_health(view, judged).words()
     there = Counter(second for second, _ in {(row.second, row.worker) for row in rows})
     absent = sum(there[second] < workers_of(view) for second in judged)
     late = len(_due_and_late(view) & set(judged))

@@ -5,7 +5,7 @@ from typing import Any
 
 from harness.errors import HarnessError, ScenarioError
 from harness.evidence.columnar import Rows
-from harness.evidence.columns import LENDER_TABLES, LOAD_TABLES
+from harness.evidence.columns import DISK_SINCE, HARNESS_TABLES, LENDER_TABLES, LOAD_TABLES
 from harness.evidence.manifest import PLACE, Manifest, read_manifest
 from harness.evidence.rows import DRAWING, Attempt, Intent
 from harness.evidence.seal import SEALED_SINCE, Seal, check
@@ -25,6 +25,7 @@ ORDER = {
     "states": ("at_ns", "replica", "kind", "subject"),
     "generator": ("worker", "second"),
     "clocks": ("worker", "at_ns"),
+    "disk": ("began_ns",),
     "versions": ("account", "version"),
 }
 # Tables of which older runs have none.
@@ -38,11 +39,13 @@ def load_view(run: RunDir) -> RunView:
     rows: dict[str, Rows[Any]] = {}
     missing: list[str] = []
     cut: list[str] = []
-    for name in (*LOAD_TABLES, *LENDER_TABLES):
+    owes_disk = record.get("schema", 1) >= DISK_SINCE
+    for name in (*LOAD_TABLES, *HARNESS_TABLES, *LENDER_TABLES):
         rows[name], is_missing, is_cut = read_ordered(run.path, name, ORDER.get(name, ()), seal)
         # Of a run in which nobody repays, and of any before there were repayments, it says nothing.
         unused = name == "repay_intents" and not scenario.load.journey.repay
-        if is_missing and not unused and name not in YOUNGER:
+        young = name in YOUNGER or (name in HARNESS_TABLES and not owes_disk)
+        if is_missing and not unused and not young:
             missing.append(name)
         if is_cut:
             cut.append(name)
@@ -79,6 +82,7 @@ def load_view(run: RunDir) -> RunView:
         unoffered_keys=unoffered_keys,
         spoilt=seal.problems,
         owes_manifest=record.get("schema", 1) >= SEALED_SINCE,
+        owes_disk=owes_disk,
         **tables,
     )
 

@@ -149,8 +149,8 @@ FAULT = _object(
     heal_observed_s=SECONDS, exposed_calls=COUNT, exposed_intents=COUNT, failure=SENTENCE,
 )  # fmt: skip
 GENERATOR = _object(
-    late_ms_p99=MS, receive_lag_ms_p99=MS, connect_ms_p99=MS, dropped=COUNT, workers=COUNT,
-    bad_seconds=COUNT,
+    late_ms_p99=MS, receive_lag_ms_p99=MS, connect_ms_p99=MS, disk_ms_max=MS,
+    dropped=COUNT, workers=COUNT, bad_seconds=COUNT,
     clocks=_list(_object(worker=TEXT, offset_ms=NUMBER, uncertainty_ms=NUMBER)),
     loosened=_list(TEXT), verdict=VERDICT,
 )  # fmt: skip

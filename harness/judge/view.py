@@ -17,6 +17,7 @@ from harness.evidence.rows import (
     Call,
     ClockRow,
     Collection,
+    DiskBeat,
     Draw,
     Intent,
     Payout,
@@ -117,6 +118,9 @@ class RunView:
     spoilt: tuple[str, ...] = ()
     # The run is of a version whose load always leaves a manifest.
     owes_manifest: bool = False
+    # How the disk was, and whether the run is of a version whose controller always looked at it.
+    disk: tuple[DiskBeat, ...] = ()
+    owes_disk: bool = False
     books: Books = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:

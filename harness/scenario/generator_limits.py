@@ -52,6 +52,13 @@ SECOND_LIMITS = (
     ),
 )  # fmt: skip
 
+# Of one second of the machine that the lender is on, by small writes of the controller's own.
+DISK = Limit(
+    "disk", 0.2, "duration", False, "waiting for the disk",
+    "a small write takes 0.4 ms, 15 ms at worst while a drill runs: a lender that has to wait this"
+    " long to make a promise durable was held up by somebody else",
+)  # fmt: skip
+
 # Of the run.
 BAD_SECONDS = Limit(
     "bad_seconds", 0.05, "share", False, "bad seconds of baseline and fault",
@@ -63,7 +70,7 @@ CLOCK = Limit(
     "order across machines is unknown within it: below 10 ms no rule and no phase depends on that",
 )  # fmt: skip
 
-LIMITS = (*SECOND_LIMITS, BAD_SECONDS, CLOCK)
+LIMITS = (*SECOND_LIMITS, DISK, BAD_SECONDS, CLOCK)
 
 
 def bound(limit: Limit, chosen: Mapping[str, float]) -> float:
