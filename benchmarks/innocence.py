@@ -7,7 +7,8 @@ docs/faults.md, dealt in pairs by a seed, another seed for each drill's draws. A
 audit rule, or a draw that was wrongly approved, is a false accusation: its run stays in
 runs/innocence. Of none in n drills the share of false accusations is below 1 - 0.05^(1/n), with a
 confidence of 95 %. A rule that could not be judged accuses nobody; a drill that was inconclusive or
-did not complete does not count towards n. Goes on where an earlier call ended; `--again` forgets it.
+did not complete does not count towards n. Goes on where an earlier call ended; `--again` forgets
+it.
 
 Results: docs/results/innocence.json, after every drill. Exit 1 with a false accusation.
 """
@@ -39,9 +40,9 @@ CONFIDENCE = 0.95
 
 
 def pairs(drills: int) -> list[tuple[str, str]]:
-    """Two lines of `faults` for each drill: all of the catalogue before any comes again. A line that
-    contradicts its partner waits for the next one; what fits nobody (a fault that lasts longer than
-    the drill) is left out."""
+    """Two lines of `faults` for each drill: all of the catalogue before any comes again. A line
+    that contradicts its partner waits for the next one; what fits nobody (a fault that lasts longer
+    than the drill) is left out."""
     dice = stream(SEED, "innocence")
     waiting: list[str] = []
     dealt: list[tuple[str, str]] = []
