@@ -10,7 +10,6 @@ An answer has an order only where its question says one.
 import tempfile
 from collections.abc import Mapping, Sequence
 from functools import cache
-from threading import Lock
 from typing import Any
 
 import duckdb
@@ -43,7 +42,6 @@ def _engine() -> duckdb.DuckDBPyConnection:
 
 # What questions of this process may take by now; others may be using it, so it only grows.
 _allowed_mb: list[int] = [0]
-_making = Lock()
 
 
 def _allow(memory_mb: int) -> None:
@@ -124,10 +122,9 @@ class Books:
 
     def _known(self) -> duckdb.DuckDBPyConnection:
         if self._cursor is None:
+            self._cursor = _engine().cursor()
             count = sum(map(len, self._tables.values()))
-            with _making:
-                self._cursor = _engine().cursor()
-                _allow(self._memory_mb or MEMORY_MB * max(1, round(count / ROWS)))
+            _allow(self._memory_mb or MEMORY_MB * max(1, round(count / ROWS)))
             for name, rows in self._tables.items():
                 if rows.stored is None:
                     self._cursor.register(name, rows.arrow())

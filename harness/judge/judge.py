@@ -12,16 +12,14 @@
 8. The verdict: anything missing, cut or vacuous makes it inconclusive; wrong money breaches.
 """
 
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
-from typing import TypedDict
 
 from harness.clock import NS_PER_S
-from harness.judge.alerts import Detection, detection
-from harness.judge.amplification import Amplification, amplification
+from harness.judge.alerts import detection
+from harness.judge.amplification import amplification
 from harness.judge.attribution import attribute
 from harness.judge.audit import audit
-from harness.judge.breakers import Breakers, breakers
+from harness.judge.breakers import breakers
 from harness.judge.by_whom import by_group, by_replica
 from harness.judge.completeness import incomplete
 from harness.judge.drift import drift
@@ -30,15 +28,15 @@ from harness.judge.exposure import exposure
 from harness.judge.funding import with_funding
 from harness.judge.guarantee import guarantee
 from harness.judge.harm import harm
-from harness.judge.health import GeneratorHealth, bad_seconds, generator_health, judged_seconds
+from harness.judge.health import bad_seconds, generator_health, judged_seconds
 from harness.judge.intents import judge_intents
 from harness.judge.latency import latency
 from harness.judge.oracle import Oracle
 from harness.judge.parts import Parts
 from harness.judge.recovery import recovery
-from harness.judge.repayments import Repaid, repayments
-from harness.judge.stranded import Stranded, stranded
-from harness.judge.truth import Truth, truth
+from harness.judge.repayments import repayments
+from harness.judge.stranded import stranded
+from harness.judge.truth import truth
 from harness.judge.verdict import Verdict, conclude
 from harness.judge.view import RunView
 
@@ -49,30 +47,32 @@ def judge(view: RunView) -> Verdict:
 
 
 def measure(view: RunView) -> Parts:
-    """Steps 1 to 6, in two lanes: what needs each intent's end, and what needs the evidence alone,
-    and after it the audit. Each asks tables of its own, so that neither waits for the other."""
-    beside = replace(view)
-    with ThreadPoolExecutor(1) as lane:
-        evidence_alone = lane.submit(_of_evidence, beside)
-        exposures = exposure(view)
-        # Nothing keeps the ends of before: of a million attempts each is a hundred megabytes.
-        ends = with_funding(
-            view, Ends.of(attribute(view, judge_intents(view, Oracle(view)), exposures))
-        )
-        audited = lane.submit(audit, beside, ends)
-        whole = Parts(
-            ends=ends,
-            guarantee=guarantee(view, ends),
-            latency=latency(view, ends),
-            recovery=recovery(view, ends),
-            exposure=exposures,
-            harm=harm(view, ends),
-            by_group=by_group(view, ends),
-            by_replica=by_replica(view, ends),
-            drift=drift(view, ends),
-            **evidence_alone.result(),
-            audit=audited.result(),
-        )
+    """Steps 1 to 6."""
+    exposures = exposure(view)
+    # Nothing keeps the ends of before: of a million attempts each is a hundred megabytes.
+    ends = with_funding(
+        view, Ends.of(attribute(view, judge_intents(view, Oracle(view)), exposures))
+    )
+    whole = Parts(
+        ends=ends,
+        guarantee=guarantee(view, ends),
+        latency=latency(view, ends),
+        recovery=recovery(view, ends),
+        exposure=exposures,
+        amplification=amplification(view),
+        audit=audit(view, ends),
+        health=generator_health(view),
+        repaid=repayments(view),
+        incomplete=tuple(incomplete(view)),
+        harm=harm(view, ends),
+        by_group=by_group(view, ends),
+        by_replica=by_replica(view, ends),
+        truth=truth(view),
+        stranded=stranded(view),
+        breakers=breakers(view),
+        detection=detection(view),
+        drift=drift(view, ends),
+    )
     bad = bad_seconds(view) & set(judged_seconds(view))
     if not bad:
         return whole
@@ -86,29 +86,3 @@ def measure(view: RunView) -> Parts:
         harm=harm(view, well),
     )
     return replace(whole, without_bad=without)
-
-
-class _Alone(TypedDict):
-    """The parts that need no end of an intent."""
-
-    amplification: Amplification
-    health: GeneratorHealth
-    repaid: Repaid
-    incomplete: tuple[str, ...]
-    truth: Truth | None
-    stranded: Stranded | None
-    breakers: Breakers | None
-    detection: Detection
-
-
-def _of_evidence(view: RunView) -> _Alone:
-    return {
-        "amplification": amplification(view),
-        "health": generator_health(view),
-        "repaid": repayments(view),
-        "incomplete": tuple(incomplete(view)),
-        "truth": truth(view),
-        "stranded": stranded(view),
-        "breakers": breakers(view),
-        "detection": detection(view),
-    }
