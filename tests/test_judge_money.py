@@ -115,10 +115,9 @@ def test_moves_of_a_try_that_is_not_there_are_told() -> None:
                      locked_ns=row.locked_ns + 2 * 10**9),
     ]  # fmt: skip
     postings = [
-        Posting(REFUSED, 1, event, f"{row.account}:{side}", sign * 14_700, at_ns)
-        for event, at_ns, way in (("reserve", 10**9, 1), ("void", 2 * 10**9, -1))
+        Posting(REFUSED, 1, event, f"{row.account}:{side}", sign * 14_700, row.locked_ns + later_ns)
+        for event, later_ns, way in (("reserve", 10**9, 1), ("void", 2 * 10**9, -1))
         for side, sign in (("available", -way), ("held", way))
-        for at_ns in (row.locked_ns + at_ns,)
     ]
     told = found(
         changed(view, versions=[*view.versions, *ghost], postings=[*view.postings, *postings])

@@ -29,6 +29,9 @@ Word = Literal["better", "same", "worse", "cannot tell"]
 EXITS: dict[Word, int] = {"better": 0, "same": 0, "worse": 1, "cannot tell": 3}
 # Runs that end in doubt do so for a reason: what is left over is not a fair sample of the arm.
 DROPPED_MOST = 0.25
+# A drill that was stopped because the lender was beyond bearing: the pair is left out, and with it
+# the worst that there was to see.
+STOPPED = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +96,15 @@ def compare(
     lines = compare_pairs(sound, measures)
     wrong = tuple(f"{one.run}: {', '.join(one.wrong)}" for one in candidate if one.wrong)
     word, reason = _whole(lines, len(found.pairs), len(sound), wrong)
+    stopped = [sum(one.exit_code == STOPPED for one in side) for side in (base, candidate)]
+    if word in ("better", "same") and stopped[1] > stopped[0]:
+        word, reason = (
+            "cannot tell",
+            (
+                f"{stopped[1]} runs of the candidate were stopped for safety and {stopped[0]} of "
+                f"the base: what is left is no fair sample"
+            ),
+        )
     return Comparison(
         word=word,
         reason=reason,

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from harness.evidence.rows import DRAWING, Attempt
 from harness.judge import audit_repayments
 from harness.judge.audit_dates import NEAR_NS
-from harness.judge.clocks import clock_error_ns
+from harness.judge.clocks import clock_error_ns, ledger_is_dated
 from harness.judge.ends import Ends, IntentEnd
 from harness.judge.offences import Offences
 from harness.judge.told import know_what_was_told
@@ -22,7 +22,7 @@ SELECT i.draw_key, i.amount_fen, CASE WHEN d.draw_key IS NULL THEN ', not in the
         WHEN d.state <> 'paid' THEN ', ' || d.state || ' in the ledger'
         WHEN (d.borrower, d.amount_fen) IS DISTINCT FROM (i.borrower, i.amount_fen)
             THEN ' to another borrower or amount'
-        WHEN t.granted_ns < d.ended_ns - $near_ns THEN ' before it was posted' END AS how
+        WHEN $dated AND t.granted_ns < d.ended_ns - $near_ns THEN ' before it was posted' END AS how
 FROM intents i JOIN told t USING (intent) LEFT JOIN {draws} d USING (draw_key)
 WHERE t.granted AND how IS NOT NULL ORDER BY i.intent
 """
@@ -44,8 +44,8 @@ def acknowledged_once(view: RunView, _: Sequence[IntentEnd]) -> Offences:
     (examined,) = books.one(EXAMINED)
     found = Offences(examined)
     question = GRANTED.format(draws=books.single("draws", "draw_key"))
-    near_ns = NEAR_NS + clock_error_ns(view)
-    for key, amount_fen, how in books.ask(question, {"near_ns": near_ns}):
+    at = {"near_ns": NEAR_NS + clock_error_ns(view), "dated": ledger_is_dated(view)}
+    for key, amount_fen, how in books.ask(question, at):
         found.add(amount_fen, f"{key}: granted{how}")
     for key, amount_fen in books.ask(DRAWS_TWICE) if books.doubled("draws", "draw_key") else ():
         found.add(amount_fen, f"{key}: in the ledger more than once")

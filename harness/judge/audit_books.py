@@ -9,12 +9,10 @@ from typing import Any
 from harness.evidence.query import Books
 from harness.evidence.rows import Version
 from harness.judge import audit_dates, audit_repayments, audit_sums
+from harness.judge.clocks import ledger_is_dated
 from harness.judge.ends import IntentEnd
 from harness.judge.offences import Offences
 from harness.judge.view import RunView
-
-# The drill's own words for it, see harness.drill.
-CLOCK_MOVED = "the wall clock was set"
 
 # Of two versions with one number, which only spoilt books have, it must be one and the same that
 # comes first in every run of the question.
@@ -140,12 +138,6 @@ def know_last_versions(books: Books) -> None:
     books.once("last_versions", LAST)
 
 
-def _dated(view: RunView) -> bool:
-    """The moments at which locks were won say nothing when somebody has set the wall clock that
-    they are read from, which is a doubt of its own."""
-    return not any(CLOCK_MOVED in failure for failure in view.harness_failures)
-
-
 def _check_order(found: Offences, rows: Sequence[tuple[str, int, int, bool, bool]]) -> None:
     """Versions follow one another, and so do the moments their locks were won."""
     for account, version, place, misplaced, too_soon in rows:
@@ -171,7 +163,8 @@ def quota(view: RunView, _: Sequence[IntentEnd]) -> Offences:
         population=books.single("population", "borrower"),
         tie=TIE,
     )
-    for _account, rows in groupby(books.ask(question, {"dated": _dated(view)}), key=itemgetter(0)):
+    at = {"dated": ledger_is_dated(view)}
+    for _account, rows in groupby(books.ask(question, at), key=itemgetter(0)):
         mine = list(rows)
         if _account is None:
             raise ValueError("a version of a borrower's account without a borrower")
@@ -203,7 +196,8 @@ def tiers(view: RunView, _: Sequence[IntentEnd]) -> Offences:
     moved: Counter[tuple[str, str, str]] = Counter()
     draws = books.single("draws", "draw_key")
     question = TIERS.format(draws=draws, tries=books.single("tries", 'draw_key, "try"'), tie=TIE)
-    for account, rows in groupby(books.ask(question, {"dated": _dated(view)}), key=itemgetter(0)):
+    at = {"dated": ledger_is_dated(view)}
+    for account, rows in groupby(books.ask(question, at), key=itemgetter(0)):
         mine = list(rows)
         _check_order(found, [row[:5] for row in mine])
         tier = account.removeprefix("tier:").partition("/")[0]

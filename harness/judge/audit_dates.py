@@ -9,6 +9,7 @@ a tier no longer agrees so; nor does one that is whole in itself and somebody el
 """
 
 from harness.clock import NS_PER_MS
+from harness.judge.clocks import ledger_is_dated
 from harness.judge.offences import Offences
 from harness.judge.view import RunView
 
@@ -92,7 +93,7 @@ ORDER BY p.payout_key
 
 def paid_meanwhile(view: RunView, found: Offences) -> None:
     """7: a bank paid between the beginning of its try and the end that the ledger posted."""
-    if any(SET_CLOCK in fault.name for fault in view.faults):
+    if any(SET_CLOCK in fault.name for fault in view.faults) or not ledger_is_dated(view):
         return
     books = view.books
     question = PAYOUTS.format(
