@@ -144,9 +144,9 @@ def runs_of(what: Path) -> list[Digest]:
     if is_repeats(what):
         return _of_arm(what, None)
     if (what / "run.json").is_file():
-        return [_as_judged(what)]
+        return [_as_judged(what, what.name)]
     found = [
-        _as_judged(path)
+        _as_judged(path, path.name)
         for path in sorted(what.iterdir() if what.is_dir() else ())
         if not path.is_symlink() and (path / "run.json").is_file()
     ]
@@ -155,7 +155,7 @@ def runs_of(what: Path) -> list[Digest]:
     return found
 
 
-def _as_judged(path: Path) -> Digest:
+def _as_judged(path: Path, name: str) -> Digest:
     """The figures of a run, by its verdict.json: which must be what this drawproof makes of the
     evidence, for a comparison is of lenders and not of judges. Runs from before evidence was sealed
     are taken at their word. Raises ScenarioError."""
@@ -164,7 +164,7 @@ def _as_judged(path: Path) -> Digest:
     if sealed and verdict_bytes(judge(load_view(run))) != verdict.read_bytes():
         found = f"{str(path)!r}, whose verdict.json is not what its evidence comes to"
         raise mistake("RUN", found, f"runs judged by this drawproof: `drawproof recheck {path}`")
-    return digest(path, path.name)
+    return digest(path, name)
 
 
 def _of_arm(place: Path, label: str | None) -> list[Digest]:
@@ -175,7 +175,12 @@ def _of_arm(place: Path, label: str | None) -> list[Digest]:
     if label not in labels:
         named = ", ".join(f"{place}:{one}" for one in labels)
         raise mistake("RUN", f"{str(place)!r} of arm {label or 'unsaid'}", f"one of {named}")
-    return [found for _, found in sorted(by_arm(done, label).items())]
+    kept = [found for _, found in sorted(by_arm(done, label).items())]
+    # The runs themselves where they still lie there: what the book has was some judge's.
+    return [
+        _as_judged(place / one.run, one.run) if (place / one.run / "run.json").is_file() else one
+        for one in kept
+    ]
 
 
 def write(found: Comparison, place: Path, title: str) -> int:

@@ -31,7 +31,7 @@ def test_a_candidate_that_had_to_be_stopped_is_not_the_same() -> None:
     )
     found = compare(base, candidate, USUAL)
     assert (found.word, found.pairs, len(found.used)) == ("cannot tell", 9, 8)
-    assert found.reason.startswith("1 runs of the candidate were stopped for safety and 0 of the")
+    assert found.reason.startswith("1 run of the candidate, and 0 of the base, had to be stopped")
     # It is no worse than a base that had to be, and worse stays worse.
     assert compare([candidate[4], *base[1:]], [*candidate], USUAL).word != "worse"
     slow = [replace(one, values={"drill.guarantee": 0.5}) for one in candidate]
