@@ -9,7 +9,6 @@ import pytest
 from harness.clock import NS_PER_MS, NS_PER_S
 from harness.evidence.query import Books
 from harness.evidence.rows import MISTAKE, Policy
-from harness.judge.expectations import Met, meet
 from harness.judge.intents import END_OF, TABLE
 from harness.judge.judge import judge, measure
 from harness.judge.verdict import verdict_bytes
@@ -274,32 +273,3 @@ def test_a_quantile_with_too_few_beyond_it_is_inconclusive() -> None:
 def test_the_smoke_scenario_is_what_the_builder_thinks() -> None:
     assert SCENARIO.phases.load_s == 41
     assert T0_NS > 0
-
-
-def test_nothing_broken_of_nothing_promised_holds_nothing() -> None:
-    asked = scenario('expect.watch=["broken = 0", "late <= 1", "kept >= 1"]', "expect.drill=[]")
-    view = replace(clean(), scenario=asked)
-    keys = {one.draw_key for one in view.intents if one.phase == "watch"}
-    assert keys
-    barred = [
-        one._replace(purpose="securities") if one.draw_key in keys else one for one in view.intents
-    ]
-    told = {one.expectation.text: one for one in measure_all(changed(view, intents=barred))}
-    assert told["broken = 0"].verdict == told["late <= 1"].verdict == "inconclusive"
-    assert told["broken = 0"].why == "nothing was promised there"
-    assert told["kept >= 1"].verdict == "breached"
-
-
-def measure_all(view: RunView) -> list[Met]:
-    parts = measure(view)
-    return [meet(one, parts) for one in view.scenario.expect]
-
-
-def test_what_the_law_forbids_breaks_by_the_law() -> None:
-    """Whatever else befell it: the table of ends calls it broken by compliance, unavoidable."""
-    law = Policy("compliance", 2, "education", T0_NS + 17 * NS_PER_S, T0_NS + 39 * NS_PER_S, None)
-    view = broken(clean(), range(180, 182))
-    known = replace(view, policies=(*view.policies, law))
-    found = [(one.lawful, one.cause, one.hop, one.avoidable) for one in measure(known).ends.broken]
-    assert found == [(False, "compliance", "compliance", False)] * 2
-    assert {one.cause for one in measure(view).ends.broken} == {"system"}
