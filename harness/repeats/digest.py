@@ -84,7 +84,7 @@ def from_json(raw: Mapping[str, Any]) -> Digest:
     """The reverse of `Digest.as_json`. Raises KeyError, TypeError."""
     # Older ones said neither; an inconclusive run had its doubt as its reason.
     doubts = [raw["reason"]] if raw["verdict"] == "inconclusive" else []
-    known = {"patience": "", "doubts": doubts, **raw}
+    known: dict[str, Any] = {"patience": "", "doubts": doubts, **raw}
     lists = {name: tuple(known[name]) for name in ("at_least", "wrong", "doubts")}
     return Digest(**{**{name: known[name] for name in Digest.__slots__}, **lists})
 
