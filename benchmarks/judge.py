@@ -32,8 +32,9 @@ ROOT = Path(__file__).resolve().parent.parent
 PLACE = RESULTS / "judge.json"
 MILLION = 1_000_000
 STEPS = (
-    "exposure", "judge_intents", "attribute", "guarantee", "latency", "recovery", "amplification",
-    "audit", "generator_health", "repayments", "incomplete", "conclude",
+    "exposure", "judge_intents", "attribute", "with_funding", "guarantee", "latency", "recovery",
+    "amplification", "audit", "generator_health", "repayments", "incomplete", "harm", "by_group",
+    "by_replica", "truth", "stranded", "breakers", "detection", "drift", "conclude",
 )  # fmt: skip
 
 
