@@ -185,11 +185,12 @@ def confirm(most: int) -> dict[str, str]:
     for name, changes in worse_lenders().items():
         arms = (Arm("base", SCENARIO), Arm("candidate", SCENARIO, changes))
         done, made = drill(arms, PAIRS_MIN, KEPT / name, most)
-        while made and most > made:
-            most -= made
-            # A pair with a run in doubt says nothing: one more is drilled in its place.
-            done, made = drill(arms, PAIRS_MIN + pairs_in_doubt(done, arms), KEPT / name, most)
         most -= made
+        # A pair with a run in doubt says nothing: one more is drilled in its place.
+        while most > 0 and pairs_in_doubt(done, arms) > len(done) // len(arms) - PAIRS_MIN:
+            rounds = PAIRS_MIN + pairs_in_doubt(done, arms)
+            done, made = drill(arms, rounds, KEPT / name, most)
+            most -= made
         base, candidate = (list(by_arm(done, arm.label).values()) for arm in arms)
         found = compare(base, candidate, USUAL)
         words[name] = f"{found.word}: {found.reason}"
