@@ -12,8 +12,9 @@ from pathlib import Path
 from typing import Any
 
 from harness.compare.worth import DRAWS, KEYS, MONEY, RECOVERY, Saved, Worth, worth
-from harness.compare_runs import How, Side, drilled, mistake
+from harness.compare_runs import How, Side, drilled
 from harness.errors import HarnessError
+from harness.given_runs import mistake
 from harness.repeats.arms import Arm, seeds_from
 from harness.repeats.digest import Digest
 from harness.repeats.repeats import Drive, by_arm

@@ -11,10 +11,11 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from harness.compare.comparison import compare
+from harness.compare.comparison import Comparison, compare
 from harness.compare.power import PAIRS_MIN
-from harness.compare_runs import CANDIDATE, How, Side, drilled, mistake, runs_of, write
+from harness.compare_runs import CANDIDATE, How, Side, drilled, write
 from harness.errors import HarnessError
+from harness.given_runs import mistake, runs_of
 from harness.repeats.arms import Arm, plan_print
 from harness.repeats.digest import Digest, faults_print, from_json, patience_print
 from harness.repeats.repeats import Drive, by_arm, line
@@ -63,12 +64,13 @@ def set_command(name: str, what: list[Path], store: Path) -> int:
         found_wrong = f"{wrong[0].run}, in which the money is wrong ({', '.join(wrong[0].wrong)})"
         raise mistake("RUN", found_wrong, "runs with a clean audit: nothing may be worth that")
     for what_differs, kinds in (
-        ("scenarios", {one.scenario for one in runs}),
-        ("fault schedules", {one.faults for one in runs}),
-        ("load.patience", {one.patience for one in runs}),
+        ("scenarios", {one.scenario: one.run for one in runs}),
+        ("fault schedules", {one.faults: one.run for one in runs}),
+        ("load.patience", {one.patience: one.run for one in runs}),
     ):
         if len(kinds) > 1:
-            raise mistake("RUN", f"runs of {len(kinds)} {what_differs}", "runs of one drill")
+            text = f"runs of {len(kinds)} {what_differs}, such as {' and '.join([*kinds.values()][:2])}"
+            raise mistake("RUN", text, "runs of one drill")
     before = _read(place).told if place.exists() else ""
     now = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
     _write(place, Baseline(name, runs, now, before))
@@ -109,7 +111,11 @@ def gate_command(
     loaded = arm.loaded()
     baseline = _known(name or loaded.scenario.name, store)
     if pairs is not None and pairs > len(baseline.runs):
-        raise mistake("--pairs", str(pairs), f"at most {len(baseline.runs)}, as the baseline has")
+        raise mistake(
+            "--pairs", str(pairs),
+            f"at most {len(baseline.runs)}, as the baseline has; for more, "
+            f"{_set_again(baseline, pairs)}",
+        )  # fmt: skip
     base = baseline.runs[: pairs or len(baseline.runs)]
     set_again = f"set it again, `drawproof baseline set {baseline.name} RUN...`"
     if faults_print(loaded.scenario.faults) != base[0].faults:
@@ -133,9 +139,28 @@ def gate_command(
             )
     done = drilled("gate", (arm,), [one.seed for one in base], loaded.scenario.name, how, drive)
     found = compare(base, list(by_arm(done.rows, CANDIDATE).values()), measures)
-    found = replace(found, notes=(NOT_IN_TURN, *found.notes))
+    found = replace(
+        found, notes=(NOT_IN_TURN, *found.notes),
+        reason=found.reason + more_pairs(found, baseline, len(base)),
+    )  # fmt: skip
     print(f"baseline    {baseline.told}")
     return write(found, done.place, f"{loaded.scenario.name} against baseline {baseline.name}")
+
+
+def more_pairs(found: Comparison, baseline: Baseline, asked: int) -> str:
+    """How to come by the pairs that would decide, a gate having no more than its baseline has runs;
+    empty where no number of pairs is told. asked: how many were, of `Baseline.runs`."""
+    first = found.lines[0]
+    if found.word != "cannot tell" or first.more is None or not found.reason.endswith(first.why):
+        return ""
+    pairs = asked + first.more
+    if pairs <= len(baseline.runs):
+        return f"; for more, --pairs {pairs}"
+    return f"; for more, {_set_again(baseline, pairs)}"
+
+
+def _set_again(baseline: Baseline, runs: int) -> str:
+    return f"set it from {runs} runs or more: `drawproof baseline set {baseline.name} RUN...`"
 
 
 def _known(name: str, store: Path) -> Baseline:

@@ -14,16 +14,12 @@ from pathlib import Path
 from harness.commands import warn
 from harness.compare.comparison import Comparison, compare
 from harness.compare.measures import Measure, chosen
-from harness.errors import HarnessError, Problem, ScenarioError
-from harness.evidence.seal import PLACE as SEAL
-from harness.evidence.store import RunDir
-from harness.judge.judge import judge
-from harness.judge.load_view import load_view
-from harness.judge.verdict import verdict_bytes
+from harness.compare.pairs import no_pair
+from harness.errors import HarnessError
+from harness.given_runs import ALLOWED, mistake, two_sides
 from harness.repeats.arms import Arm, seeds_from
-from harness.repeats.book import Done, is_repeats, read_done
+from harness.repeats.book import Done, is_repeats
 from harness.repeats.child import Child, runner_of
-from harness.repeats.digest import Digest, digest
 from harness.repeats.repeats import (
     Drive,
     Repeats,
@@ -39,7 +35,6 @@ from harness.report.comparison import (
     comparison_md,
     comparison_text,
 )
-from harness.report.load_alone import is_load_alone
 from harness.stopping import Interrupted, StopFlag
 
 BASE, CANDIDATE = "base", "candidate"
@@ -80,7 +75,7 @@ def compare_command(
     drive: runs a drill; None: in a process of its own.
     """
     measures = how.measures
-    made = [_is_scenario(side) for side in (base, candidate)]
+    made = [_is_scenario(base, "BASE"), _is_scenario(candidate, "CANDIDATE")]
     if made[0] != made[1]:
         raise mistake(
             "CANDIDATE", "runs against a scenario",
@@ -88,7 +83,10 @@ def compare_command(
             "against a stored baseline",
         )  # fmt: skip
     if not made[0]:
-        left, right = runs_of(base.what), runs_of(candidate.what)
+        left, right = two_sides(base.what, candidate.what)
+        unpaired = no_pair(left, right)
+        if unpaired is not None:
+            raise mistake("CANDIDATE", *unpaired)
         place = make_folder(how.resume or folder_for(how.out, "compare", right[0].scenario))
         return write(compare(left, right, measures), place, f"{base.what} and {candidate.what}")
     arms = (_arm(BASE, base), _arm(CANDIDATE, candidate))
@@ -133,56 +131,6 @@ def drilled(
         raise KeyboardInterrupt from by
 
 
-def runs_of(what: Path) -> list[Digest]:
-    """The runs of a run directory, a folder of run directories, or one arm of repeats.
-
-    Raises ScenarioError for what is none, HarnessError for what can't be read.
-    """
-    folder, _, label = str(what).rpartition(":")
-    if folder and not what.exists() and is_repeats(Path(folder)):
-        return _of_arm(Path(folder), label)
-    if is_repeats(what):
-        return _of_arm(what, None)
-    if (what / "run.json").is_file():
-        return [_as_judged(what, what.name)]
-    found = [
-        _as_judged(path, path.name)
-        for path in sorted(what.iterdir() if what.is_dir() else ())
-        if not path.is_symlink() and (path / "run.json").is_file()
-    ]
-    if not found:
-        raise mistake("RUN", repr(str(what)), "a run directory, or a folder of run directories")
-    return found
-
-
-def _as_judged(path: Path, name: str) -> Digest:
-    """The figures of a run, by its verdict.json: which must be what this drawproof makes of the
-    evidence, for a comparison is of lenders and not of judges. Runs from before evidence was sealed
-    are taken at their word. Raises ScenarioError."""
-    run, verdict = RunDir(path), path / "verdict.json"
-    sealed = (path / SEAL).is_file() and verdict.is_file() and not is_load_alone(run)
-    if sealed and verdict_bytes(judge(load_view(run))) != verdict.read_bytes():
-        found = f"{str(path)!r}, whose verdict.json is not what its evidence comes to"
-        raise mistake("RUN", found, f"runs judged by this drawproof: `drawproof recheck {path}`")
-    return digest(path, name)
-
-
-def _of_arm(place: Path, label: str | None) -> list[Digest]:
-    done = read_done(place)
-    labels = sorted({one.arm for one in done})
-    if label is None and len(labels) == 1:
-        label = labels[0]
-    if label not in labels:
-        named = ", ".join(f"{place}:{one}" for one in labels)
-        raise mistake("RUN", f"{str(place)!r} of arm {label or 'unsaid'}", f"one of {named}")
-    kept = [found for _, found in sorted(by_arm(done, label).items())]
-    # The runs themselves where they still lie there: what the book has was some judge's.
-    return [
-        _as_judged(place / one.run, one.run) if (place / one.run / "run.json").is_file() else one
-        for one in kept
-    ]
-
-
 def write(found: Comparison, place: Path, title: str) -> int:
     """Show it, keep it beside the drills; the exit code. Raises HarnessError."""
     files: dict[str, Callable[[], str]] = {
@@ -201,17 +149,16 @@ def write(found: Comparison, place: Path, title: str) -> int:
     return found.exit_code
 
 
-def mistake(path: str, found: str, allowed: str) -> ScenarioError:
-    """One mistake of the command line."""
-    return ScenarioError((Problem("the command line", 0, path, found, allowed),))
-
-
-def _is_scenario(side: Side) -> bool:
+def _is_scenario(side: Side, role: str) -> bool:
     """A file is a scenario; anything else must be runs."""
     if side.what.is_file():
         return True
+    folder = str(side.what).rpartition(":")[0]
+    if not side.what.exists() and not (folder and is_repeats(Path(folder))):
+        found = f"{str(side.what)!r}, which does not exist"
+        raise mistake(role, found, f"a scenario file, {ALLOWED}")
     if side.changes or side.profile or side.lender:
-        raise mistake("RUN", repr(str(side.what)), "a scenario file, where settings are given")
+        raise mistake(role, repr(str(side.what)), "a scenario file, where settings are given")
     return False
 
 

@@ -11,8 +11,9 @@ import pytest
 from harness.ablate import ablate_command, arms_of, protections_for
 from harness.baselines import gate_command, set_command, show_command
 from harness.cli import _parser, main
-from harness.compare_runs import How, Side, compare_command, runs_of
+from harness.compare_runs import How, Side, compare_command
 from harness.errors import ScenarioError
+from harness.given_runs import runs_of
 from harness.repeat_run import repeat_command
 from harness.repeats.arms import Arm, Cell
 from tests.drills import ROOT, SMOKE

@@ -15,11 +15,11 @@ from pathlib import Path
 import pyarrow.parquet as pq
 import pytest
 
-from harness.compare_runs import runs_of
 from harness.errors import ScenarioError
 from harness.evidence.columns import PLACES
 from harness.evidence.seal import PLACE
 from harness.evidence.store import RunDir
+from harness.given_runs import runs_of
 from harness.judge.judge import judge
 from harness.judge.load_view import load_view
 from harness.judge.verdict import verdict_bytes

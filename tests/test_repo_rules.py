@@ -33,7 +33,8 @@ FLOORS = (
     ("harness.watch", "harness.compare"),
     ("harness.report", "harness.drill", "harness.drilled", "harness.lender_up"),
     ("harness.commands", "harness.find_capacity", "harness.chaos", "harness.compare_runs",
-     "harness.attribute_faults", "harness.baselines", "harness.ablate", "harness.repeat_run"),
+     "harness.given_runs", "harness.attribute_faults", "harness.baselines", "harness.ablate",
+     "harness.repeat_run"),
     ("harness.cli", "harness.cli_repeats", "harness.cli_words"),
 )  # fmt: skip
 

@@ -21,7 +21,7 @@ from typing import Literal
 
 from harness.compare.measures import Measure
 from harness.compare.paired import Interval, Paired, holm
-from harness.compare.pairs import Pair, apart, pairing
+from harness.compare.pairs import Pair, apart, pairing, settings_apart
 from harness.compare.power import LEVEL, PAIRS_MIN, pairs_to_decide
 from harness.repeats.digest import Digest
 
@@ -42,7 +42,8 @@ class Line:
     the primary one. interval: of the difference, 95 % or what so few pairs give, unadjusted. more:
     pairs that would decide, None: not known or too many. why: in words, for "cannot tell".
     differences: one a pair, candidate less base, in the measure's own terms. at_least: values that
-    are only known to be so large, of both arms.
+    are only known to be so large, of both arms. lost: some runs have it, and no
+    pair on both sides.
     """
 
     measure: Measure
@@ -58,13 +59,15 @@ class Line:
     why: str
     differences: tuple[float, ...] = ()
     at_least: int = 0
+    lost: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
     """lines: the primary measure first. pairs: all of them; used: those without a doubt. dropped:
     pairs left out, and runs without a partner, in words. notes: what else differs between the
-    sides. wrong: runs of the candidate in which the money is wrong."""
+    sides. wrong: runs of the candidate in which the money is wrong. settings: keys of the scenario
+    that are not the same on both sides, with their values."""
 
     word: Word
     reason: str
@@ -74,6 +77,7 @@ class Comparison:
     dropped: tuple[str, ...]
     notes: tuple[str, ...]
     wrong: tuple[str, ...]
+    settings: tuple[str, ...] = ()
 
     @property
     def exit_code(self) -> int:
@@ -108,6 +112,7 @@ def compare(
         dropped=(*dropped, *(f"without a partner: {one}" for one in found.alone)),
         notes=(*_verdicts(sound), *apart(base, candidate)),
         wrong=wrong,
+        settings=tuple(settings_apart(found.pairs)),
     )
 
 
@@ -137,12 +142,14 @@ def _verdicts(pairs: Sequence[Pair]) -> list[str]:
 
 @dataclass(frozen=True, slots=True)
 class _Sample:
-    """One measure's values: (base, candidate) of each pair that has both, and their difference."""
+    """One measure's values: (base, candidate) of each pair that has both, and their difference.
+    had: in how many pairs the base has it, and the candidate."""
 
     measure: Measure
     sides: tuple[tuple[float, float], ...]
     paired: Paired | None
     at_least: int
+    had: tuple[int, int]
 
 
 def compare_pairs(pairs: Sequence[Pair], measures: Sequence[Measure]) -> tuple[Line, ...]:
@@ -167,9 +174,11 @@ def compare_pairs(pairs: Sequence[Pair], measures: Sequence[Measure]) -> tuple[L
 
 
 def _sample(measure: Measure, pairs: Sequence[Pair]) -> _Sample:
-    sides, differences, at_least = [], [], 0
+    sides, differences, at_least, had = [], [], 0, [0, 0]
     for pair in pairs:
         base, candidate = pair.base.value(measure.key), pair.candidate.value(measure.key)
+        had[0] += base is not None
+        had[1] += candidate is not None
         if base is None or candidate is None:
             continue
         difference = measure.difference(base, candidate)
@@ -179,7 +188,7 @@ def _sample(measure: Measure, pairs: Sequence[Pair]) -> _Sample:
             at_least += measure.key in pair.base.at_least
             at_least += measure.key in pair.candidate.at_least
     paired = Paired(tuple(differences)) if differences else None
-    return _Sample(measure, tuple(sides), paired, at_least)
+    return _Sample(measure, tuple(sides), paired, at_least, (had[0], had[1]))
 
 
 def _line(one: _Sample, tests: Sequence[float] | None, level: float) -> Line:
@@ -187,7 +196,7 @@ def _line(one: _Sample, tests: Sequence[float] | None, level: float) -> Line:
     measure, paired, pairs = one.measure, one.paired, len(one.sides)
     differs, same = tests if tests is not None else (None, None)
     if paired is None:
-        return Line(measure, "cannot tell", 0, None, None, None, None, None, None, None, "no data")
+        return _no_data(one)
     word: Word = "cannot tell"
     if pairs >= PAIRS_MIN and differs is not None and same is not None:
         word = _word(measure, paired.estimate, differs, same)
@@ -203,6 +212,16 @@ def _line(one: _Sample, tests: Sequence[float] | None, level: float) -> Line:
         sum(base for base, _ in one.sides) / pairs, sum(other for _, other in one.sides) / pairs,
         paired.estimate, paired.interval(), differs, same, more, why, paired.differences,
         one.at_least,
+    )  # fmt: skip
+
+
+def _no_data(one: _Sample) -> Line:
+    why = "no data"
+    if any(one.had):
+        why = f"no data on both sides: base in {one.had[0]} pairs, candidate in {one.had[1]}"
+    return Line(
+        one.measure, "cannot tell", 0, None, None, None, None, None, None, None, why,
+        lost=any(one.had),
     )  # fmt: skip
 
 

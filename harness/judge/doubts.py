@@ -12,13 +12,16 @@ from harness.judge.view import FaultLine, RunView
 # By so much a fault may come or go at another moment than planned. Beyond it, what is measured by
 # phase is not what was planned: the controller was stopped, or had no CPU.
 SLIP_NS = NS_PER_S
+# How the doubt about a run begins that somebody or something outside of it ended.
+CUT_SHORT = "the run was cut short: its controller died"
+INTERRUPTED = "the run did not complete: interrupted"
 
 
 def doubts(view: RunView, parts: Parts) -> list[str]:
     """Reasons, the weightiest first; none means that the run may be believed."""
     found = []
     if view.ended == "cut":
-        found.append("the run was cut short: its controller died before it could end it")
+        found.append(f"{CUT_SHORT} before it could end it")
     elif view.ended != "complete":
         found.append(f"the run did not complete: {view.ended}")
     found += [f"the evidence is not what it was: {text}" for text in view.spoilt]

@@ -7,16 +7,18 @@ Keys of `values` are `phase.measure`: `drill.guarantee`, `fault.p95`, `drill.rec
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
 from harness.errors import HarnessError, no_run_directory
 from harness.evidence.fingerprint import draws_fingerprint
 from harness.evidence.tables import read_rows
+from harness.judge.doubts import CUT_SHORT, INTERRUPTED
 from harness.repeats.arms import plan_of
 from harness.scenario.loader import load_scenario
 from harness.scenario.model import FaultSpec, Patience, PhasePlan
+from harness.scenario.nodes import leaves
 from harness.terminal import plain
 
 OF_SHARE = {"count": "guarantee", "money": "guarantee_money"}
@@ -54,6 +56,8 @@ class Digest:
     patience: str = ""
     # Reasons why nothing that it measured may be believed; of one with wrong money too.
     doubts: tuple[str, ...] = ()
+    # Each value of its scenario.yaml by its path of keys. Empty: not known.
+    settings: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def measured(self) -> bool:
@@ -65,6 +69,11 @@ class Digest:
         """May it be compared? An inconclusive run may not: what it measured is in doubt. Nor may
         one of wrong money that is in doubt besides."""
         return self.verdict in ("held", "breached") and not self.doubts
+
+    @property
+    def interrupted(self) -> bool:
+        """Was it ended from outside? It was begun and not held; whoever goes on makes another."""
+        return any(one.startswith((CUT_SHORT, INTERRUPTED)) for one in self.doubts)
 
     @property
     def doubt(self) -> str:
@@ -82,9 +91,9 @@ class Digest:
 
 def from_json(raw: Mapping[str, Any]) -> Digest:
     """The reverse of `Digest.as_json`. Raises KeyError, TypeError."""
-    # Older ones said neither; an inconclusive run had its doubt as its reason.
+    # Older ones said none of these; an inconclusive run had its doubt as its reason.
     doubts = [raw["reason"]] if raw["verdict"] == "inconclusive" else []
-    known: dict[str, Any] = {"patience": "", "doubts": doubts, **raw}
+    known: dict[str, Any] = {"patience": "", "doubts": doubts, "settings": {}, **raw}
     lists = {name: tuple(known[name]) for name in ("at_least", "wrong", "doubts")}
     return Digest(**{**{name: known[name] for name in Digest.__slots__}, **lists})
 
@@ -97,7 +106,8 @@ def digest(run: Path, name: str) -> Digest:
     try:
         known = json.loads((run / "environment.json").read_text())
         planned = _planned(run, known.get("plan", {}))
-        scenario = load_scenario(run / "scenario.yaml", (), None).scenario
+        loaded = load_scenario(run / "scenario.yaml", (), None)
+        scenario = loaded.scenario
         place = run / "verdict.json"
         verdict: dict[str, Any] | None = json.loads(place.read_text()) if place.exists() else None
         deadline_ms = scenario.load.patience.deadline_s * 1000
@@ -128,6 +138,7 @@ def digest(run: Path, name: str) -> Digest:
         machine=known.get("machine", {}),
         patience=patience_print(scenario.load.patience),
         doubts=tuple(plain(text) for text in told.get("doubts", ())),
+        settings={plain(key): plain(text) for key, text in leaves(loaded.text).items()},
     )
 
 

@@ -13,10 +13,15 @@ HEAD = ("measure", "", "base", "candidate", "difference", "interval", "margin", 
 MARKS = {"better": "good", "same": "good", "worse": "bad", "cannot tell": "unsure"}
 SIGNS = {"better": "✅", "same": "✅", "worse": "❌", "cannot tell": "❔"}
 VERDICTS = {"better": "held", "same": "held", "worse": "breached", "cannot tell": "inconclusive"}
+# A gate that runs another scenario by mistake differs in all of them.
+SETTINGS_MOST, SETTING_MOST = 6, 300
+P = (
+    "of the sign-flip test for a difference, or where the word is same, of two one-sided ones "
+    "against the margin"
+)
 METHOD = (
     "The first measure is the primary one, tested at 5 %; the p-values of the rest are adjusted "
-    "together (Holm). p: of the sign-flip test for a difference, or where the word is same, of two "
-    "one-sided ones against the margin. Intervals are not adjusted. How many more pairs would "
+    f"together (Holm). p: {P}. Intervals are not adjusted. How many more pairs would "
     "decide is by the normal approximation, at a power of 80 %, if the truth is what was seen."
 )
 
@@ -27,7 +32,8 @@ def comparison_text(found: Comparison) -> str:
     lines += table_text(_table(found))
     lines += notes_text("left out", found.dropped)
     lines += notes_text("money", found.wrong)
-    lines += notes_text("differs", found.notes)
+    lines += notes_text("differs", _not_the_same(found))
+    lines += notes_text("p", (P,)) if any(line.pairs for line in found.lines) else []
     return "\n".join(lines)
 
 
@@ -35,7 +41,7 @@ def comparison_html(found: Comparison, title: str) -> str:
     """compare.html."""
     notes = [f"left out: {text}" for text in found.dropped]
     notes += [f"the money is wrong: {text}" for text in found.wrong]
-    notes += [f"not the same on both sides: {text}" for text in found.notes]
+    notes += [f"not the same on both sides: {text}" for text in _not_the_same(found)]
     return page_html(
         Page(
             title, found.word, MARKS[found.word], found.reason, (_table(found, pictures=True),),
@@ -46,28 +52,51 @@ def comparison_html(found: Comparison, title: str) -> str:
 
 def comparison_junit(found: Comparison, title: str) -> str:
     """A test case for the whole and one a measure: worse fails, what can't be told is an error."""
-    cases = [Case("compare", "the whole", VERDICTS[found.word], found.reason)]
+    apart = _not_the_same(found)
+    whole = "\n".join((found.reason, *(f"not the same on both sides: {text}" for text in apart)))
+    cases = [Case("compare", "the whole", VERDICTS[found.word], whole)]
     cases += [
-        Case("compare", line.measure.key, VERDICTS[line.word], f"{_difference(line)} {line.why}")
+        Case(
+            "compare", line.measure.key, VERDICTS[line.word] if _asked(line) else "skipped",
+            f"{_difference(line)} {line.why}".strip(),
+        )
         for line in found.lines
-        if line.pairs
-    ]
-    return suite(title, cases, {"exit_code": found.exit_code, "pairs": len(found.used)})
+    ]  # fmt: skip
+    return suite(
+        title, cases,
+        {"exit_code": found.exit_code, "pairs": len(found.used), "not_the_same": "; ".join(apart)},
+    )  # fmt: skip
+
+
+def _asked(line: Line) -> bool:
+    """Was there anything to measure? A drill without faults has no latency in them."""
+    return line.pairs > 0 or line.lost
+
+
+def _not_the_same(found: Comparison) -> list[str]:
+    """What sets the sides apart, of settings the first few."""
+    left = len(found.settings) - SETTINGS_MOST
+    more = [f"and {left} more settings: see compare.json"] if left > 0 else []
+    shown = [_short(text) for text in found.settings[:SETTINGS_MOST]]
+    return [*found.notes, *shown, *more]
+
+
+def _short(text: str) -> str:
+    return text if len(text) <= SETTING_MOST else f"{text[: SETTING_MOST - 3]}..."
 
 
 def comparison_md(found: Comparison, title: str) -> str:
     """For a pull request."""
     rows = [
         (SIGNS[line.word], line.measure.key, _mean(line, line.base), _mean(line, line.candidate),
-         _difference(line), line.word)
+         _difference(line) or line.why, line.word)
         for line in found.lines
-        if line.pairs
     ]  # fmt: skip
     lines = [f"### {SIGNS[found.word]} {found.word}: {escaped(title)}", ""]
     lines += [escaped(found.reason), ""]
     lines += table(("", "measure", "base", "candidate", "difference", ""), rows)
     lines += ["", *(f"- left out: {escaped(text)}" for text in found.dropped)]
-    lines += [f"- not the same on both sides: {escaped(text)}" for text in found.notes]
+    lines += [f"- not the same on both sides: {escaped(text)}" for text in _not_the_same(found)]
     return "\n".join(lines) + "\n"
 
 
@@ -85,7 +114,7 @@ def comparison_json(found: Comparison) -> str:
         "measures": [_line_json(line) for line in found.lines],
         "left_out": list(found.dropped),
         "money_wrong": list(found.wrong),
-        "not_the_same": list(found.notes),
+        "not_the_same": [*found.notes, *found.settings],
         "runs": [
             {"seed": pair.base.seed, "base": pair.base.run, "candidate": pair.candidate.run}
             for pair in found.used

@@ -12,11 +12,13 @@ from xml.etree import ElementTree
 
 # What XML 1.0 has no way to write, escaped or not (section 2.2, production Char).
 NOT_XML = re.compile(r"[^\t\n\r -\uD7FF\uE000-\uFFFD\U00010000-\U0010FFFF]")
+TAGS = {"breached": "failure", "inconclusive": "error", "skipped": "skipped"}
 
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """One test case. verdict: held, inconclusive or breached; message: what was found."""
+    """One test case. verdict: held, inconclusive, breached, or skipped: it was not asked; message:
+    what was found."""
 
     group: str
     name: str
@@ -52,7 +54,7 @@ def suite(name: str, found: list[Case], properties: Mapping[str, object]) -> str
         "tests": len(found),
         "failures": sum(case.verdict == "breached" for case in found),
         "errors": sum(case.verdict == "inconclusive" for case in found),
-        "skipped": 0,
+        "skipped": sum(case.verdict == "skipped" for case in found),
     }
     numbers = {key: str(count) for key, count in counts.items()}
     root = ElementTree.Element("testsuites", {"name": "drawproof", **numbers})
@@ -64,7 +66,7 @@ def suite(name: str, found: list[Case], properties: Mapping[str, object]) -> str
         place = {"classname": f"{_clean(name)}.{case.group}", "name": _clean(case.name)}
         row = ElementTree.SubElement(mine, "testcase", place)
         if case.verdict != "held":
-            tag = "failure" if case.verdict == "breached" else "error"
+            tag = TAGS[case.verdict]
             first = _clean(case.message).partition("\n")[0]
             told = ElementTree.SubElement(row, tag, {"type": case.verdict, "message": first})
             told.text = _clean(case.message)

@@ -285,6 +285,25 @@ def length(text: str, key: str) -> int:
     return sum(len(found.value) for name, found in root.value if name.value == key)
 
 
+def leaves(text: str) -> dict[str, str]:
+    """A scenario's values by their paths of keys; a list of plain values is one value."""
+    found: dict[str, str] = {}
+
+    def visit(node: Node, path: str) -> None:
+        inner: list[tuple[str, Node]] = []
+        if isinstance(node, yaml.MappingNode):
+            inner = [(str(key.value), child) for key, child in node.value]
+        elif any(isinstance(one, yaml.CollectionNode) for one in node.value):
+            inner = [(str(number), child) for number, child in enumerate(node.value)]
+        for name, child in inner:
+            visit(child, f"{path}.{name}" if path else name)
+        if not inner:
+            found[path] = str(node.value if isinstance(node, yaml.ScalarNode) else _data(node))
+
+    visit(parse(text, "a scenario"), "")
+    return found
+
+
 def without(text: str, key: str, places: Collection[int]) -> str:
     """A scenario's text without these items, counted from 0, of the list at one of its keys."""
     root = parse(text, "a scenario")
