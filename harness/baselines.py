@@ -69,7 +69,8 @@ def set_command(name: str, what: list[Path], store: Path) -> int:
         ("load.patience", {one.patience: one.run for one in runs}),
     ):
         if len(kinds) > 1:
-            text = f"runs of {len(kinds)} {what_differs}, such as {' and '.join([*kinds.values()][:2])}"
+            first, other = [*kinds.values()][:2]
+            text = f"runs of {len(kinds)} {what_differs}, such as {first} and {other}"
             raise mistake("RUN", text, "runs of one drill")
     before = _read(place).told if place.exists() else ""
     now = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

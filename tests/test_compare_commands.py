@@ -56,7 +56,8 @@ def test_two_folders_of_runs_are_compared_and_the_files_are_there(
         "compare.html", "compare.json", "junit.xml", "summary.md",
     ]  # fmt: skip
     assert json.loads((made / "compare.json").read_text())["pairs_used"] == 8
-    assert main(["compare", str(base), str(base), "--out", str(tmp_path / "again")]) == 0
+    again = folder(tmp_path / "again", range(1, 10))
+    assert main(["compare", str(base), str(again), "--out", str(tmp_path / "2")]) == 0
     one = [str(base / "2026-001"), str(worse / "2026-001"), "--out", str(tmp_path / "one")]
     assert main(["compare", *one]) == 3
 
@@ -70,7 +71,7 @@ def test_scenarios_are_drilled_a_b_b_a_and_gone_on_with(tmp_path: Path) -> None:
     assert compare_command(BASE, NAIVE, 8, how(tmp_path, resume=made), rest) == 1
     assert len(rest.cells) == 12
     assert {one.profile for one in runs_of(Path(f"{made}:candidate"))} == {"naive"}
-    with pytest.raises(ScenarioError, match=r"one of .*:base, .*:candidate"):
+    with pytest.raises(ScenarioError, match=r"one of them: .*:base', .*:candidate'"):
         runs_of(made)
     assert main(["recheck", str(made)]) == 2
 
@@ -87,7 +88,7 @@ def test_a_lender_that_loses_money_fails_the_gate_with_one_run(tmp_path: Path) -
     ("words", "says"),
     [
         (["compare", "{base}", "{smoke}"], "runs against a scenario"),
-        (["compare", "{base}", "{empty}"], "a run directory, or a folder of run directories"),
+        (["compare", "{base}", "{empty}"], "a run directory, a folder of run directories, or"),
         (["compare", "{base}", "--candidate-set", "seed=3"], "a scenario file, where settings"),
         (["compare", "{smoke}", "--candidate-set", "load.shape.rate=31/s"], "other draws than in"),
         (["compare", "{smoke}", "--candidate-set", "load.shape.rat=31/s"], "load.shape.rat"),
@@ -167,7 +168,11 @@ def test_the_gate_drills_the_baselines_seeds_and_says_what_is_not_the_same(
     said = capsys.readouterr().out
     assert "WORSE (exit 1): baseline.p50 +100.0 %" in said
     assert "differs     profile: base full; candidate naive" in said
-    assert gate_command(BASE, "main", store, 4, how(tmp_path / "3"), Played({})) == 3
+    slower = Side(SMOKE, (*SMALL, "lender.capacity.bank_latency=160ms"))
+    assert gate_command(slower, "main", store, 4, how(tmp_path / "3"), Played({})) == 3
+    said = capsys.readouterr().out
+    assert "differs     lender.capacity.bank_latency: base 80ms; candidate 160ms" in said
+    assert "pairs would decide; for more, --pairs 8" in said
 
 
 @pytest.mark.parametrize(
@@ -176,7 +181,7 @@ def test_the_gate_drills_the_baselines_seeds_and_says_what_is_not_the_same(
         (("load.shape.rate=6/s",), None, "planned other draws than the scenario does now"),
         (("faults.1.for=5s",), None, "had other faults than the scenario"),
         (("load.patience.retries=5",), None, "whose borrowers had another load.patience"),
-        ((), 9, "at most 8, as the baseline has"),
+        ((), 9, "at most 8, as the baseline has; for more, set it from 9 runs or more: `drawproof"),
     ],
 )
 def test_the_gate_refuses_what_can_not_be_paired(
