@@ -10,7 +10,10 @@ from harness.cli_words import Commands, add_changes, add_folder, add_scenario
 from harness.compare_runs import How, Side, compare_command
 from harness.repeat_run import repeat_command
 
-EXITS = "exit codes: 0 better or same, 1 worse, 2 usage or scenario error, 3 cannot tell, 5 harness"
+EXITS = (
+    "exit codes: 0 better or same, 1 worse, 2 usage or scenario error, 3 cannot tell or "
+    "interrupted, 4 a fault was left behind, 5 harness"
+)
 STORE = Path("baselines")
 
 
@@ -31,8 +34,9 @@ def _add_compare(commands: Commands) -> None:
         "base", type=Path, metavar="BASE", help="a run, a folder of runs, or a scenario"
     )
     compare.add_argument(
-        "candidate", type=Path, nargs="?", metavar="CANDIDATE", help="default: the same as BASE"
-    )
+        "candidate", type=Path, nargs="?", metavar="CANDIDATE",
+        help="default: the scenario BASE; runs are compared with other runs",
+    )  # fmt: skip
     compare.add_argument(
         "--pairs", type=_pairs, default=8, metavar="N", help="of drills, 1 to 100 (default 8)"
     )

@@ -1,6 +1,7 @@
 """What compare and gate refuse, and what they say of settings, lost measures and more pairs."""
 
 import json
+import subprocess
 from dataclasses import replace
 from pathlib import Path
 from xml.etree import ElementTree
@@ -25,6 +26,7 @@ from harness.report.comparison import (
     comparison_text,
 )
 from harness.scenario.nodes import leaves
+from tests.drills import ROOT
 from tests.fake_runs import SMALL, figures, keep_run
 from tests.run_views import clean
 from tests.test_comparison import runs
@@ -95,8 +97,8 @@ def test_settings_that_differ_are_said_in_every_form_and_escaped() -> None:
         assert latency in text
         assert "<b>|" not in text
     assert json.loads(comparison_json(found))["not_the_same"] == list(found.settings)
-    properties = read_junit(found).iter("property")
-    assert latency in {one.get("name"): one.get("value") for one in properties}["not_the_same"]
+    properties = {one.get("name"): one.get("value") for one in read_junit(found).iter("property")}
+    assert properties["not_the_same"] == "; ".join(found.settings)
 
 
 def test_of_many_settings_a_few_are_shown_and_all_are_kept() -> None:
@@ -193,3 +195,17 @@ def test_names_that_are_no_runs(tmp_path: Path, capsys: pytest.CaptureFixture[st
     with pytest.raises(ScenarioError, match=r"RUN: found .*folders of repeats"):
         runs_of(made.parent)
     assert [one.run for one in runs_of(Path(f"{made}:full - breaker"))] == ["run-7"]
+
+
+def test_the_steps_of_ci_that_show_a_summary_do_not_fail_where_there_is_none(
+    tmp_path: Path,
+) -> None:
+    lines = (ROOT / "docs" / "ci.md").read_text().splitlines()
+    steps = [line.partition("run: ")[2] for line in lines if "run: cat runs/" in line]
+    assert len(steps) == 2
+    for step in steps:
+        done = subprocess.run(
+            ["/bin/bash", "-e", "-c", step], cwd=tmp_path, capture_output=True, check=False,
+            env={"GITHUB_STEP_SUMMARY": str(tmp_path / "summary"), "PATH": "/usr/bin:/bin"},
+        )  # fmt: skip
+        assert done.returncode == 0
