@@ -1,9 +1,9 @@
 """Which runs a word of the command line means: a run directory, a folder of them, FOLDER:ARM."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from harness.compare.pairs import few
 from harness.errors import Problem, ScenarioError
 from harness.evidence.seal import PLACE as SEAL
 from harness.evidence.store import RunDir
@@ -15,7 +15,6 @@ from harness.repeats.digest import Digest, digest
 from harness.repeats.repeats import by_arm
 from harness.report.load_alone import is_load_alone
 
-NAMED_MOST = 3
 ALLOWED = "a run directory, a folder of run directories, or FOLDER:ARM, one arm of repeats"
 
 
@@ -54,7 +53,7 @@ def two_sides(base: Path, candidate: Path) -> tuple[list[Digest], list[Digest]]:
     if twice:
         found = "the same runs as BASE"
         if len(twice) < max(len(left), len(right)):
-            found = f"{_few([one.name for one in twice])}, on the side of BASE too"
+            found = f"{few([one.name for one in twice])}, on the side of BASE too"
         raise mistake(
             "CANDIDATE", found,
             "other runs than those of BASE; or name a scenario, to drill both sides of it",
@@ -83,7 +82,7 @@ def _given(what: Path, role: str) -> list[_Given]:
     repeats = [str(path) for path in inside if is_repeats(path)]
     if repeats:
         text = f"{str(what)!r}, in which there are folders of repeats, and no run directory"
-        raise mistake(role, text, f"one of them: {_few(repeats)}")
+        raise mistake(role, text, f"one of them: {few(repeats)}")
     raise mistake(role, f"{str(what)!r}, in which there is no run directory", ALLOWED)
 
 
@@ -117,11 +116,6 @@ def _as_judged(path: Path, name: str, role: str) -> Digest:
         found = f"{str(path)!r}, whose verdict.json is not what its evidence comes to"
         raise mistake(role, found, f"runs judged by this drawproof: `drawproof recheck {path}`")
     return digest(path, name)
-
-
-def _few(names: Sequence[str]) -> str:
-    left = len(names) - NAMED_MOST
-    return ", ".join(names[:NAMED_MOST]) + (f" and {left} more" if left > 0 else "")
 
 
 def mistake(path: str, found: str, allowed: str) -> ScenarioError:

@@ -67,16 +67,16 @@ def no_pair(base: Sequence[Digest], candidate: Sequence[Digest]) -> tuple[str, s
         return None
     names, others = ({one.scenario: "" for one in side} for side in (base, candidate))
     if not {*names} & {*others}:
-        told = f"{_few([*names])} and {_few([*others])}"
+        told = f"{few([*names])} and {few([*others])}"
         return f"no draws in common: scenarios {told} differ", "runs of one scenario on both sides"
     seeds, theirs = ({str(one.seed): "" for one in side} for side in (base, candidate))
     if not {*seeds} & {*theirs}:
         return (
-            f"no seed in common: base {_few([*seeds])}; candidate {_few([*theirs])}",
+            f"no seed in common: base {few([*seeds])}; candidate {few([*theirs])}",
             f"runs with the same seeds: `drawproof run SCENARIO --set seed={next(iter(seeds))}`",
         )
     alike = [Pair(one, other) for one in base for other in candidate if one.seed == other.seed]
-    keys = _few(settings_apart(alike))
+    keys = few(settings_apart(alike))
     return (
         f"no draws in common: with the same seed others were planned{keys and f' ({keys})'}",
         "runs with the same load, borrowers and phases, planned by the same drawproof",
@@ -145,6 +145,7 @@ def _told(kinds: Sequence[object]) -> str:
     return " and ".join(str(kind) for kind in kinds) or "nothing"
 
 
-def _few(names: Sequence[str]) -> str:
+def few(names: Sequence[str]) -> str:
+    """The first of them, and how many more there are."""
     left = len(names) - NAMED_MOST
     return ", ".join(names[:NAMED_MOST]) + (f" and {left} more" if left > 0 else "")
