@@ -108,6 +108,8 @@ def gate_command(
     the baseline's runs did, for then there is nothing to pair.
     """
     measures = how.measures
+    if side.seed_set:
+        raise mistake("--set seed", repr(side.seed_set), "no seed: those of the baseline are used")
     arm = Arm(CANDIDATE, side.what, side.changes, side.profile, side.lender)
     loaded = arm.loaded()
     baseline = _known(name or loaded.scenario.name, store)

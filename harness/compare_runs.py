@@ -50,6 +50,11 @@ class Side:
     profile: str | None = None
     lender: Path | None = None
 
+    @property
+    def seed_set(self) -> str:
+        """The last change that sets the seed, as it was given; empty for none."""
+        return next((one for one in reversed(self.changes) if one.startswith("seed=")), "")
+
 
 @dataclass(frozen=True, slots=True)
 class How:
@@ -89,6 +94,7 @@ def compare_command(
             raise mistake("CANDIDATE", *unpaired)
         place = make_folder(how.resume or folder_for(how.out, "compare", right[0].scenario))
         return write(compare(left, right, measures), place, f"{base.what} and {candidate.what}")
+    _check_seeds(base, candidate)
     arms = (_arm(BASE, base), _arm(CANDIDATE, candidate))
     scenario = arms[0].loaded().scenario
     done = drilled(
@@ -147,6 +153,17 @@ def write(found: Comparison, place: Path, title: str) -> int:
     print(comparison_text(found))
     print(f"kept in     {place}")
     return found.exit_code
+
+
+def _check_seeds(base: Side, candidate: Side) -> None:
+    """A seed of one side alone would be without effect: both are drilled with the same ones."""
+    if base.seed_set != candidate.seed_set:
+        side = "candidate" if candidate.seed_set else "base"
+        given = candidate.seed_set or base.seed_set
+        raise mistake(
+            f"--{side}-set seed", f"{given!r}, for one side alone",
+            f"the same seeds on both sides: `--set {given}`",
+        )  # fmt: skip
 
 
 def _is_scenario(side: Side, role: str) -> bool:

@@ -28,7 +28,7 @@ from harness.report.comparison import (
 from harness.scenario.nodes import leaves
 from tests.drills import ROOT
 from tests.fake_runs import SMALL, figures, keep_run
-from tests.run_views import clean
+from tests.run_views import SMOKE, clean
 from tests.test_comparison import runs
 
 
@@ -83,6 +83,24 @@ def test_why_there_is_no_pair() -> None:
     faster = replace(one, plan="q", settings={"load.shape.rate": "6/s"})
     found, _ = no_pair([one], [faster]) or ("", "")
     assert found.endswith("others were planned (load.shape.rate: base 4/s; candidate 6/s)")
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        (["compare", "--candidate-set", "seed=5"], "--candidate-set seed: found 'seed=5', for one"),
+        (["compare", "--base-set", "seed=5"], "--base-set seed: found 'seed=5', for one"),
+        (["compare", "--set", "seed=4", "--candidate-set", "seed=5"], "both sides: `--set seed=5`"),
+        (["gate", "--set", "seed=5"], "--set seed: found 'seed=5'; allowed: no seed: those of the"),
+    ],
+)
+def test_a_seed_that_would_be_without_effect_is_refused(
+    words: list[str], says: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "out"
+    assert main([words[0], str(SMOKE), *words[1:], "--out", str(out)]) == 2
+    assert says in capsys.readouterr().err
+    assert not out.exists()
 
 
 def test_settings_that_differ_are_said_in_every_form_and_escaped() -> None:
