@@ -11,12 +11,12 @@ from typing import Any
 
 from harness.compare.costs import KEYS, Cost, Costs, costs
 from harness.compare.worth import DRAWS, MONEY
-from harness.compare_runs import How, Side, drilled
+from harness.compare_runs import How, Side, drilled, place_of
 from harness.errors import HarnessError
 from harness.repeats.arms import seeds_from
 from harness.repeats.digest import Digest
 from harness.repeats.leave_out import LeftOut, arms_of
-from harness.repeats.repeats import Drive, folder_for, make_folder
+from harness.repeats.repeats import Drive, make_folder
 from harness.report.tables import Page, Strip, Table, notes_text, page_html, table_text
 from harness.scenario.loader import load_scenario
 from harness.units import format_yuan
@@ -36,11 +36,10 @@ def attribute_command(side: Side, rounds: int, how: How, drive: Drive | None = N
     Raises ScenarioError, also for a scenario without faults.
     """
     scenario = load_scenario(side.what, side.changes, side.profile).scenario
-    place = make_folder(how.resume or folder_for(how.out, "attribute", scenario.name))
+    place = make_folder(place_of(how, "attribute", scenario.name))
     left_out = arms_of(side.what, side.changes, side.profile, place)
-    there = How(how.primary, how.margins, how.out, place, how.allow_exec)
     seeds = seeds_from(scenario.seed, rounds)
-    done = drilled("attribute", left_out.arms, seeds, scenario.name, there, drive)
+    done = drilled("attribute", left_out.arms, seeds, scenario.name, how, drive, place)
     runs: dict[int, dict[str, Digest]] = {}
     for one in done.rows:
         runs.setdefault(one.number, {})[one.arm] = one.digest

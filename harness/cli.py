@@ -23,6 +23,7 @@ from harness.commands import (
 from harness.environment import version
 from harness.errors import DrawproofError
 from harness.find_capacity import Asked, find_capacity
+from harness.given_runs import mistake
 from harness.lender_up import lender_up, stock_of
 from harness.proxy.alone import Asked as ProxyAsked
 from harness.proxy.alone import proxy_alone
@@ -274,6 +275,8 @@ def _proxy(arguments: argparse.Namespace) -> int:
 def _run(arguments: argparse.Namespace) -> int:
     if arguments.repeat is not None and not arguments.dry_run:
         return repeat(arguments)
+    if arguments.resume is not None:
+        raise mistake("--resume", f"{str(arguments.resume)!r} alone", "with --repeat N, to be run")
     permission = Permission(dry_run=arguments.dry_run, allow_exec=arguments.allow_exec)
     return run_command(
         arguments.scenario, arguments.set, arguments.profile, arguments.out, permission

@@ -18,7 +18,7 @@ from harness.compare.pairs import no_pair
 from harness.errors import HarnessError
 from harness.given_runs import ALLOWED, mistake, two_sides
 from harness.repeats.arms import Arm, seeds_from
-from harness.repeats.book import Done, is_repeats
+from harness.repeats.book import NAME, Done, is_repeats
 from harness.repeats.child import Child, runner_of
 from harness.repeats.repeats import (
     Drive,
@@ -88,11 +88,13 @@ def compare_command(
             "against a stored baseline",
         )  # fmt: skip
     if not made[0]:
+        if how.resume is not None:
+            raise mistake("--resume", "runs that are there already", "with a scenario to be run")
         left, right = two_sides(base.what, candidate.what)
         unpaired = no_pair(left, right)
         if unpaired is not None:
             raise mistake("CANDIDATE", *unpaired)
-        place = make_folder(how.resume or folder_for(how.out, "compare", right[0].scenario))
+        place = make_folder(folder_for(how.out, "compare", right[0].scenario))
         return write(compare(left, right, measures), place, f"{base.what} and {candidate.what}")
     _check_seeds(base, candidate)
     arms = (_arm(BASE, base), _arm(CANDIDATE, candidate))
@@ -119,12 +121,14 @@ def drilled(
     name: str,
     how: How,
     drive: Drive | None,
+    place: Path | None = None,
 ) -> Drilled:
-    """Run what is not there yet, telling a line a drill. Raises what `run_repeats` does."""
+    """Run what is not there yet, telling a line a drill. place: None: `place_of` it. Raises what
+    `run_repeats` and `place_of` do."""
     for arm in arms:
         runner_of(arm.lender)
     warn(arms[0].loaded(), arms[0].planned(seeds[0]))
-    place = how.resume or folder_for(how.out, kind, name)
+    place = place or place_of(how, kind, name)
     stop = StopFlag()
     if drive is None:
         stop.install()
@@ -135,6 +139,19 @@ def drilled(
     except Interrupted as by:
         print(f"{by}: the drill under way has ended in order; --resume {place}", file=sys.stderr)
         raise KeyboardInterrupt from by
+
+
+def place_of(how: How, kind: str, name: str) -> Path:
+    """The folder of a call: a new one, or the one to go on in. Raises ScenarioError for one that is
+    of no earlier call."""
+    if how.resume is None:
+        return folder_for(how.out, kind, name)
+    if not is_repeats(how.resume):
+        raise mistake(
+            "--resume", f"{str(how.resume)!r}, which has no {NAME}",
+            "the folder of an earlier call; leave --resume out to begin",
+        )  # fmt: skip
+    return how.resume
 
 
 def write(found: Comparison, place: Path, title: str) -> int:

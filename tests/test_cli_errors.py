@@ -52,6 +52,32 @@ def test_a_folder_that_can_not_be_written(tmp_path: Path) -> None:
     assert str(place) in ran.err
 
 
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("run", SMOKE, "--repeat", 2),
+        ("compare", SMOKE),
+        ("ablate", SMOKE, "--only", "breaker"),
+        ("attribute", SMOKE),
+    ],
+)
+def test_a_folder_of_no_earlier_call_is_not_gone_on_with(
+    tmp_path: Path, words: tuple[object, ...]
+) -> None:
+    (tmp_path / "mine").mkdir()
+    for place in (tmp_path / "mine", tmp_path / "misspelt"):
+        ran = command(*map(str, words), "--resume", str(place))
+        assert ran.exit == 2
+        assert "leave --resume out to begin" in ran.err
+    assert [*tmp_path.rglob("*")] == [tmp_path / "mine"]
+
+
+def test_one_drill_alone_has_nothing_to_go_on_with(tmp_path: Path) -> None:
+    ran = command("run", str(SMOKE), "--resume", str(tmp_path))
+    assert ran.exit == 2
+    assert "with --repeat N" in ran.err
+
+
 def test_it_says_which_version_it_is() -> None:
     ran = command("--version")
     assert (ran.exit, ran.out) == (0, f"drawproof {version('drawproof')}\n")

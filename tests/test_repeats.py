@@ -11,8 +11,8 @@ from harness.errors import HarnessError, ScenarioError
 from harness.evidence.recorder import write_rows
 from harness.evidence.store import RunDir
 from harness.repeats.arms import Arm, check_arms, in_order, seeds_from
-from harness.repeats.book import read_done
-from harness.repeats.child import Child, Runner, runner_of
+from harness.repeats.book import is_repeats, read_done
+from harness.repeats.child import Child, Ended, Runner, runner_of
 from harness.repeats.digest import digest, from_json
 from harness.repeats.repeats import Repeats, by_arm, run_repeats
 from harness.stopping import Interrupted, StopFlag
@@ -91,13 +91,23 @@ def test_a_kill_loses_the_drill_under_way_and_more_rounds_go_on(tmp_path: Path) 
     assert len(run_repeats(asked(place, 2), Played({}), lambda _: None)) == 4
 
 
+def test_a_kill_in_the_first_drill_leaves_a_folder_that_can_be_gone_on_with(tmp_path: Path) -> None:
+    def killed(*_: object) -> Ended:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        run_repeats(asked(tmp_path / "r"), killed, lambda _: None)
+    assert is_repeats(tmp_path / "r")
+    assert read_done(tmp_path / "r") == []
+
+
 @pytest.mark.parametrize(
     ("arms", "says"),
     [
-        ((BASE, Arm("candidate", SMOKE, (*SMALL, "lender.profile=none"))), "another arms"),
+        ((BASE, Arm("candidate", SMOKE, (*SMALL, "lender.profile=none"))), "for other settings"),
         ((Arm("base", SMOKE, (*SMALL, "load.shape.rate=6/s")),
           Arm("candidate", SMOKE, (*SMALL, "load.shape.rate=6/s", "lender.profile=naive"))),
-         "another plan and another arms"),
+         "made for other draws and other settings"),
     ],
 )  # fmt: skip
 def test_a_folder_of_other_drills_is_not_gone_on_with(

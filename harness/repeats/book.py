@@ -29,6 +29,10 @@ class Done:
     digest: Digest
 
 
+# What a folder was made for, in words.
+WORDS = {"kind": "another command", "plan": "other draws", "arms": "other settings"}
+
+
 class Book:
     """The drills of one folder."""
 
@@ -43,12 +47,15 @@ class Book:
         round's. Raises ScenarioError when the folder was made for other drills, HarnessError when
         it can't be read."""
         book = cls(place, kind, arms, plan)
-        if not (place / NAME).exists():
+        if not is_repeats(place):
+            book._write()  # so that the folder is known again before its first drill has ended
             return book
         raw = _read(place)
         other = [key for key, value in book._made_for.items() if raw.get(key) != value]
         if other:
-            found = f"{str(place)!r}, which was made with another {' and another '.join(other)}"
+            found = (
+                f"{str(place)!r}, which was made for {' and '.join(WORDS[one] for one in other)}"
+            )
             allowed = "the folder of the same command, with the same scenario, settings and seed"
             raise ScenarioError((Problem("the command line", 0, "--resume", found, allowed),))
         book.done = _done(raw)
@@ -62,6 +69,9 @@ class Book:
     def add(self, one: Done) -> None:
         """Write one more down. Raises HarnessError."""
         self.done.append(one)
+        self._write()
+
+    def _write(self) -> None:
         value = {
             "schema": SCHEMA,
             **self._made_for,
