@@ -21,12 +21,7 @@ def doubts(view: RunView, parts: Parts) -> list[str]:
         found.append("the run was cut short: its controller died before it could end it")
     elif view.ended != "complete":
         found.append(f"the run did not complete: {view.ended}")
-    found += [f"the evidence is not what it was: {text}" for text in view.spoilt]
-    found += [f"the load's evidence is incomplete: {text}" for text in parts.incomplete]
-    if view.missing:
-        found.append(f"evidence is missing: {', '.join(view.missing)}")
-    if view.cut:
-        found.append(f"evidence was cut short: {', '.join(view.cut)}")
+    found += evidence_wrong(view, parts)
     found += [f"the recorder failed: {text}" for text in view.harness_failures]
     found += _about_faults(view, parts)
     if parts.health.verdict != "held":
@@ -41,6 +36,18 @@ def doubts(view: RunView, parts: Parts) -> list[str]:
     if parts.repaid.planned >= 10 and parts.repaid.repaid == 0:
         found.append("nothing was repaid although some draws had to be")
     return found + _about_audit(view, parts.audit)
+
+
+def evidence_wrong(view: RunView, parts: Parts) -> list[str]:
+    """What of the evidence is not there, or not as it was. With any of it nothing that was computed
+    from it may be told: what lost its attempts looks like a lender that answered nobody."""
+    found = [f"the evidence is not what it was: {text}" for text in view.spoilt]
+    found += [f"the load's evidence is incomplete: {text}" for text in parts.incomplete]
+    if view.missing:
+        found.append(f"evidence is missing: {', '.join(view.missing)}")
+    if view.cut:
+        found.append(f"evidence was cut short: {', '.join(view.cut)}")
+    return found
 
 
 def _about_audit(view: RunView, audit: Sequence[Finding]) -> list[str]:
