@@ -86,7 +86,7 @@ def _about_faults(view: RunView, parts: Parts) -> list[str]:
             continue
         if window_ns(view, fault) is None:
             found.append(f"{fault.name}: {fault.failure or 'never observed'}")
-        elif parts.exposure[fault.name].calls == 0:
+        elif parts.exposure[fault.name].calls == 0 and "calls" not in (*view.missing, *view.cut):
             found.append(f"{fault.name}: touched no call")
         elif fault.healer == "nemesis" and fault.heal_observed_ns is None:
             found.append(f"{fault.name}: {fault.failure or 'not seen healed'}")
