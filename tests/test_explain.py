@@ -206,7 +206,7 @@ def test_of_evidence_that_is_not_all_there_no_cause_hop_or_count_is_told(
             assert words not in text
     assert listed.startswith("NOTHING CAN BE TOLD of broken draws")
     assert told.startswith("NOTHING CAN BE TOLD of broken draws")
-    gone = "not there" if how == "missing" else "cut short"
+    gone = "not there" if how == "missing" else "cut short or changed"
     assert (f"not known: {table}: {gone}" in told) == (table != "states")
 
 

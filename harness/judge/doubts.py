@@ -24,8 +24,16 @@ def doubts(view: RunView, parts: Parts) -> list[str]:
     found += evidence_wrong(view, parts)
     found += [f"the recorder failed: {text}" for text in view.harness_failures]
     found += _about_faults(view, parts)
-    if parts.health.verdict != "held":
-        found.append(parts.health.reason)
+    found += _about_what_was_done(view, parts)
+    return found + _about_audit(view, parts.audit)
+
+
+def _about_what_was_done(view: RunView, parts: Parts) -> list[str]:
+    """Was the generator well, and did the drill do what it must to say anything? Of attempts that
+    can't be read at all nobody knows what was done."""
+    if not view.attempts and "attempts" in (*view.missing, *view.cut):
+        return []
+    found = [parts.health.reason] if parts.health.verdict != "held" else []
     for phase in ("baseline", "fault"):
         if parts.guarantee.by_phase[phase].promised == 0:
             found.append(f"nothing was promised in {phase}")
@@ -35,7 +43,7 @@ def doubts(view: RunView, parts: Parts) -> list[str]:
         found.append("nothing was rightly refused although some draws had to be")
     if parts.repaid.planned >= 10 and parts.repaid.repaid == 0:
         found.append("nothing was repaid although some draws had to be")
-    return found + _about_audit(view, parts.audit)
+    return found
 
 
 def evidence_wrong(view: RunView, parts: Parts) -> list[str]:

@@ -79,7 +79,7 @@ class _Story:
 
     def _record(self, title: str, lines: Iterable[str], *tables: str) -> Iterator[str]:
         """What some tables have of the draw; of those that are not all there, that they are not."""
-        spoilt = {"not there": self._view.missing, "cut short": self._view.cut}
+        spoilt = {"not there": self._view.missing, "cut short or changed": self._view.cut}
         known = [
             f"not known: {', '.join(gone)}: {what}"
             for what, names in spoilt.items()
