@@ -33,6 +33,9 @@ NOTES = (
     "Saved is what the arm without it lost more than the arm with it: a negative number speaks "
     "against the protection. Intervals are of the mean over the rounds and are not adjusted for "
     "there being many rows. Fewer than 6 rounds give no interval of 95 %.",
+    "Off from full: what the full lender would lose without it; by this row decide whether to do "
+    "without. On from naive: what it is worth where the others are missing, which may be less than "
+    "nothing.",
 )
 
 
@@ -118,8 +121,8 @@ def _exit_code(headline: Worth, full: Sequence[Digest]) -> int:
 
 def _page(name: str, found: Sequence[Worth], notes: Sequence[str]) -> Page:
     first = found[0]
-    head = ("having", "draws saved", "interval", "drawn", "money saved", "interval",
-            "recovery saved", "interval", "rounds", "")  # fmt: skip
+    head = ("what is had", "draws it saves", "interval", "drawn", "money it saves", "interval",
+            "recovery it saves", "interval", "rounds", "")  # fmt: skip
     rows = tuple(_row(one) for one in found)
     marks = tuple(MARKS.get(one.word, "unsure" if one.why else "") for one in found)
     return Page(

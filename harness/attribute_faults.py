@@ -23,15 +23,22 @@ from harness.units import format_yuan
 
 SCHEMA = 1
 MARKS = {"costs": "bad", "saves": "good"}
+MEASURED, TOO_FEW = "measured", "too few rounds"
+LOST = "Lost in each drill"
 NOTES = (
-    "Costs are totals over a drill, never of single draws. In company: the drill with all faults "
-    "less the one without this fault; alone: with this fault only less without any. Intervals are "
-    "of the mean over the rounds. Fewer than 6 rounds give no interval of 95 %.",
+    "Costs are totals over a drill, never of single draws: by how much more is lost with the fault "
+    "than without, so that a negative number is a fault that saved something. In company: the "
+    "drill with all faults less the one without this fault; alone: with this fault only less "
+    "without any. Intervals are of the mean over the rounds. Fewer than 6 rounds give no interval "
+    "of 95 %.",
+    "The drills without any fault are not asked how they recover: there is nothing to recover "
+    "from.",
 )
 
 
 def attribute_command(side: Side, rounds: int, how: How, drive: Drive | None = None) -> int:
-    """Exit codes: 0 measured, 1 money was wrong in a drill, 3 no round could be used.
+    """Exit codes: 0 measured (also too few rounds), 1 money was wrong in a drill, 3 no round could
+    be used.
 
     Raises ScenarioError, also for a scenario without faults.
     """
@@ -62,33 +69,50 @@ def attribute_command(side: Side, rounds: int, how: How, drive: Drive | None = N
 
 
 def _page(name: str, left_out: LeftOut, found: Costs, notes: Sequence[str]) -> Page:
-    head = ("fault", "", "draws", "interval", "drawn", "money", "interval", "")
+    head = ("fault", "", "cost in draws", "interval", "drawn", "cost in money", "interval", "")
     rows = tuple(_row(one) for one in found.found)
     marks = tuple(MARKS.get(one.word, "unsure") for one in found.found)
     lost = tuple(
         (label, f"{one[DRAWS]:.1f}", format_yuan(round(one[MONEY])))
         for label, one in found.lost.items()
     )
+    word = _word(found)
     return Page(
         title=f"What each fault cost: {name}",
-        word="measured" if found.rounds else "cannot tell",
-        mark="" if found.rounds else "unsure",
+        word=word,
+        mark="" if word == MEASURED else "unsure",
         reason=_reason(left_out, found),
         tables=(
             Table("Costs", head, rows, marks),
-            Table("Lost in each drill, mean", ("drill", "draws", "money"), lost, ("",) * len(lost)),
+            Table(
+                LOST, ("drill", "broken draws, mean", "broken money, mean"), lost, ("",) * len(lost)
+            ),
         ),
         notes=tuple(notes),
     )
+
+
+def _word(found: Costs) -> str:
+    """Rounds that show nothing with 95 % measure nothing, as `ablate` says it too."""
+    if not found.rounds:
+        return "cannot tell"
+    return TOO_FEW if _worst(found).word == TOO_FEW else MEASURED
+
+
+def _worst(found: Costs) -> Cost:
+    return max(found.found, key=lambda one: one.values[DRAWS].estimate)
 
 
 def _reason(left_out: LeftOut, found: Costs) -> str:
     drills = f"{found.rounds} {'round' if found.rounds == 1 else 'rounds'} of {len(left_out.arms)}"
     if not found.rounds:
         return "no round could be used"
-    worst = max(found.found, key=lambda one: one.values[DRAWS].estimate)
+    worst = _worst(found)
     label = f"{worst.what} {worst.how}".strip()
-    return f"over {drills} drills most is lost by {label}: {_shown(worst, DRAWS)} draws a drill"
+    cost = f"{label}: {_shown(worst, DRAWS)} draws a drill"
+    if worst.word == TOO_FEW:
+        return f"over {drills} drills most was seen lost by {cost}, {_interval(worst, DRAWS)}"
+    return f"over {drills} drills most is lost by {cost}"
 
 
 def _row(one: Cost) -> tuple[str | Strip | None, ...]:

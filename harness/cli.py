@@ -87,7 +87,7 @@ def _parser() -> argparse.ArgumentParser:
         "explain", help="tell one draw's story hop by hop, or list the broken draws"
     )
     explain.add_argument("run", type=Path, metavar="RUN")
-    explain.add_argument("--draw", metavar="KEY", help="the draw's key, or its number in the plan")
+    explain.add_argument("--draw", metavar="KEY", help="the draw's key, its beginning or number")
     explain.set_defaults(command=_explain)
     add_repeats(commands)
     _add_capacity(commands)

@@ -9,15 +9,17 @@ from harness.drilled import drill_here
 from harness.errors import Problem, ScenarioError
 from harness.evidence.store import RunDir
 from harness.heal import heal
+from harness.judge.doubts import evidence_wrong
 from harness.judge.judge import judge
 from harness.judge.load_view import load_view
 from harness.judge.verdict import Verdict
 from harness.plan import Plan, make_plan
 from harness.repeats.book import NAME as REPEATS
 from harness.report.dry_run import dry_run
-from harness.report.explain import broken_draws, explain
+from harness.report.explain import explain
 from harness.report.load_alone import is_load_alone, write_load_alone
 from harness.report.plan_picture import pen_for, picture
+from harness.report.which_draws import BEGINNING_MIN, asked_for, broken_draws, some
 from harness.report.write import judge_and_write
 from harness.safety import MOCK, check_allowed, needs_allow_exec
 from harness.scenario.loader import Loaded, load_scenario
@@ -60,16 +62,33 @@ def run_command(
     return _judge(run).exit_code
 
 
+# Evidence that can't be judged: the same code as of a run that is inconclusive.
+UNTOLD_CODE = 3
+
+
+def _one_run(path: Path) -> None:
+    """Raises ScenarioError for a folder of runs, naming those that it has."""
+    if (path / "run.json").is_file() or not path.is_dir():
+        return
+    # A repeat's drill has a folder of its own, with a link to its latest run.
+    runs = [
+        str(run.parent)
+        for drill in sorted(path.iterdir())
+        if not drill.is_symlink()
+        for run in (drill / "run.json", drill / "latest" / "run.json")
+        if run.is_file()
+    ]
+    kinds = (("capacity.json", "a search for a capacity"), (REPEATS, "repeated drills"))
+    what = next((what for name, what in kinds if (path / name).is_file()), "runs" if runs else "")
+    if what:
+        found = f"{str(path)!r}, the folder of {what}"
+        allowed = f"one of its drills, each a run directory: {some(runs) or f'{path}/*/'}"
+        raise ScenarioError((Problem("the command line", 0, "RUN", found, allowed),))
+
+
 def recheck_command(path: Path) -> int:
     """`drawproof recheck`: the same evidence gives the same bytes."""
-    for name, what, drills in (
-        ("capacity.json", "a search for a capacity", "*/"),
-        (REPEATS, "repeated drills", "*/latest/"),
-    ):
-        if (path / name).is_file():
-            found = f"{str(path)!r}, the folder of {what}"
-            allowed = f"one of its drills, each a run directory: {path}/{drills}"
-            raise ScenarioError((Problem("the command line", 0, "RUN", found, allowed),))
+    _one_run(path)
     run = RunDir.open(path)
     if is_load_alone(run):
         exit_code, text = write_load_alone(run)
@@ -79,15 +98,35 @@ def recheck_command(path: Path) -> int:
 
 
 def explain_command(path: Path, draw: str | None) -> int:
-    """`drawproof explain`: one draw's story, or which draws are broken. Writes nothing."""
+    """`drawproof explain`: one draw's story, or which draws are broken. Writes nothing.
+
+    Exit code 3 where the evidence is not all there, so that none of that can be told.
+    """
+    _one_run(path)
     view = load_view(RunDir.open(path))
     verdict = judge(view)
-    text = broken_draws(view, verdict) if draw is None else explain(view, verdict, draw)
-    if text is None:
-        allowed = f"the key of a draw of this run, or its number, below {len(view.intents)}"
-        raise ScenarioError((Problem("the command line", 0, "--draw", repr(draw), allowed),))
-    _print(text)
-    return 0
+    wrong = evidence_wrong(view, verdict.parts)
+    if draw is None:
+        _print(broken_draws(view, verdict))
+        return UNTOLD_CODE if wrong else 0
+    found = asked_for(verdict.parts.ends, draw)
+    if len(found) == 1:
+        _print(explain(view, verdict, found[0]))
+        return UNTOLD_CODE if wrong else 0
+    if wrong and not found:
+        _print(broken_draws(view, verdict))
+        _print(f"--draw {draw!r}: the evidence that is there has no such draw")
+        return UNTOLD_CODE
+    if found:
+        named = some([end.intent.draw_key for end in found])
+        what, allowed = f"{draw!r}, with which {len(found)} keys begin", f"more of one: {named}"
+    else:
+        what = repr(draw)
+        allowed = (
+            f"the key of a draw of this run, its first {BEGINNING_MIN} signs or more, or its "
+            f"number, below {len(view.intents)}"
+        )
+    raise ScenarioError((Problem("the command line", 0, "--draw", what, allowed),))
 
 
 def heal_command(path: Path) -> int:

@@ -48,6 +48,30 @@ def test_each_arm_lacks_one_fault_and_nothing_else(tmp_path: Path) -> None:
     assert {plan.edges for plan in plans} == {("gateway->bank.partner-a",)}
 
 
+def test_a_drill_without_faults_is_not_asked_how_it_recovers(tmp_path: Path) -> None:
+    """Each of its rounds was said to be inconclusive for it."""
+    made = two(
+        tmp_path,
+        'expect.drill=["recovered within 6 s", "audit clean", "untrue = 0"]',
+        'expect.fault=["guarantee >= 97 %"]',
+    )
+    asked = {
+        arm.label: [one.text for one in arm.loaded().scenario.expect if one.phase == "drill"]
+        for arm in made.arms
+    }
+    assert asked[NONE] == ["audit clean", "untrue = 0"]
+    assert all("recovered within 6 s" in asked[label] for label in asked if label != NONE)
+    told = made.arms[-1].loaded().warnings
+    assert not any("nothing to recover from" in text for text in told)
+    # An expectation of one fault alone would refuse the drill without it.
+    one = (
+        "faults=[{process: kill, target: risk-1, at: fault+1s, for: 1s}]",
+        'expect.drill=["rto_s < 9 s"]',
+    )
+    calm = two(tmp_path / "one", *one).arms[-1].loaded().scenario
+    assert [text.measure for text in calm.expect if text.phase == "drill"] == []
+
+
 def test_a_single_fault_is_left_out_once_and_a_repeated_one_as_a_whole(tmp_path: Path) -> None:
     one = two(
         tmp_path,
@@ -209,8 +233,13 @@ def test_the_command_measures_and_keeps_what_it_found(
     }  # fmt: skip
     assert value["costs"][0]["broken_fen"]["estimate"] == 40 * YUAN_100
     told = capsys.readouterr().out
-    assert "MEASURED (exit 0)" in told
+    assert "TOO FEW ROUNDS (exit 0): over 2 rounds of 4 drills most was seen lost by" in told
+    assert "MEASURED" not in told
     assert "interaction" in told
+    assert "broken draws, mean" in told
+    # The columns of the lines are in line, however long the names of arms.
+    rows = [row for row in told.splitlines() if " of 8  " in row]
+    assert len({row.index(" seed ") for row in rows}) == 1
     # Two rounds prove nothing, whatever they show.
     assert {one["word"] for one in value["costs"]} == {"too few rounds"}
     assert KILL in (place / "attribute.html").read_text()
@@ -219,6 +248,9 @@ def test_the_command_measures_and_keeps_what_it_found(
     again = drives(LOST)
     assert attribute_command(side, 3, How(None, (), tmp_path, place), again) == 0
     assert {number for number, _ in again.cells} == {2}
+    capsys.readouterr()
+    assert attribute_command(side, 6, How(None, (), tmp_path, place), drives(LOST)) == 0
+    assert "MEASURED (exit 0): over 6 rounds of 4 drills most is lost by" in capsys.readouterr().out
 
 
 def test_wrong_money_and_nothing_but_doubt_have_codes_of_their_own(tmp_path: Path) -> None:

@@ -11,9 +11,10 @@ from harness.errors import ScenarioError
 from harness.evidence.rows import Tombstone
 from harness.judge.judge import judge
 from harness.judge.view import RunView
-from harness.report.explain import broken_draws, explain
+from harness.report.explain import explain
 from harness.report.html import html
 from harness.report.text import summary
+from harness.report.which_draws import asked_for, broken_draws
 from harness.terminal import plain
 from tests.run_views import FAULT, broken, changed, clean
 
@@ -22,9 +23,9 @@ KEY = f"key-{DRAW:06d}"
 
 
 def story(view: RunView, draw: str = KEY) -> str:
-    told = explain(view, judge(view), draw)
-    assert told is not None
-    return told
+    verdict = judge(view)
+    (end,) = asked_for(verdict.parts.ends, draw)
+    return explain(view, verdict, end)
 
 
 def test_a_kept_draw_is_told_from_the_promise_to_its_end() -> None:
@@ -86,8 +87,8 @@ def test_what_no_fault_accounts_for_is_said() -> None:
 
 
 def test_nobody_knows_the_key() -> None:
-    view = clean()
-    assert explain(view, judge(view), "key-of-nobody") is None
+    ends = judge(clean()).parts.ends
+    assert asked_for(ends, "key-of-nobody") == asked_for(ends, "9" * 30) == []
 
 
 def test_broken_draws_are_listed_by_cause_and_hop() -> None:
@@ -119,7 +120,7 @@ def test_no_control_sign_of_a_target_reaches_the_terminal() -> None:
 def test_a_run_without_anything_has_no_draw() -> None:
     view = changed(clean(), intents=(), attempts=(), calls=(), draws=(), tries=(), population=())
     verdict = judge(view)
-    assert explain(view, verdict, "0") is None
+    assert asked_for(verdict.parts.ends, "0") == []
     assert broken_draws(view, verdict).startswith("0 of 0 promised draws are broken")
 
 
@@ -131,14 +132,94 @@ def test_the_command_tells_either_and_knows_a_wrong_key(
     assert main(["explain", str(tmp_path), "--draw", KEY]) == 0
     assert f"draw {KEY}" in capsys.readouterr().out
     assert main(["explain", str(tmp_path)]) == 0
-    assert "0 of 389 promised draws are broken" in capsys.readouterr().out
+    told = capsys.readouterr().out
+    assert "0 of 389 promised draws are broken" in told
+    assert "one of them" not in told
+    assert main(["explain", str(tmp_path), "--draw", KEY[:-1]]) == ScenarioError.exit_code
+    assert "with which 10 keys begin; allowed: more of one: key-000180, " in capsys.readouterr().err
     assert main(["explain", str(tmp_path), "--draw", "nobody"]) == ScenarioError.exit_code
     assert "--draw" in capsys.readouterr().err
     assert main(["explain", str(tmp_path / "nowhere")]) == ScenarioError.exit_code
+    assert main(["explain", str(tmp_path.parent)]) == ScenarioError.exit_code
+    assert f"one of its drills, each a run directory: {tmp_path}" in capsys.readouterr().err
+    gone = replace(clean(), missing=("attempts",))
+    monkeypatch.setattr(commands, "load_view", lambda _: gone)
+    for more in ((), ("--draw", KEY), ("--draw", "nobody")):
+        assert main(["explain", str(tmp_path), *more]) == 3
+        assert capsys.readouterr().out.startswith("NOTHING CAN BE TOLD")
 
 
-def test_what_is_not_known_is_not_told() -> None:
-    """Without the tiers nobody knows whether there was money for it."""
-    view = replace(broken(clean(), range(DRAW, DRAW + 2)), missing=("tiers",))
+def test_a_beginning_of_a_key_is_enough_where_no_other_begins_so() -> None:
+    ends = judge(clean()).parts.ends
+    assert [end.intent.intent for end in asked_for(ends, "key-00018")] == [*range(180, 190)]
+    assert asked_for(ends, KEY[:-1] + "3")[0].intent.intent == DRAW
+    view = changed(
+        clean(), intents=(i._replace(draw_key=f"{i.intent:06d}-x") for i in clean().intents)
+    )
+    ends = judge(view).parts.ends
+    assert [end.intent.intent for end in asked_for(ends, "000183")] == [DRAW]
+    assert asked_for(ends, "00018-") == []
+    # A number of the plan is that, whatever key begins so; too short a beginning is none.
+    assert [end.intent.intent for end in asked_for(ends, "409")] == [409]
+    assert asked_for(ends, "0001x") == []
+
+
+def test_a_draw_that_came_too_late_says_in_which_way() -> None:
+    view = clean()
+    late_ns = int(view.scenario.load.patience.deadline_s * 1e9) + 1_500_000_000
+
+    def later(name: str) -> str:
+        attempts = tuple(
+            a._replace(done_ns=a.scheduled_ns + late_ns)
+            if name == "granted"
+            else a._replace(outcome="unknown", status=202, cause="system", reason="202")
+            for a in view.attempts
+            if a.intent == DRAW
+        )
+        return story(changed(view, attempts=attempts))
+
+    assert "BROKEN, granted too late, 1.50 s after the borrower's deadline: " in later("granted")
+    told = later("never known")
+    assert "BROKEN, paid, and the borrower never learned of it: system at " in told
+    assert "unknown, HTTP 202 (still being worked on)" in told
+    assert "?" not in told.partition("calls between")[0].partition("attempts, as")[2]
+
+
+@pytest.mark.parametrize(
+    ("table", "how"), [("attempts", "missing"), ("calls", "cut"), ("states", "missing")]
+)
+def test_of_evidence_that_is_not_all_there_no_cause_hop_or_count_is_told(
+    table: str, how: str
+) -> None:
+    """As if nobody had been answered: what is left looks like the generator's own failure."""
+    view = changed(broken(clean(), range(DRAW, DRAW + 2)), **{how: (table,)})
+    view = changed(view, **{table: ()})
+    verdict = judge(view)
+    said, listed = summary(view, verdict), broken_draws(view, verdict)
+    told = explain(view, verdict, asked_for(verdict.parts.ends, KEY)[0])
+    wrong = f"evidence {'is missing' if how == 'missing' else 'was cut short'}: {table}"
+    assert said.splitlines()[0] == f"INCONCLUSIVE (exit 3): nothing can be told: {wrong}"
+    for text in (said, html(view, verdict), listed, told):
+        assert wrong in text
+        for words in ("broken by", "at machine", "BROKEN", "guarantee  ", "promised draws are",
+                      "of 389", "Broken, by cause", "; touched", "touched no call"):  # fmt: skip
+            assert words not in text
+    assert listed.startswith("NOTHING CAN BE TOLD of broken draws")
+    assert told.startswith("NOTHING CAN BE TOLD of broken draws")
+    gone = "not there" if how == "missing" else "cut short or changed"
+    assert (f"not known: {table}: {gone}" in told) == (table != "states")
+
+
+def test_wrong_money_is_told_before_what_can_not_be_told() -> None:
+    view = clean()
+    paid = view.payouts[3]
+    twice = (*view.payouts, paid._replace(payout_key=f"{paid.payout_key}x"))
+    view = replace(changed(view, payouts=twice), missing=("states",))
+    first = summary(view, judge(view)).splitlines()[0]
+    assert first.startswith("BREACHED (exit 1): the money is wrong")
+    assert first.endswith("; nothing else can be told: evidence is missing: states")
+
+
+def test_whether_there_was_money_is_not_known_without_tiers() -> None:
+    view = replace(broken(clean(), range(DRAW, DRAW + 2)), tiers=())
     assert "BROKEN: system at bank.partner-a, whether it was avoidable is not known" in story(view)
-    assert explain(view, judge(view), "9" * 30) is None

@@ -14,6 +14,7 @@ from harness.judge.view import RunView
 from harness.report.charts import nice_top
 from harness.report.html import html
 from harness.report.live import LiveView, text_of
+from harness.report.tables import Page, Table, page_html
 from harness.report.text import summary
 from harness.watch import Glance
 from tests.run_views import changed, clean
@@ -103,6 +104,18 @@ def test_plain_lines_come_once_a_second_or_on_a_change() -> None:
     live.show(replace(GLANCE, at_s=17.1, faults=()))
     assert len(out.getvalue().splitlines()) == 3
     assert "\r" not in out.getvalue()
+
+
+def test_a_wide_table_wraps_and_its_figures_stay_whole() -> None:
+    """Columns beyond the edge of a page hide what it is about."""
+    why = "cannot tell: other draws were promised, more than 1 % apart, from 9 to 10"
+    row = ("deadlines, off from full", "+¥4,200.00", "75 %: -¥3.00 to +¥4.50", why)
+    table = Table("t", ("", "money", "interval", ""), (row,), ("",))
+    text = page_html(Page("t", "x", "", "r", (table,), ()))
+    whole = re.findall(r'<span class="one">([^<]*)</span>', text)
+    assert whole == ["+¥4,200.00", "75 %: -¥3.00", "+¥4.50"]
+    assert f"<td>{why}</td>" in text
+    assert re.findall(r"([^{}]*)\{[^{}]*white-space:nowrap", text) == [" .one "]
 
 
 @pytest.mark.browser

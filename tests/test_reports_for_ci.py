@@ -1,6 +1,8 @@
 """junit.xml and summary.md: what CI servers and pull requests are given, whatever a run says."""
 
 import json
+import shutil
+from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
 
@@ -8,9 +10,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from harness.evidence.store import RunDir
 from harness.judge.judge import judge
 from harness.report.junit import junit
 from harness.report.markdown import escaped, summary_md
+from harness.report.write import judge_and_write
+from tests.kept_runs import DATA
 from tests.run_views import broken, changed, clean
 
 
@@ -101,3 +106,20 @@ def test_a_summary_fits_a_pull_request_and_says_what_matters() -> None:
     many = value_of_clean()
     many["doubts"] = [f"doubt {n}" for n in range(9)]
     assert "and 4 more doubts" in summary_md(many)
+
+
+def test_of_changed_evidence_no_file_tells_a_cause(tmp_path: Path) -> None:
+    run = Path(shutil.copytree(DATA / "held", tmp_path / "held"))
+    with (run / "attempts.parquet").open("ab") as file:
+        file.write(b"x")
+    _, verdict, text = judge_and_write(RunDir.open(run))
+    changed = "attempts.parquet is not what it was when the run ended"
+    first = f"nothing can be told: the evidence is not what it was: {changed}"
+    assert verdict.exit_code == 3
+    assert text.startswith(f"INCONCLUSIVE (exit 3): {first}")
+    for told in (text, (run / "summary.md").read_text(), (run / "report.html").read_text()):
+        assert first in told
+        for words in ("at machine", "nothing was sent", "nothing was repaid"):
+            assert words not in told
+        assert "promised draws" not in told
+        assert "184" not in told

@@ -24,16 +24,19 @@ def doubts(view: RunView, parts: Parts) -> list[str]:
         found.append(f"{CUT_SHORT} before it could end it")
     elif view.ended != "complete":
         found.append(f"the run did not complete: {view.ended}")
-    found += [f"the evidence is not what it was: {text}" for text in view.spoilt]
-    found += [f"the load's evidence is incomplete: {text}" for text in parts.incomplete]
-    if view.missing:
-        found.append(f"evidence is missing: {', '.join(view.missing)}")
-    if view.cut:
-        found.append(f"evidence was cut short: {', '.join(view.cut)}")
+    found += evidence_wrong(view, parts)
     found += [f"the recorder failed: {text}" for text in view.harness_failures]
     found += _about_faults(view, parts)
-    if parts.health.verdict != "held":
-        found.append(parts.health.reason)
+    found += _about_what_was_done(view, parts)
+    return found + _about_audit(view, parts.audit)
+
+
+def _about_what_was_done(view: RunView, parts: Parts) -> list[str]:
+    """Was the generator well, and did the drill do what it must to say anything? Of attempts that
+    can't be read at all nobody knows what was done."""
+    if not view.attempts and "attempts" in (*view.missing, *view.cut):
+        return []
+    found = [parts.health.reason] if parts.health.verdict != "held" else []
     for phase in ("baseline", "fault"):
         if parts.guarantee.by_phase[phase].promised == 0:
             found.append(f"nothing was promised in {phase}")
@@ -43,7 +46,19 @@ def doubts(view: RunView, parts: Parts) -> list[str]:
         found.append("nothing was rightly refused although some draws had to be")
     if parts.repaid.planned >= 10 and parts.repaid.repaid == 0:
         found.append("nothing was repaid although some draws had to be")
-    return found + _about_audit(view, parts.audit)
+    return found
+
+
+def evidence_wrong(view: RunView, parts: Parts) -> list[str]:
+    """What of the evidence is not there, or not as it was. With any of it nothing that was computed
+    from it may be told: what lost its attempts looks like a lender that answered nobody."""
+    found = [f"the evidence is not what it was: {text}" for text in view.spoilt]
+    found += [f"the load's evidence is incomplete: {text}" for text in parts.incomplete]
+    if view.missing:
+        found.append(f"evidence is missing: {', '.join(view.missing)}")
+    if view.cut:
+        found.append(f"evidence was cut short: {', '.join(view.cut)}")
+    return found
 
 
 def _about_audit(view: RunView, audit: Sequence[Finding]) -> list[str]:
@@ -82,7 +97,7 @@ def _about_faults(view: RunView, parts: Parts) -> list[str]:
             continue
         if window_ns(view, fault) is None:
             found.append(f"{fault.name}: {fault.failure or 'never observed'}")
-        elif parts.exposure[fault.name].calls == 0:
+        elif parts.exposure[fault.name].calls == 0 and "calls" not in (*view.missing, *view.cut):
             found.append(f"{fault.name}: touched no call")
         elif fault.healer == "nemesis" and fault.heal_observed_ns is None:
             found.append(f"{fault.name}: {fault.failure or 'not seen healed'}")

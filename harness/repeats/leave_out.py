@@ -5,6 +5,7 @@ edges that any fault needs lead through the proxy in all of them: what is compar
 faults alone.
 """
 
+import json
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -13,11 +14,14 @@ from harness.errors import HarnessError, Problem, ScenarioError
 from harness.plan import proxied_edges
 from harness.repeats.arms import Arm
 from harness.scenario.loader import Loaded, load_scenario
-from harness.scenario.model import FaultSpec
+from harness.scenario.model import Expectation, FaultSpec
 from harness.scenario.nodes import length, without
 
 ALL, NONE = "all faults", "no fault"
 FAULTS_MAX = 8
+# Without a fault there is nothing to recover from or to detect: by such an expectation each drill
+# without faults would be inconclusive.
+OF_FAULTS = ("recover_s", "rto_s", "detect_s", "time_to_open_s")
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,20 +56,31 @@ def arms_of(scenario: Path, changes: Sequence[str], profile: str | None, place: 
         _write(path, without(loaded.text, "faults", gone), loaded)
         return path
 
+    calm = (*change, *_expects_nothing_of_faults(loaded.scenario.expect))
     arms = [Arm(ALL, written("all", ()), change)]
     names = []
     for number in range(count):
         path = written(f"without-{number + 1}", (number,))
-        left = load_scenario(path, change, None).scenario.faults
+        left = load_scenario(path, calm, None).scenario.faults
         names.append(_missing(loaded.scenario.faults, left))
         if count > 1:
             arms.append(Arm(_label(number, names[-1]), path, change))
-    arms.append(Arm(NONE, written("none", range(count)), change))
+    arms.append(Arm(NONE, written("none", range(count)), calm))
     return LeftOut(tuple(names), tuple(arms))
 
 
 def _label(number: int, name: str) -> str:
     return f"without {number + 1}: {name}"
+
+
+def _expects_nothing_of_faults(expect: Sequence[Expectation]) -> list[str]:
+    """The changes that leave such expectations out, of each phase that has one."""
+    phases = dict.fromkeys(one.phase for one in expect if one.measure in OF_FAULTS)
+    left = {
+        phase: [one.text for one in expect if one.phase == phase and one.measure not in OF_FAULTS]
+        for phase in phases
+    }
+    return [f"expect.{phase}={json.dumps(texts)}" for phase, texts in left.items()]
 
 
 def _missing(faults: Sequence[FaultSpec], left: Sequence[FaultSpec]) -> str:

@@ -44,6 +44,7 @@ def run_repeats(asked: Repeats, drive: Drive, say: Callable[[str], None]) -> lis
     book = Book.resume(asked.place, asked.kind, asked.arms, plan)
     cells = list(in_order(asked.arms, asked.seeds))
     say(f"{len(cells)} drills, one after another; if it is interrupted: --resume {asked.place}")
+    width = max(len(arm.label) for arm in asked.arms)
     for count, cell in enumerate(cells, start=1):
         if book.has(cell):
             continue
@@ -53,7 +54,7 @@ def run_repeats(asked: Repeats, drive: Drive, say: Callable[[str], None]) -> lis
         _check(cell, found, book)
         took_s = round(time.monotonic() - began_s, 1)
         book.add(Done(cell.number, cell.arm.label, took_s, found))
-        say(f"{count:3} of {len(cells)}  {cell.arm.label:24} seed {cell.seed}  {line(found)}")
+        say(f"{count:3} of {len(cells)}  {cell.arm.label:{width}} seed {cell.seed}  {line(found)}")
     asked_for = {(cell.number, cell.arm.label) for cell in cells}
     done = [one for one in book.done if (one.number, one.arm) in asked_for]
     return sorted(done, key=lambda one: (one.number, one.arm))

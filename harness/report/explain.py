@@ -5,11 +5,12 @@ Times are seconds from the due time, unless they say otherwise. Whatever a targe
 escaped.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 
 from harness.clock import NS_PER_MS, NS_PER_S
 from harness.evidence.rows import DRAWING, Attempt, Call
-from harness.judge.disagreements import disagreements, told_of_disagreements
+from harness.judge.disagreements import disagreements
+from harness.judge.doubts import evidence_wrong
 from harness.judge.ends import IntentEnd
 from harness.judge.exposure import window_ns
 from harness.judge.oracle import Oracle, lasts, says_no
@@ -18,16 +19,15 @@ from harness.judge.view import RunView
 from harness.terminal import plain
 from harness.units import format_yuan
 
-KEYS_SHOWN = 5
-# What a column of numbers can hold.
-DIGITS_MAX = 18
 AVOIDABLE = {
     True: "avoidable", False: "unavoidable", None: "whether it was avoidable is not known",
 }  # fmt: skip
+OF_LEDGER = ("draws", "tries", "versions", "postings")
+# The lender's answer to who asks again while it is at work: 202, which accuses nobody.
+UNDER_WAY_STATUS, UNDER_WAY = 202, "still being worked on"
 END_WORDS = {
     "kept": "KEPT",
     "broken": "BROKEN",
-    "broken_late": "BROKEN, granted too late or not known in time",
     "rightly_refused": "RIGHTLY REFUSED",
     "wrongly_approved": "WRONGLY APPROVED",
     "withheld": "WITHHELD",
@@ -35,47 +35,10 @@ END_WORDS = {
 }
 
 
-def broken_draws(view: RunView, verdict: Verdict) -> str:
-    """The broken draws by cause and hop, the most first, with a few keys of each."""
-    total = verdict.parts.guarantee.total
-    lines = [
-        f"{total.broken:,} of {total.promised:,} promised draws are broken "
-        f"({format_yuan(total.broken_fen)})"
-    ]
-    for one in verdict.parts.guarantee.broken_by:
-        keys = [
-            end.intent.draw_key
-            for end in verdict.parts.ends.broken
-            if (end.cause, end.hop) == (one.cause, one.hop)
-        ]
-        lines.append(
-            f"  {one.cause} at {one.hop}: {one.draws:,} draws, {format_yuan(one.amount_fen)}: "
-            f"{_some(keys)}"
-        )
-    wrong = list(verdict.parts.ends.where(end="wrongly_approved").column("draw_key"))
-    if wrong:
-        lines.append(f"  wrongly approved: {len(wrong):,} draws: {_some(wrong)}")
-    told = told_of_disagreements(verdict.value["attribution"])
-    lines += [f"  no fault accounts for {one}" for one in told]
-    lines.append("one of them: drawproof explain RUN --draw KEY")
-    return "\n".join(map(plain, lines))
-
-
-def _some(keys: list[str]) -> str:
-    more = f", and {len(keys) - KEYS_SHOWN:,} more" if len(keys) > KEYS_SHOWN else ""
-    return ", ".join(keys[:KEYS_SHOWN]) + more
-
-
-def explain(view: RunView, verdict: Verdict, draw: str) -> str | None:
-    """The story of the draw with this key, or this number in the plan; None: there is none."""
-    ends = verdict.parts.ends
-    is_number = draw.isascii() and draw.isdigit() and len(draw) <= DIGITS_MAX
-    by_number = [ends.where(intent=int(draw))] if is_number else []
-    found = [end for some in (ends.where(draw_key=draw), *by_number) for end in some]
-    if not found:
-        return None
-    story = _Story(view, verdict, found[0])
-    return "\n".join(map(plain, story.lines()))
+def explain(view: RunView, verdict: Verdict, end: IntentEnd) -> str:
+    """The story of one draw. Where the evidence is not all there, what it has of the draw, and
+    nothing of what was computed from it."""
+    return "\n".join(map(plain, _Story(view, verdict, end).lines()))
 
 
 class _Story:
@@ -86,10 +49,12 @@ class _Story:
         self._verdict = verdict
         self._end = end
         self._intent = end.intent
+        self._wrong = evidence_wrong(view, verdict.parts)
 
     def lines(self) -> Iterator[str]:
         """The whole story."""
         intent, view = self._intent, self._view
+        yield from untold(self._wrong)
         due_s = (intent.due_ns - view.t0_ns) / NS_PER_S
         straddling = ", straddling the first fault" if intent.straddling else ""
         yield (
@@ -97,22 +62,50 @@ class _Story:
             f"({intent.group}) wants {format_yuan(intent.amount_fen)} for {intent.purpose}"
         )
         yield f"due {due_s:.3f} s after t = 0, in phase {intent.phase}{straddling}"
-        yield self._ending()
+        if not self._wrong:
+            yield self._ending()
         yield ""
-        yield from _part("promised", self._promise())
-        yield from _part("attempts, as the borrower saw them", self._attempts())
-        yield from _part("calls between the lender's parts, by both sides", self._calls())
-        yield from _part("the ledger", self._ledger())
-        yield from _part("the banks", self._banks())
-        yield from _part("faults that touched it", self._faults())
-        yield from _part("how it ended", self._outcome())
+        if not self._wrong:
+            yield from _part("promised", self._promise())
+        yield from self._record("attempts, as the borrower saw them", self._attempts(), "attempts")
+        yield from self._record(
+            "calls between the lender's parts, by both sides", self._calls(), "calls"
+        )
+        yield from self._record("the ledger", self._ledger(), *OF_LEDGER)
+        yield from self._record("the banks", self._banks(), "payouts", "tombstones")
+        if not self._wrong:
+            yield from _part("faults that touched it", self._faults())
+            yield from _part("how it ended", self._outcome())
+
+    def _record(self, title: str, lines: Iterable[str], *tables: str) -> Iterator[str]:
+        """What some tables have of the draw; of those that are not all there, that they are not."""
+        spoilt = {"not there": self._view.missing, "cut short or changed": self._view.cut}
+        known = [
+            f"not known: {', '.join(gone)}: {what}"
+            for what, names in spoilt.items()
+            if (gone := [name for name in tables if name in names])
+        ]
+        yield from _part(title, [*known, *lines])
 
     def _ending(self) -> str:
         end = self._end
-        text = END_WORDS[end.end]
+        text = self._late() if end.end == "broken_late" else END_WORDS[end.end]
         if end.broken:
             text += f": {end.cause} at {end.hop}, {AVOIDABLE[end.avoidable]}"
         return text
+
+    def _late(self) -> str:
+        """Which of the ways to come too late it was."""
+        end = self._end
+        if end.granted_ns is not None:
+            after_s = (end.granted_ns - self._deadline_ns()) / NS_PER_S
+            return f"BROKEN, granted too late, {after_s:.2f} s after the borrower's deadline"
+        if end.paid_ns is not None:
+            return "BROKEN, paid, and the borrower never learned of it"
+        return "BROKEN, not known in time: nobody knows how it ended"
+
+    def _deadline_ns(self) -> int:
+        return self._intent.due_ns + int(self._view.scenario.load.patience.deadline_s * NS_PER_S)
 
     def _at(self, at_ns: int | None) -> str:
         """Seconds from the due time, or that it never was."""
@@ -165,8 +158,10 @@ class _Story:
         if one.sent_ns is None:
             return f"{self._at(one.scheduled_ns)} {one.kind} {one.n}: never sent, {one.outcome}"
         status = f"HTTP {one.status}" if one.status else "no answer"
-        words = f", {one.cause} at {one.hop or '?'}" if one.cause else ""
-        reason = f" ({one.reason})" if one.reason else ""
+        words = f", {one.cause} at {one.hop}" if one.cause and one.hop else ""
+        # An answer that says no more than that it is being worked on names neither.
+        told = UNDER_WAY if one.status == UNDER_WAY_STATUS and not one.hop else one.reason
+        reason = f" ({told})" if told and told != str(one.status) else ""
         late_ns = one.sent_ns - one.scheduled_ns
         late = f", sent {late_ns / NS_PER_MS:.0f} ms late" if late_ns > 5 * NS_PER_MS else ""
         label = "" if one.kind in DRAWING else " (goes with the draw)"
@@ -262,8 +257,7 @@ class _Story:
 
     def _outcome(self) -> Iterator[str]:
         end = self._end
-        deadline_ns = int(self._view.scenario.load.patience.deadline_s * NS_PER_S)
-        yield f"the borrower waits until {self._at(end.intent.due_ns + deadline_ns)}"
+        yield f"the borrower waits until {self._at(self._deadline_ns())}"
         yield f"told of a grant: {self._at(end.granted_ns).strip()}"
         yield f"paid in the ledger: {self._at(end.paid_ns).strip()}"
         if end.unresolved:
@@ -274,6 +268,14 @@ class _Story:
         for one in disagreements(self._view, self._verdict.parts.ends):
             if one.draw_key == end.intent.draw_key:
                 yield f"no fault accounts for that: {one.why}"
+
+
+def untold(wrong: Sequence[str]) -> Iterator[str]:
+    """That nothing computed from the evidence can be told, and what is wrong with it."""
+    if wrong:
+        yield "NOTHING CAN BE TOLD of broken draws, causes and hops: the evidence is not all there"
+        yield from (f"in doubt    {one}" for one in wrong)
+        yield ""
 
 
 def _part(title: str, lines: Iterable[str]) -> Iterator[str]:

@@ -6,6 +6,7 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from harness.judge.disagreements import told_of_disagreements
+from harness.judge.doubts import evidence_wrong
 from harness.judge.expectations import shown
 from harness.judge.truth import BOOKS
 from harness.judge.verdict import Verdict
@@ -13,7 +14,7 @@ from harness.judge.view import RunView
 from harness.report import charts
 from harness.report.costs import costs
 from harness.report.happened import told_of_fault
-from harness.report.text import caveat, offered, told_of_gap
+from harness.report.text import caveat, headline, offered, told_of_gap
 from harness.report.timeline import timeline
 from harness.units import format_yuan
 
@@ -44,7 +45,9 @@ def html(view: RunView, verdict: Verdict) -> str:
         parts=verdict.parts,
         total=verdict.parts.guarantee.total,
         shown=shown,
-        caveat=caveat(view, verdict.parts),
+        told=not evidence_wrong(view, verdict.parts),
+        headline=headline(view, verdict),
+        caveat=caveat(view),
         offered=offered(view),
         told_of_gap=told_of_gap,
         disagreements=told_of_disagreements(verdict.value["attribution"]),

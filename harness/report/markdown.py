@@ -34,15 +34,16 @@ def table(head: Sequence[str], rows: Sequence[Sequence[object]]) -> list[str]:
     return [*lines, *(f"| {' | '.join(escaped(cell) for cell in row)} |" for row in rows)]
 
 
-def summary_md(value: Mapping[str, Any]) -> str:
-    """The file, of verdict.json as a value."""
+def summary_md(value: Mapping[str, Any], untold: str = "") -> str:
+    """The file, of verdict.json as a value. untold: what to say instead of its reason where the
+    evidence is not all there; then no guarantee, cause or hop is told."""
     lines = [
         f"### {MARK[value['verdict']]} {value['verdict']}: {escaped(value['scenario'])}",
         "",
-        f"{escaped(value['reason'])}",
+        f"{escaped(untold or value['reason'])}",
         "",
     ]
-    guarantee = value["guarantee"]
+    guarantee = None if untold else value["guarantee"]
     if guarantee is not None:
         lines += [
             f"**Guarantee** {shown('guarantee', guarantee['count'])} of draws, "

@@ -11,6 +11,8 @@ from harness.report.html import render
 
 TEMPLATE = "tables.html.j2"
 WIDTH, HEIGHT, EDGE = 160, 22, 8
+# Signs of a cell that is one figure, and of one that is an interval: longer ones are prose.
+FIGURE_MAX, INTERVAL_MAX = 14, 44
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +59,7 @@ class Page:
 
 def page_html(page: Page) -> str:
     """One self-contained file; the same page gives the same bytes."""
-    return render(TEMPLATE, page=page, size=(WIDTH, HEIGHT))
+    return render(TEMPLATE, page=page, size=(WIDTH, HEIGHT), lengths=(FIGURE_MAX, INTERVAL_MAX))
 
 
 def table_text(table: Table) -> list[str]:

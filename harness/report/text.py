@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from harness.judge.disagreements import told_of_disagreements
+from harness.judge.doubts import evidence_wrong
 from harness.judge.expectations import shown
 from harness.judge.parts import Parts
 from harness.judge.verdict import Verdict
@@ -15,13 +16,19 @@ from harness.units import format_yuan
 MARK = {"held": "✓", "inconclusive": "?", "breached": "✗"}
 
 
-def caveat(view: RunView, parts: Parts) -> str:
+def headline(view: RunView, verdict: Verdict) -> str:
+    """The verdict's reason, and before it, or after wrong money, that nothing else can be told."""
+    wrong = evidence_wrong(view, verdict.parts)
+    if not wrong:
+        return verdict.reason
+    if verdict.verdict == "breached":
+        return f"{verdict.reason}; nothing else can be told: {wrong[0]}"
+    return f"nothing can be told: {verdict.reason}"
+
+
+def caveat(view: RunView) -> str:
     """What must be said beside every figure of a run that is not whole; empty for one that is."""
-    if view.missing or view.cut or parts.incomplete:
-        return "of what evidence there is, which is not all: no figure here holds"
-    if view.unoffered_keys:
-        return f"the run ended early: {offered(view)}"
-    return ""
+    return f"the run ended early: {offered(view)}" if view.unoffered_keys else ""
 
 
 def offered(view: RunView) -> str:
@@ -32,47 +39,83 @@ def offered(view: RunView) -> str:
 
 
 def summary(view: RunView, verdict: Verdict) -> str:
-    """Verdict first, then what it rests on."""
-    parts = verdict.parts
-    total = parts.guarantee.total
-    lines = [
-        f"{verdict.verdict.upper()} (exit {verdict.exit_code}): {verdict.reason}",
-        "",
-        f"guarantee   {shown('guarantee', total.count)} of draws, "
-        f"{shown('guarantee', total.money)} of money; access {shown('access', total.access)}",
-        f"            {total.kept:,} kept, {total.broken:,} broken "
-        f"({format_yuan(total.broken_fen)}), {total.rightly_refused:,} rightly refused, "
-        f"{total.wrongly_approved:,} wrongly approved",
-    ]
+    """Verdict first, then what it rests on. Where the evidence is not all there, what is wrong with
+    it comes next, and no draw, cause or hop is told."""
+    told = not evidence_wrong(view, verdict.parts)
+    word = f"{verdict.verdict.upper()} (exit {verdict.exit_code})"
+    lines = [f"{word}: {headline(view, verdict)}", ""]
+    doubts = [f"in doubt    {doubt}" for doubt in verdict.doubts]
+    if not told:
+        lines += doubts
+    if told:
+        lines += _promised(verdict.parts)
     if view.scenario.lender.defects:
         lines.append(f"planted     defects: {', '.join(view.scenario.lender.defects)}")
-    if caveat(view, parts):
-        lines.append(f"            {caveat(view, parts)}")
-    lines += [f"loosened    {text}" for text in parts.health.loosened]
-    lines += [
-        f"broken by   {b.cause} at {b.hop}: {b.draws:,} draws, {format_yuan(b.amount_fen)}"
-        for b in parts.guarantee.broken_by[:5]
-    ]
-    lines += [
-        f"disagrees   {told}" for told in told_of_disagreements(verdict.value["attribution"])[:3]
-    ]
-    lines += _harm(parts)
+    if caveat(view):
+        lines.append(f"            {caveat(view)}")
+    lines += [f"loosened    {text}" for text in verdict.parts.health.loosened]
+    if told:
+        lines += _broken(verdict)
     for one in verdict.met:
         text = f"{one.expectation.phase}: {one.expectation.text}"
         actual = shown(one.expectation.measure, one.actual)
         was = f"was {actual}" if one.actual is not None or not one.why else ""
         was = ": ".join(part for part in (was, one.why) if part)
         lines.append(f"  {MARK[one.verdict]} {text:42} {was}")
+    lines += _faults(view, verdict, told=told)
+    lines += [f"not written {told_of_gap(gap)}" for gap in verdict.value["evidence_gaps"]]
+    if told:
+        lines += _copies_and_repaid(verdict.parts)
+    lines.append(f"audit       {_audited(verdict.parts)}")
+    lines += [
+        f"  {MARK[f.verdict]} rule {f.rule} {f.name}: {f.count} of {f.examined}; first: {f.first}"
+        for f in verdict.parts.audit
+        if f.verdict != "held"
+    ]
+    if told:
+        lines += doubts
+    lines.append(_printed(verdict))
+    return "\n".join(map(plain, lines))
+
+
+def _promised(parts: Parts) -> list[str]:
+    total = parts.guarantee.total
+    return [
+        f"guarantee   {shown('guarantee', total.count)} of draws, "
+        f"{shown('guarantee', total.money)} of money; access {shown('access', total.access)}",
+        f"            {total.kept:,} kept, {total.broken:,} broken "
+        f"({format_yuan(total.broken_fen)}), {total.rightly_refused:,} rightly refused, "
+        f"{total.wrongly_approved:,} wrongly approved",
+    ]
+
+
+def _broken(verdict: Verdict) -> list[str]:
+    by = [
+        f"broken by   {b.cause} at {b.hop}: {b.draws:,} draws, {format_yuan(b.amount_fen)}"
+        for b in verdict.parts.guarantee.broken_by[:5]
+    ]
+    told = told_of_disagreements(verdict.value["attribution"])[:3]
+    return [*by, *(f"disagrees   {one}" for one in told), *_harm(verdict.parts)]
+
+
+def _faults(view: RunView, verdict: Verdict, *, told: bool) -> list[str]:
+    """Whether each was seen, which its own record says; what it touched, if that can be told."""
+    lines = []
     also = {one.name: _also(told_of_fault(view, one)) for one in view.faults}
     for fault in verdict.value["faults"]:
         unseen = "never seen" if fault["injected_s"] is not None else "not injected"
         seen = f"seen at {fault['observed_s']:.1f} s" if fault["observed"] else unseen
         healed = f", healed at {fault['heal_observed_s']:.1f} s" if fault["heal_observed"] else ""
-        lines.append(
-            f"fault       {fault['name']}: {seen}{healed}; touched {fault['exposed_calls']:,} "
-            f"calls of {fault['exposed_intents']:,} draws{also.get(fault['name'], '')}"
+        touched = (
+            f"; touched {fault['exposed_calls']:,} calls of {fault['exposed_intents']:,} draws"
+            f"{also.get(fault['name'], '')}"
         )
-    lines += [f"not written {told_of_gap(gap)}" for gap in verdict.value["evidence_gaps"]]
+        lines.append(f"fault       {fault['name']}: {seen}{healed}{touched if told else ''}")
+    return lines
+
+
+def _copies_and_repaid(parts: Parts) -> list[str]:
+    lines = []
     if parts.recovery.exposed_s is not None:
         lines.append(
             f"copies      {parts.recovery.rpo_draws:,} acknowledged draws lost; "
@@ -85,15 +128,7 @@ def summary(view: RunView, verdict: Verdict) -> str:
             f"repaid      {repaid.repaid:,} of {repaid.asked:,} repayments acknowledged "
             f"({format_yuan(repaid.repaid_fen)}), {repaid.again:,} attempts beyond the first"
         )
-    lines.append(f"audit       {_audited(parts)}")
-    lines += [
-        f"  {MARK[f.verdict]} rule {f.rule} {f.name}: {f.count} of {f.examined}; first: {f.first}"
-        for f in parts.audit
-        if f.verdict != "held"
-    ]
-    lines += [f"in doubt    {doubt}" for doubt in verdict.doubts]
-    lines.append(_printed(verdict))
-    return "\n".join(map(plain, lines))
+    return lines
 
 
 def _harm(parts: Parts) -> list[str]:

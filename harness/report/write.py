@@ -2,6 +2,7 @@
 
 from harness.errors import HarnessError
 from harness.evidence.store import RunDir
+from harness.judge.doubts import evidence_wrong
 from harness.judge.judge import judge
 from harness.judge.load_view import load_view
 from harness.judge.verdict import Verdict, verdict_bytes
@@ -9,7 +10,7 @@ from harness.judge.view import RunView
 from harness.report.html import html
 from harness.report.junit import junit
 from harness.report.markdown import summary_md
-from harness.report.text import summary
+from harness.report.text import headline, summary
 
 
 def judge_and_write(run: RunDir) -> tuple[RunView, Verdict, str]:
@@ -20,10 +21,11 @@ def judge_and_write(run: RunDir) -> tuple[RunView, Verdict, str]:
     view = load_view(run)
     verdict = judge(view)
     text = summary(view, verdict)
+    untold = headline(view, verdict) if evidence_wrong(view, verdict.parts) else ""
     try:
         (run.path / "verdict.json").write_bytes(verdict_bytes(verdict))
         (run.path / "junit.xml").write_text(junit(verdict.value))
-        (run.path / "summary.md").write_text(summary_md(verdict.value))
+        (run.path / "summary.md").write_text(summary_md(verdict.value, untold))
         (run.path / "report.html").write_text(html(view, verdict))
     except OSError as exc:
         raise HarnessError(f"the reports could not be written to {run.path}: {exc}") from exc
