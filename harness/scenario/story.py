@@ -65,20 +65,20 @@ CLAIMS = (
     Claim(
         "dates-drain-funds", "cause: liquidity",
         "Around the Spring Festival and at a quarter's end money is short everywhere.",
-        "`business: tier_drained` and `settlement_delay` take a tier's money by postings, and shapes "
-        "of load put the demand of such days beside it.",
+        "`business: tier_drained` and `settlement_delay` take a tier's money by postings; shapes of "
+        "load put the demand of such days beside it.",
         (FAULT, "drill.stranded"),
     ),
     Claim(
         "funds-miss-the-cycle", "cause: liquidity",
         "Who does not plan ahead has quota out and money in the wrong place at the wrong hour.",
-        "Money lies in tiers: a draw refused by one while another could pay is counted as stranded.",
+        "Money lies in tiers: a draw refused by one that another could pay is counted as stranded.",
         ("drill.stranded", FAULT),
     ),
     Claim(
         "systems-fail", "cause: system",
         "Systems break down, and that stops draws as well as any refusal does.",
-        "Real processes and databases are killed, frozen, slowed and cut off by a nemesis, and each "
+        "Real processes and databases are killed, frozen, slowed and cut off by a nemesis; each "
         "fault is seen from outside.",
         (FAULT, "drill.recover_s"),
     ),
@@ -116,7 +116,7 @@ CLAIMS = (
     Claim(
         "rules-not-followed", "cause: compliance",
         "A platform that has not caught up with a rule, or breaks it, may not lend.",
-        "`in force` and `adopted` are two dates: what is approved between them is wrongly approved.",
+        "`in force` and `adopted` are two dates; what is approved between them is wrong.",
         ("drill.wrongly_approved", FAULT),
     ),
     Claim(
