@@ -1,5 +1,6 @@
 """The drills of a folder of scenarios: found, checked as a whole, by set, in any order."""
 
+import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -75,6 +76,11 @@ def find_drills(folder: Path) -> tuple[Drill, ...]:
         allowed = "a folder of scenarios with title, class, story and the rest"
         raise ScenarioError((Problem("the command line", 0, "--scenarios", where, allowed),))
     return tuple(sorted(found, key=lambda one: (CLASSES.index(one.entry.kind), one.name)))
+
+
+def fingerprint(drill: Drill) -> str:
+    """Of all that its file says: what was measured of another version is no measure of this one."""
+    return hashlib.sha256(drill.loaded.text.encode()).hexdigest()[:16]
 
 
 def _mistakes(drill: Drill, names: Sequence[str]) -> list[Problem]:
