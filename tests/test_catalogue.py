@@ -121,13 +121,11 @@ def test_every_mistake_of_every_file_is_told_at_once(tmp_path: Path) -> None:
     text = SMOKE.read_text()
     (tmp_path / "a.yaml").write_text(text)
     (tmp_path / "b.yaml").write_text(text.replace("warmup: 3s", "warmup: 60s"))
-    (tmp_path / "c.yaml").write_text(
-        text.replace(
-            'breaches: ["fault: guarantee >= 97 %"]', 'breaches: ["audit: two-payouts"]', 1
-        )
-        .replace("lender.protections.breaker: off", "lender.protections.braker: off")
-        .replace("name: p", "name: q")
+    ill = text.replace(
+        '"fault: guarantee >= 97 %"]\n    differ', '"audit: two-payouts"]\n    differ'
     )
+    ill = ill.replace("lender.protections.breaker: off", "lender.protections.braker: off")
+    (tmp_path / "c.yaml").write_text(ill.replace("name: p", "name: q"))
     with pytest.raises(ScenarioError) as caught:
         find_drills(tmp_path)
     told = str(caught.value)
