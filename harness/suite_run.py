@@ -129,27 +129,24 @@ def outcome_of(
     known = {(one.number, one.arm): one for one in done}
     rows: list[Row] = []
     not_run: list[str] = []
+    seen: dict[str, dict[str, Seen]] = {drill.name: {} for drill in drills}
     for cell in sorted(cells, key=lambda cell: cell.number):
-        drill, one = drills[cell.number], known.get((cell.number, cell.arm.label))
-        arm = cell.arm.label.removeprefix(drill.name).strip() or ON
+        drill, label = drills[cell.number], cell.arm.label
+        one = known.get((cell.number, label))
         if one is None:
-            not_run.append(cell.arm.label)
+            not_run.append(label)
             continue
-        judged = asked.arm in (ON, OFF) or arm == ON
-        rows.append(Row(drill, arm, one.took_s, see(place, one.digest), judged))
+        arm = label.removeprefix(drill.name).strip() or ON
+        row = Row(drill, arm, one.took_s, see(place, one.digest), arm == ON or asked.arm == OFF)
+        rows.append(row)
+        seen[drill.name][label] = row.seen
     checks: list[Check] = []
     if asked.arm in (BOTH, MUTATIONS):
-        for drill in drills:
-            mine = [row for row in rows if row.drill is drill]
-            labels = {ON: drill.name}
-            checks += checks_of(
-                drill, {labels.get(row.arm, f"{drill.name} {row.arm}"): row.seen for row in mine}
-            )
-    judged_runs = [row.seen for row in rows if row.judged]
-    planned = len(judged_runs) + len(not_run)
+        checks = [check for drill in drills for check in checks_of(drill, seen[drill.name])]
+    judged = [row.seen for row in rows if row.judged]
     return Outcome(
         asked.name, asked.arm, asked.profile, asked.order, tuple(rows), tuple(checks),
-        whole(judged_runs, checks, planned), tuple(not_run),
+        whole(judged, checks, len(not_run)), tuple(not_run),
     )  # fmt: skip
 
 

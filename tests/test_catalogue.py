@@ -11,9 +11,9 @@ from harness.scenario.loader import load_scenario
 from harness.scenario.model import PhasePlan, Shape
 from harness.scenario.story import CLAIM_IDS, CLAIMS, NOT_YET
 from harness.suite.catalogue import SET_NAMES, Drill, find_drills, fingerprint, in_order, of_set
+from tests.catalogue_drills import DRILLS
 from tests.drills import NAIVE, ROOT, SMOKE
 
-DRILLS = find_drills(ROOT / "scenarios")
 FULL_MINUTES_MAX = 40
 
 

@@ -6,15 +6,16 @@ import pytest
 
 from harness.repeats.digest import digest
 from harness.scenario.entry import Variant
-from harness.suite.catalogue import Drill, find_drills
+from harness.suite.catalogue import Drill
 from harness.suite.checks import breaks_by
 from harness.suite.seen import see
-from tests.drills import ROOT, drill
+from tests.catalogue_drills import DRILLS
+from tests.drills import drill
 
 pytestmark = [pytest.mark.drill, pytest.mark.slow, pytest.mark.timeout(240)]
 MUTATIONS = [
     pytest.param(one, variant, id=f"{one.name} with {variant.label}")
-    for one in find_drills(ROOT / "scenarios")
+    for one in DRILLS
     for variant in one.entry.exact
 ]
 

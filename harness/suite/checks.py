@@ -4,7 +4,7 @@ A drill whose arms do not differ, or whose mutation breaks another line than it 
 about a lender: such a check makes a set inconclusive, never breached.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -65,21 +65,22 @@ class Whole:
     reason: str
 
 
-def whole(runs: Sequence[Seen], checks: Iterable[Check], planned: int) -> Whole:
-    """The worst of them; planned: how many drills there were to be.
+def whole(runs: Sequence[Seen], checks: Sequence[Check], not_run: int) -> Whole:
+    """The worst of them; not_run: how many runs there were to be beside these.
 
     A breach wins, as in one drill; then an abort or error (4, 5), then anything in doubt (3).
     """
-    failed = [check for check in checks if not check.well]
-    codes = [one.digest.exit_code for one in runs]
-    codes += [3] * (bool(failed) or len(runs) < planned)
+    failed = sum(not check.well for check in checks)
+    codes = [one.digest.exit_code for one in runs] + [3] * bool(failed or not_run)
     code = next((code for code in EXITS if code in codes), 0)
     verdict: VerdictWord = "held" if code == 0 else "breached" if code == 1 else "inconclusive"
-    words = [one.digest.verdict or "without a verdict" for one in runs]
-    counts = [f"{words.count(word)} {word}" for word in dict.fromkeys(sorted(words))]
-    told = f"of {planned} drills {', '.join(counts) or 'none was run'}"
-    if len(runs) < planned:
-        told += f", {planned - len(runs)} not run"
-    if failed:
-        told += f"; {len(failed)} of the drills' own checks failed"
-    return Whole(verdict, code, told)
+    told = []
+    if runs:
+        words = [one.digest.verdict or "without a verdict" for one in runs]
+        counts = [f"{words.count(word)} {word}" for word in sorted(set(words))]
+        told.append(f"of {len(runs)} drills {', '.join(counts)}")
+    if checks:
+        told.append(f"{failed} of the drills' {len(checks)} checks of themselves failed")
+    if not_run:
+        told.append(f"{not_run} not run")
+    return Whole(verdict, code, "; ".join(told))
