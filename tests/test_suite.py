@@ -3,6 +3,7 @@
 import json
 import re
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
@@ -258,6 +259,9 @@ def test_lines_that_break() -> None:
     assert [breaks_by("d", variant, s, exactly=False).well for s in (both, more, less)] == [
         True, True, False,
     ]  # fmt: skip
+    beside = replace(variant, also=("three",))
+    assert breaks_by("d", beside, more, exactly=True).well
+    assert not breaks_by("d", beside, less, exactly=True).well
     assert not breaks_by("d", variant, gave("inconclusive", ("one", "two")), exactly=False).well
 
 

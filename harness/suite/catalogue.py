@@ -98,10 +98,11 @@ def _mistakes(drill: Drill, names: Sequence[str]) -> list[Problem]:
     variants = {"arms.off": drill.entry.off}
     variants |= {f"mutations.{n}": one for n, one in enumerate(drill.entry.mutations)}
     for path, variant in variants.items():
-        for number, line in enumerate(variant.breaches):
-            if line not in known:
-                add(f"{path}.breaches.{number}", repr(line), f"{guess(line, known)}one of "
-                    f"{', '.join(f'`{one}`' for one in known)}")  # fmt: skip
+        for key, lines in (("breaches", variant.breaches), ("also", variant.also)):
+            for number, line in enumerate(lines):
+                if line not in known:
+                    add(f"{path}.{key}.{number}", repr(line), f"{guess(line, known)}one of "
+                        f"{', '.join(f'`{one}`' for one in known)}")  # fmt: skip
         try:
             drill.mutated(variant).loaded()
         except ScenarioError as exc:

@@ -35,7 +35,8 @@ def breaks_by(drill: str, variant: Variant, seen: Seen, *, exactly: bool) -> Che
         return Check(drill, name, False, f"the run is {word}: {seen.digest.reason}")
     broke = ", ".join(seen.breached) or "nothing"
     missing = [line for line in variant.breaches if line not in seen.breached]
-    more = [line for line in seen.breached if line not in variant.breaches] if exactly else []
+    known = (*variant.breaches, *variant.also)
+    more = [line for line in seen.breached if line not in known] if exactly else []
     return Check(drill, name, not missing and not more, f"{broke} broke")
 
 
