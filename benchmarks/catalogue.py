@@ -16,6 +16,7 @@ docs/results/catalogue.json.
 """
 
 import argparse
+import hashlib
 import json
 import sys
 from collections.abc import Iterator, Sequence
@@ -148,7 +149,7 @@ def judge(drills: Sequence[Drill]) -> int:
         faults = faults_of(found)
         ill += bool(faults)
         print(f"{drill.name}: {'; '.join(faults) or headline(found)}")
-    passes = list(read_passes())
+    passes = list(read_passes(drills))
     if passes:
         summary["passes"] = passes_summary(passes)
         print(json.dumps(summary["passes"], indent=1))
@@ -166,17 +167,24 @@ def headline(found: dict[str, Any]) -> str:
     return f"held {on['held']} of {on['runs']}, off: {second}"
 
 
-def passes(name: str) -> None:
+def pass_folder(drills: Sequence[Drill], order: str) -> Path:
+    """Where a pass over these drills lies; other drills, or another version of one, have another."""
+    prints = hashlib.sha256(" ".join(map(fingerprint, drills)).encode()).hexdigest()
+    return KEPT / f"pass-{prints[:8]}-{order}"
+
+
+def passes(name: str, drills: Sequence[Drill]) -> None:
     """A set in three orders. Raises KeyboardInterrupt when somebody stops it."""
     for order in ORDERS:
-        place = KEPT / f"pass-{name}-{order}"
+        place = pass_folder(drills, order)
         suite_command(Asked(name, SCENARIOS, ON, None, order, KEPT, resume=place))
 
 
-def read_passes() -> Iterator[dict[str, Any]]:
+def read_passes(drills: Sequence[Drill]) -> Iterator[dict[str, Any]]:
     """Each pass that is whole: its order, how long its drills took, and its verdicts."""
-    for place in sorted(KEPT.glob("pass-*/suite.json")):
-        value = json.loads(place.read_text())
+    for order in ORDERS:
+        place = pass_folder(drills, order) / "suite.json"
+        value = json.loads(place.read_text()) if place.exists() else {"not_run": ["all"]}
         if not value["not_run"]:
             yield {
                 "order": value["order"],
@@ -196,7 +204,7 @@ def main() -> int:
     arguments = parser.parse_args()
     drills = of_set(find_drills(SCENARIOS), arguments.name)
     if arguments.what == "passes":
-        passes(arguments.name)
+        passes(arguments.name, drills)
     elif arguments.what == "runs":
         only = {name for name in arguments.only.split(",") if name}
         chosen = [drill for drill in drills if not only or drill.name in only]
