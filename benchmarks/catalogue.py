@@ -168,7 +168,7 @@ def headline(found: dict[str, Any]) -> str:
 
 
 def pass_folder(drills: Sequence[Drill], order: str) -> Path:
-    """Where a pass over these drills lies; other drills, or another version of one, have another."""
+    """Where a pass over these drills lies; other drills, or other versions, have another."""
     prints = hashlib.sha256(" ".join(map(fingerprint, drills)).encode()).hexdigest()
     return KEPT / f"pass-{prints[:8]}-{order}"
 
