@@ -259,6 +259,9 @@ def test_lines_that_break() -> None:
     assert [breaks_by("d", variant, s, exactly=False).well for s in (both, more, less)] == [
         True, True, False,
     ]  # fmt: skip
+    rule = Variant("x", None, ("a=b",), ("audit: one-payout",))
+    unclean = gave("breached", ("audit: one-payout", "drill: audit clean"))
+    assert breaks_by("d", rule, unclean, exactly=True).well
     beside = replace(variant, also=("three",))
     assert breaks_by("d", beside, more, exactly=True).well
     assert not breaks_by("d", beside, less, exactly=True).well

@@ -112,13 +112,8 @@ def _mistakes(drill: Drill, names: Sequence[str]) -> list[Problem]:
 
 
 def lines_of(loaded: Loaded) -> tuple[str, ...]:
-    """Everything that can be breached in a drill: its expectations but `audit clean`, whose lines
-    are the rules of the audit."""
-    expected = [
-        f"{one.phase}: {one.text}"
-        for one in loaded.scenario.expect
-        if one.measure != "audit_breaches"
-    ]
+    """Everything that can be breached in a drill: its expectations, and the rules of the audit."""
+    expected = [f"{one.phase}: {one.text}" for one in loaded.scenario.expect]
     return (*expected, *(f"{AUDIT}{rule.name}" for rule in RULES))
 
 

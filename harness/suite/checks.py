@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from harness.scenario.entry import Differ, Variant
+from harness.scenario.entry import AUDIT, AUDIT_CLEAN, Differ, Variant
 from harness.suite.seen import Seen
 
 VerdictWord = Literal["held", "inconclusive", "breached"]
@@ -35,7 +35,9 @@ def breaks_by(drill: str, variant: Variant, seen: Seen, *, exactly: bool) -> Che
         return Check(drill, name, False, f"the run is {word}: {seen.digest.reason}")
     broke = ", ".join(seen.breached) or "nothing"
     missing = [line for line in variant.breaches if line not in seen.breached]
-    known = (*variant.breaches, *variant.also)
+    known = {*variant.breaches, *variant.also}
+    if any(line.startswith(AUDIT) for line in known):
+        known.add(AUDIT_CLEAN)
     more = [line for line in seen.breached if line not in known] if exactly else []
     return Check(drill, name, not missing and not more, f"{broke} broke")
 

@@ -45,9 +45,8 @@ def seen(digest: Digest, value: Mapping[str, Any]) -> Seen:
     lines: dict[str, str] = {}
     actual: dict[str, float | None] = {}
     for one in value["expectations"] or ():
-        if one["measure"] != "audit_breaches":  # its lines are the audit's rules
-            line = f"{one['phase']}: {one['expected']}"
-            lines[line], actual[line] = one["verdict"], one["actual"]
+        line = f"{one['phase']}: {one['expected']}"
+        lines[line], actual[line] = one["verdict"], one["actual"]
     for row in value["audit"] or ():
         lines[f"{AUDIT}{row['rule']}"] = row["verdict"]
     return Seen(digest, lines, actual, value)
