@@ -61,7 +61,9 @@ def suite_command(asked: Asked, drive: Drive | None = None) -> int:
     drills = of_set(find_drills(asked.scenarios), asked.name)
     cells = cells_of(drills, asked)
     for number in range(len(drills)):
-        mine = [cell for cell in cells if cell.number == number]
+        mine = sorted(
+            (cell for cell in cells if cell.number == number), key=lambda cell: cell.arm.label
+        )
         if mine:
             check_arms([cell.arm for cell in mine], mine[0].seed)
     kind = f"suite-{asked.name}"

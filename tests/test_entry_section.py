@@ -70,7 +70,7 @@ def test_all_keys_or_none(key: str, tmp_path: Path) -> None:
         (["sets=[full]"], "found 'full'; allowed: one of ci, release, peak"),
         (["sets=ci"], "sets: found 'ci'; allowed: a list of some of ci, release, peak"),
         (["arms={}"], "arms: arms.off: found nothing; allowed: a value: `off` is needed"),
-        (["arms.off.profile=fool"], "found 'fool'; allowed: full? one of none, naive, full"),
+        (["arms.off.profile=ful"], "found 'ful'; allowed: full? one of none, naive, full"),
         (["arms.off={breaches: [\"audit: one-payout\"], differ: fault.p95 by 1 s}"],
          "arms.off: found the drill as it is; allowed: a `profile`, or a `set`"),
         (["arms.off.breaches=[]"], "found no line; allowed: at least one line that breaks in it"),

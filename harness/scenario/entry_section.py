@@ -35,7 +35,7 @@ def entry(book: Book, root: Node, found: Mapping[str, Node]) -> Entry | None:
         if key not in found:
             allowed = f"a value: a drill of the catalogue has {', '.join(NEEDED)}"
             book.add(root, key, "nothing", allowed)
-    kind = value(book, found.get("class"), "class", one_of(*CLASSES), CLASSES[0], "")
+    kind = value(book, found.get("class"), "class", one_of(*CLASSES), "system", "")
     off, differ = _arms(book, found.get("arms"), kind)
     mutations = [
         _mutation(book, item, path)
