@@ -56,7 +56,7 @@ def mean_rate(shape: Shape, phases: PhasePlan, phase: str) -> float:
 
 @pytest.mark.parametrize("drill", DRILLS, ids=named)
 def test_what_must_recover_is_watched_for_long_enough(drill: Drill) -> None:
-    """The rule looks at windows of 5 s: after the last heal the bound and such a window must fit."""
+    """The rule looks at windows of 5 s: after the last heal the bound and one of them must fit."""
     scenario = drill.loaded.scenario
     heals_s = [one.at_s + (one.for_s or 0) for one in scenario.faults]
     for one in scenario.expect:

@@ -78,11 +78,11 @@ def scenarios(tmp_path: Path) -> Path:
 
 
 def asked(scenarios: Path, **more: Any) -> Asked:
-    given: dict[str, Any] = {
+    usual: dict[str, Any] = {
         "name": "full", "scenarios": scenarios, "arm": "on", "profile": None, "order": "listed",
         "out": scenarios.parent / "out", "resume": scenarios.parent / "made",
     }  # fmt: skip
-    return Asked(**(given | more))
+    return Asked(**(usual | more))
 
 
 def read(scenarios: Path) -> dict[str, Any]:
