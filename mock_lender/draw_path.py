@@ -98,9 +98,13 @@ class DrawPath:
     async def _ask(self, draw: Draw) -> Approval | Response:
         """Risk and compliance together. A refusal is stored before it is told."""
         wanted = Wanted(draw.key, draw.borrower, draw.amount_fen, draw.purpose)
-        verdicts = await self._judges.of(
-            wanted, lambda service, path, body: self._call(draw, service, path, body)
-        )
+
+        async def ask(
+            service: str, path: str, body: Mapping[str, Any], wait_s: float | None
+        ) -> Reply:
+            return await self._call(draw, service, path, body, wait_s)
+
+        verdicts = await self._judges.of(wanted, ask, self._client.open_targets())
         risk, compliance = verdicts["risk"], verdicts["compliance"]
         if risk is None or compliance is None:
             # A decision moves no money: without one nothing has happened.

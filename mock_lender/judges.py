@@ -13,7 +13,7 @@ what this gateway has heard of is not believed, and another replica is asked.
 import asyncio
 import time
 from collections import Counter
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
@@ -28,8 +28,8 @@ from mock_lender.scorecard import FULL_BP
 
 # What each is asked, and how it names what it went by.
 PATHS = {"risk": ("/decide", "policy"), "compliance": ("/check", "rules")}
-# Asks one of them: service, path, body.
-Ask = Callable[[str, str, Mapping[str, Any]], Awaitable[Reply]]
+# Asks one of them: service, path, body, and how long it is waited for (None: as ever).
+Ask = Callable[[str, str, Mapping[str, Any], float | None], Awaitable[Reply]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,26 +88,45 @@ class Judges:
         self._newest_ns = 0
         self._counted: Counter[str] = Counter()
 
-    async def of(self, wanted: Wanted, ask: Ask) -> Mapping[str, Verdict | None]:
-        """Both verdicts, by who gives it; None: there is none, so that the draw must fail."""
-        risk, compliance = await asyncio.gather(
-            self._asked(
-                "risk", {"borrower": wanted.borrower, "amount_fen": wanted.amount_fen}, ask
-            ),
-            self._asked(
-                "compliance", {"borrower": wanted.borrower, "purpose": wanted.purpose}, ask
-            ),
+    async def of(
+        self, wanted: Wanted, ask: Ask, shut: Collection[str]
+    ) -> Mapping[str, Verdict | None]:
+        """Both verdicts, by who gives it; None: there is none, so that the draw must fail. `shut`:
+        replicas whose breaker would refuse a call now."""
+        found = await asyncio.gather(
+            self._verdict("risk", ("borrower", "amount_fen"), wanted, ask, shut),
+            self._verdict("compliance", ("borrower", "purpose"), wanted, ask, shut),
         )
-        return {
-            "risk": risk or self._instead("risk", wanted),
-            "compliance": compliance or self._instead("compliance", wanted),
-        }
+        return dict(zip(PATHS, found, strict=True))
 
-    async def _asked(self, judge: str, body: Mapping[str, Any], ask: Ask) -> Verdict | None:
+    async def _verdict(
+        self, judge: str, facts: Sequence[str], wanted: Wanted, ask: Ask, shut: Collection[str]
+    ) -> Verdict | None:
+        """Whoever has a last verdict to go by does not wait for long, nor knocks where every door
+        is known to be shut."""
+        last = self._last_of(judge, wanted)
+        names = {f"{judge}-{n + 1}" for n in range(self._ctx.config.replicas[judge])}
+        found = None
+        if last is None or not names <= set(shut):
+            wait_s = None if last is None else self._settings.verdict_wait_s
+            body = {name: getattr(wanted, name) for name in facts}
+            found = await self._asked(judge, body, ask, wait_s)
+        if found is not None:
+            return found
+        if self._ctx.on("last_verdict"):
+            self._count("last" if last is not None else "none", judge, wanted, last)
+        if last is None and self._ctx.config.judge_lost == "open":
+            last = Verdict(None, None)
+            self._count("unjudged", judge, wanted, last)
+        return last
+
+    async def _asked(
+        self, judge: str, body: Mapping[str, Any], ask: Ask, wait_s: float | None
+    ) -> Verdict | None:
         """An answer that may be believed, or None."""
         path, version = PATHS[judge]
-        for _ in range(self._ctx.config.replicas[judge]):
-            reply = await ask(judge, path, body)
+        for _ in range(self._ctx.config.replicas[judge] + 1):
+            reply = await ask(judge, path, body, wait_s)
             if not believed.decided(reply, version):
                 return None
             if not self._behind(reply.body.get("revision")):
@@ -130,15 +149,10 @@ class Judges:
             self._newest, self._newest_ns = revision, at_ns
         return revision < self._newest and at_ns - self._newest_ns > LEAD_NS
 
-    def _instead(self, judge: str, wanted: Wanted) -> Verdict | None:
-        found = None
-        if self._ctx.on("last_verdict"):
-            found = self._last(wanted) if judge == "risk" else self._local(wanted)
-            self._count("last" if found is not None else "none", judge, wanted, found)
-        if found is None and self._ctx.config.judge_lost == "open":
-            found = Verdict(None, None)
-            self._count("unjudged", judge, wanted, found)
-        return found
+    def _last_of(self, judge: str, wanted: Wanted) -> Verdict | None:
+        if not self._ctx.on("last_verdict"):
+            return None
+        return self._last(wanted) if judge == "risk" else self._local(wanted)
 
     def _last(self, wanted: Wanted) -> Verdict | None:
         standing = self._standing

@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -44,9 +44,13 @@ class Answers:
     def __init__(self, **of: list[Reply]) -> None:
         self.of = of
         self.asked: list[str] = []
+        self.waits: list[float | None] = []
 
-    async def __call__(self, service: str, _: str, __: Mapping[str, Any]) -> Reply:
+    async def __call__(
+        self, service: str, _: str, __: Mapping[str, Any], wait_s: float | None
+    ) -> Reply:
         self.asked.append(service)
+        self.waits.append(wait_s)
         mine = self.of.get(service, [])
         if not mine:
             return Reply("unknown", f"{service}-1", why="timeout")
@@ -58,8 +62,10 @@ def yes(version: str, revision: int = 0, **more: object) -> Reply:
     return Reply("answer", f"{version}-1", 200, body)
 
 
-def told(made: Judges, answers: Answers, wanted: Wanted = WANTED) -> dict[str, Verdict | None]:
-    return dict(asyncio.run(made.of(wanted, answers)))
+def told(
+    made: Judges, answers: Answers, wanted: Wanted = WANTED, shut: Collection[str] = ()
+) -> dict[str, Verdict | None]:
+    return dict(asyncio.run(made.of(wanted, answers, shut)))
 
 
 def standing(age_s: float = 1.0, **more: Any) -> Standing:
@@ -114,6 +120,21 @@ def test_it_is_bounded_and_refuses_nobody_for_good(
     made._standing = known
     assert told(made, Answers(compliance=[yes("rules")]), wanted)["risk"] is None
     assert "verdicts_none_total 1" in made.counts()
+
+
+def test_who_has_a_last_verdict_waits_less_and_knocks_at_no_shut_door(tmp_path: Path) -> None:
+    made = judges(tmp_path)
+    made._standing = standing()
+    answers = Answers(compliance=[yes("rules")])
+    told(made, answers, shut={"risk-1"})
+    assert answers.waits == [made._settings.verdict_wait_s] * 2
+    shut = Answers(compliance=[yes("rules")])
+    assert told(made, shut, shut={"risk-1", "risk-2"})["risk"] is not None
+    assert shut.asked == ["compliance"]
+    too_much = Wanted("k", 7, 400_001, "education")
+    asked = Answers(compliance=[yes("rules")])
+    assert told(made, asked, too_much, {"risk-1", "risk-2"})["risk"] is None
+    assert asked.asked == ["risk", "compliance"]
 
 
 def test_rules_are_looked_up_here_by_their_dates(tmp_path: Path) -> None:

@@ -133,6 +133,7 @@ class MockTarget(MockSurroundings):
         rows += [
             ",".join(str(getattr(b, name)) for name in ("borrower", *SCORED))
             for b in self._population
+            if b.tenure_months is not None
         ]
         path.with_name(FEATURES).write_text("\n".join(rows) + "\n")
 

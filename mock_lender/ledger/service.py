@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+from functools import cached_property
 from typing import Any
 
 from starlette.exceptions import HTTPException
@@ -45,7 +46,6 @@ class Ledger:
         self._tasks: list[asyncio.Task[None]] = []
         self._books: Books | None = None
         self._rules = Rulebook(ctx.rulebook_json, ctx.telemetry)
-        self._scorecard = Scorecard(ctx.features_csv)
         settings = ctx.settings
         self.terms = {
             "retention_ns": int(config.key_retention_s * 1e9),
@@ -84,6 +84,11 @@ class Ledger:
         have been told of. One that nobody was told of leaves it as it was."""
         policies = self._rules.told("risk", time.monotonic_ns())
         return lowered(quota, borrower, policies, self._scorecard) if policies else quota
+
+    @cached_property
+    def _scorecard(self) -> Scorecard:
+        """Read when it is first needed, which in most lenders is never."""
+        return Scorecard(self._ctx.features_csv)
 
     @property
     def books(self) -> Books:

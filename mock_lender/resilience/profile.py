@@ -47,9 +47,10 @@ class Settings:
     canary_watch_s: float = 3.0
     canary_calls_min: int = 20
     canary_failed_share: float = 0.05
-    # The last good verdict: how often it is asked for, how old it may be, and up to which amount a
-    # draw may go by it.
+    # The last good verdict: how often it is asked for, how long a new one is waited for by whoever
+    # has it, how old it may be, and up to which amount a draw may go by it.
     verdict_every_s: float = 1.0
+    verdict_wait_s: float = 0.5
     verdict_age_s: float = 20.0
     verdict_most_fen: int = 400_000
     # A quota is shown as it was read for so long; the cache's protection shows one up to the second
