@@ -239,7 +239,7 @@ class Worker:
         asked_ns = self._clock()
         path = f"/v1/borrowers/{intent.borrower}/quota"
         sent = sender.attempt("GET", path, None, {"X-Deadline-Ms": str(int(LOOK_S * 1000))}, LOOK_S)
-        if sent.status == 200:
+        if sent.status == 200 and sent.answer.outcome != "granted":
             answer = Answer("granted", over=True)
             sent = Sent(sent.sent_ns, sent.first_byte_ns, sent.done_ns, 200, answer)
         self._record(intent, "look", n, asked_ns, sent, name)
