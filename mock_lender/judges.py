@@ -164,7 +164,7 @@ class Judges:
 
     def _local(self, wanted: Wanted) -> Verdict | None:
         at_ns = time.monotonic_ns()
-        rules = self._rules.obeyed("compliance", now_ns())
+        rules = self._rules.known("compliance", now_ns())
         if forbids(wanted.purpose, self._barred, rules):
             return None
         return Verdict(number_of(rules), at_ns)

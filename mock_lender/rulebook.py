@@ -169,7 +169,7 @@ class Writer:
 
 
 class Rulebook:
-    """One replica's eyes. It notes when it first obeys an entry. `revision`: of the book as it was
+    """One replica's eyes. `revision`: of the book as it was
     last seen, greater than that of any before; 0: there was none."""
 
     def __init__(self, path: Path, telemetry: Telemetry) -> None:
@@ -198,10 +198,14 @@ class Rulebook:
         self._look()
         return tuple(e for e in self._entries if e.kind == kind and e.told(at_ns))
 
-    def obeyed(self, kind: str, at_ns: int) -> tuple[Entry, ...]:
-        """Entries of a kind that a decision dated `at_ns`, which is now, must obey."""
+    def known(self, kind: str, at_ns: int) -> tuple[Entry, ...]:
+        """Entries of a kind that whoever decides now, at `at_ns`, must obey."""
         self._look()
-        found = tuple(e for e in self._entries if e.kind == kind and e.obeyed(at_ns))
+        return tuple(e for e in self._entries if e.kind == kind and e.obeyed(at_ns))
+
+    def obeyed(self, kind: str, at_ns: int) -> tuple[Entry, ...]:
+        """The same, of who decides: it is noted when it first obeys an entry."""
+        found = self.known(kind, at_ns)
         for entry in found:
             if entry.number not in self._noted:
                 self._noted.add(entry.number)
