@@ -62,7 +62,7 @@ def create_app(ctx: ServiceContext) -> ASGIApp:
         return JSONResponse({**shown, **dated, "revision": book.revision})
 
     def counts() -> str:
-        policies = book.obeyed("risk", now_ns())
+        policies = book.known("risk", now_ns())
         stress_bp = max((one.stress_bp or 0 for one in policies), default=0)
         return (
             f"risk_policy {number_of(policies)}\nrisk_stress_bp {stress_bp}\n"

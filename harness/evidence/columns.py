@@ -85,7 +85,8 @@ _FIELDS: dict[str, Fields] = {
         ("queue_ns", _T),
     ],
     # Dated states: kind breaker | replica | sweeper | alert, subject what it is about: of an alert
-    # the hop that it names (`ledger`, `ledger-1`, `bank.own`), its state raised | cleared.
+    # the hop that it names (`ledger`, `ledger-1`, `bank.own`), its state raised | cleared; verdict,
+    # of a draw's key: `risk last`, `compliance last` or `risk unjudged`, where nobody answered.
     "states": [("replica", _S), ("kind", _S), ("subject", _S), ("state", _S), ("at_ns", _T)],
     # One row a worker and second (second counts from t = 0; negative before). late: sent after the
     # scheduled time; lag: a heartbeat was served late; connect: time to obtain a connection.
