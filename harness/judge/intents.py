@@ -13,7 +13,7 @@ from harness.evidence.columnar import Columns
 from harness.evidence.derived import arrow_table
 from harness.judge.ends import End, Ends
 from harness.judge.oracle import ANSWER_AGE_NS, Oracle
-from harness.judge.scorecard import COLUMNS, against, literal
+from harness.judge.scorecard import COLUMNS, against, literals
 from harness.judge.told import know_what_was_told
 from harness.judge.view import RunView
 
@@ -169,8 +169,7 @@ def _no(policy: Sequence[Any], at: str) -> str:
     """Does a policy say no to an intent at that moment? In SQL, of the intent's columns."""
     *about, begins_ns, ended_ns = policy
     until = "" if ended_ns is None else f" AND {at} < {ended_ns}"
-    no = against(**dict(zip(COLUMNS, map(literal, about), strict=True)))
-    return f"{no} AND {at} >= {begins_ns}{until}"
+    return f"{against(**literals(about))} AND {at} >= {begins_ns}{until}"
 
 
 def _any(conditions: Iterable[str]) -> str:

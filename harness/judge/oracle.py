@@ -177,12 +177,11 @@ class Oracle:
             return True
         self._read(intent.borrower)
         person = self._people.get(intent.borrower)
-        if not is_about(policy, person):
+        if person is None or not is_about(policy, person):
             return False
         # Only a cut asks what is available.
         available_fen = 0 if policy.keep_bp is None else self.available_fen(intent)
-        limit_fen = 0 if person is None else person.limit_fen
-        return refuses(policy, intent.amount_fen, limit_fen, available_fen)
+        return refuses(policy, intent.amount_fen, person.limit_fen, available_fen)
 
     def permitted(self, intent: Intent) -> bool:
         """Does no policy of risk in force at the decision say no? That is the start of the answer

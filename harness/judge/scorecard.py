@@ -59,10 +59,11 @@ def refuses(policy: Policy, amount_fen: int, limit_fen: int, available_fen: int)
 
 # The same in SQL, of an intent and its borrower (amount_fen, purpose, available_fen, limit_fen and
 # the features), and of a policy's columns as SQL.
-POINTS = """greatest(0, least({most}, 1500 + least(tenure_months, 60) * 40
+POINTS = """CASE WHEN tenure_months + utilisation_bp + past_due_days + income_band IS NOT NULL
+    THEN greatest(0, least({most}, 1500 + least(tenure_months, 60) * 40
     + ({bp} - utilisation_bp) * 3600 // {bp} + 600 * income_band - 600
     - CASE WHEN past_due_days > 0 THEN 3000 + 50 * past_due_days ELSE 0 END
-    - coalesce({stress_bp}, 0) * (2000 + 6000 * utilisation_bp // {bp}) // {bp}))"""
+    - coalesce({stress_bp}, 0) * (2000 + 6000 * utilisation_bp // {bp}) // {bp})) END"""
 AGAINST = """coalesce({forbids} = purpose, false) OR (
     ({score_below} IS NULL OR coalesce({points} < {score_below}, false))
     AND CASE WHEN {keep_bp} IS NOT NULL
@@ -78,8 +79,12 @@ def against(**policy: str) -> str:
     return "(" + AGAINST.format(points=points, bp=BP, **policy) + ")"
 
 
-def literal(found: Any) -> str:
-    """A column's value in SQL: a number, a text, or null."""
+def literals(row: Iterable[Any]) -> dict[str, str]:
+    """The values of these columns in SQL."""
+    return {name: _literal(name, one) for name, one in zip(COLUMNS, row, strict=True)}
+
+
+def _literal(name: str, found: Any) -> str:
     if found is None:
-        return "NULL::BIGINT"
+        return "NULL::VARCHAR" if name == "forbids" else "NULL::BIGINT"
     return str(found) if isinstance(found, int) else "'" + str(found).replace("'", "''") + "'"
