@@ -46,3 +46,9 @@ def test_faults_about_risk_say_what_they_allow(line: str, allowed: str) -> None:
     with pytest.raises(ScenarioError) as caught:
         make_plan(load_scenario(SMOKE, (f"faults=[{line}]",), None).scenario)
     assert allowed in str(caught.value)
+
+
+def test_a_policy_is_looked_for_once_it_can_be_there() -> None:
+    line = "faults=[{business: tightening, cut: 50 %, lead: 3s, at: fault+1s, for: 9s}]"
+    ((fault, at_s, for_s),) = make_plan(load_scenario(SMOKE, (line,), None).scenario).faults
+    assert (fault.bites_within_s, at_s, for_s) == (5.0, 16.0, 9.0)

@@ -16,6 +16,7 @@ BP = 10_000
 # Below so many points nobody is in a calm market; see docs/scenario-format.md.
 CUTOFF = 1_500
 PROBES = 50
+BITES_WITHIN_S = 2.0
 PROBE_S = 0.05
 
 
@@ -28,9 +29,9 @@ class PolicyFault(BookFault):
     lead_s: float = 0.0
     edge_or_replica: str = "gateway->risk"
 
-    @property
-    def bites_within_s(self) -> float:
-        return self.lead_s + 2.0
+    def __post_init__(self) -> None:
+        """It can't bite before its date."""
+        object.__setattr__(self, "bites_within_s", self.lead_s + BITES_WITHIN_S)
 
     @property
     def entries(self) -> Sequence[Mapping[str, object]]:
