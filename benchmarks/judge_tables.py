@@ -125,7 +125,7 @@ TABLE_OF: dict[str, str] = {
     "policies": """
         SELECT kind, 1 AS policy, forbids, {t0} - 1000000000 AS in_force_ns,
             {t0} - 1000000000 AS adopted_ns, NULL AS replica, NULL AS above_fen,
-            NULL AS score_below, NULL AS ended_ns
+            NULL AS score_below, NULL AS ended_ns, NULL AS stress_bp, NULL AS keep_bp
         FROM (VALUES ('risk', NULL), ('compliance', 'securities')) v(kind, forbids)""",
     "tiers": """
         SELECT tier, 'bank.' || tier AS bank, 0.5 AS share, 8 * {opening} AS balance_fen,

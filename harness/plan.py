@@ -10,15 +10,17 @@ from harness.evidence.rows import Borrower, Intent, RepayIntent
 from harness.faults.catalogue import CATALOGUE, build_fault
 from harness.faults.fault import Fault
 from harness.faults.rules import BookFault
+from harness.judge.scorecard import below_for
 from harness.load.choice import TooFewBorrowers
 from harness.load.foreseen import Count, Fate, Notice, counted, foresee
 from harness.load.intents import SWEEPER_WINDOW_S, plan_intents
 from harness.load.population import plan_population
 from harness.load.repayments import plan_repayments
 from harness.load.room import check_room, tier_balances_fen
-from harness.scenario.model import FaultSpec, Scenario
+from harness.scenario.model import FaultSpec, LenderSpec, Scenario
 from harness.scenario.planned import TooFew, too_few
 from harness.seeds import draw_key, repay_key
+from harness.target.profiles import protections_in
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +88,7 @@ def _planned(scenario: Scenario) -> Plan:
         for spec in scenario.faults
     )
     baseline_ns = round(scenario.phases.start_s("baseline") * NS_PER_S)
-    notices = tuple(notices_of(faults))
+    notices = tuple(notices_of(scenario, population, faults))
     fates = tuple(foresee(population, intents, repayments, notices, baseline_ns))
     counts = counted(intents, fates)
     promised = {phase: count.promised for phase, count in counts.items()}
@@ -135,22 +137,51 @@ def addressed(spec: FaultSpec, scenario: Scenario, intents: Sequence[Intent]) ->
     return replace(spec, params=tuple(sorted(named.items())))
 
 
-def notices_of(faults: Iterable[tuple[Fault, float, float | None]]) -> Iterator[Notice]:
-    """What borrowers will be told of policies and rules that come as faults."""
+def notices_of(
+    scenario: Scenario,
+    population: Sequence[Borrower],
+    faults: Iterable[tuple[Fault, float, float | None]],
+) -> Iterator[Notice]:
+    """What borrowers will be told of policies and rules that come as faults: of a policy that is
+    entered before its date also where the lender has early warnings."""
+    warned = "early_warning" in protections(scenario.lender)
     for fault, at_s, for_s in faults:
         if not isinstance(fault, BookFault):
             continue
         until_ns = None if for_s is None else round((at_s + for_s) * NS_PER_S)
         for entry in fault.entries:
-            if entry.get("announced"):
-                above_fen, forbids = entry.get("above_fen"), entry.get("forbids")
+            policy = entry["kind"] == "risk"
+            lead_s = _number(entry, "in_force_s") or 0
+            if entry.get("announced") or (policy and lead_s > 0 and warned):
+                forbids, share = entry.get("forbids"), _number(entry, "score_share")
+                below = _whole(entry, "score_below")
                 yield Notice(
-                    from_ns=round(at_s * NS_PER_S),
+                    from_ns=round((at_s + lead_s) * NS_PER_S),
                     until_ns=until_ns,
-                    above_fen=above_fen if isinstance(above_fen, int) else None,
+                    above_fen=_whole(entry, "above_fen"),
                     forbids=None if forbids is None else str(forbids),
-                    law=entry.get("in_force_s") is not None,
+                    law=not policy and entry.get("in_force_s") is not None,
+                    score_below=below if share is None else below_for(population, share),
+                    stress_bp=_whole(entry, "stress_bp"),
+                    keep_bp=_whole(entry, "keep_bp"),
                 )
+
+
+def protections(lender: LenderSpec) -> frozenset[str]:
+    """Those of its profile, after single ones were switched."""
+    switched = dict(lender.protections)
+    chosen = {*protections_in(lender.profile), *(name for name, on in switched.items() if on)}
+    return frozenset(name for name in chosen if switched.get(name, True))
+
+
+def _number(entry: Mapping[str, object], key: str) -> float | None:
+    found = entry.get(key)
+    return float(found) if isinstance(found, int | float) else None
+
+
+def _whole(entry: Mapping[str, object], key: str) -> int | None:
+    found = entry.get(key)
+    return found if isinstance(found, int) else None
 
 
 def proxied_edges(scenario: Scenario) -> tuple[str, ...]:

@@ -3,6 +3,7 @@ which purposes are barred besides those that always were.
 """
 
 import time
+from collections.abc import Collection, Iterable
 
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
@@ -12,7 +13,8 @@ from starlette.types import ASGIApp
 from mock_lender.clock import now_ns
 from mock_lender.context import ServiceContext
 from mock_lender.http.app import build_app, read_json
-from mock_lender.rulebook import Rulebook, number_of
+from mock_lender.rulebook import Entry, Rulebook, number_of
+from mock_lender.shut import UNPUSHED, is_shut
 
 
 def create_app(ctx: ServiceContext) -> ASGIApp:
@@ -24,14 +26,23 @@ def create_app(ctx: ServiceContext) -> ASGIApp:
         decided_ns = time.monotonic_ns()
         body = await read_json(request)
         purpose, rules = body.get("purpose"), book.obeyed("compliance", now_ns())
-        forbidden = purpose in barred or any(rule.forbids == purpose for rule in rules)
+        forbidden = forbids(purpose, barred, rules)
         answer: dict[str, object] = {
             "approved": not forbidden,
             "rules": number_of(rules),
             "decided_ns": decided_ns,
+            "revision": book.revision,
         }
         if forbidden:
             answer["reason"] = "purpose-barred"
         return JSONResponse(answer, status_code=403 if forbidden else 200)
 
-    return build_app(ctx, [Route("/check", check, methods=["POST"])])
+    def counts() -> str:
+        return f"rulebook_revision {book.revision}\nrulebook_reached {int(not is_shut(UNPUSHED))}\n"
+
+    return build_app(ctx, [Route("/check", check, methods=["POST"])], counts=counts)
+
+
+def forbids(purpose: object, barred: Collection[str], rules: Iterable[Entry]) -> bool:
+    """Is a purpose one that always was barred, or that a rule forbids?"""
+    return purpose in barred or any(rule.forbids == purpose for rule in rules)

@@ -45,6 +45,12 @@ class ServiceContext:
         return protection in self.config.protections
 
     @property
+    def features_csv(self) -> Path | None:
+        """What a scorecard knows of the borrowers; None: nothing."""
+        found = self.config.features_csv
+        return Path(found) if found else None
+
+    @property
     def rulebook_json(self) -> Path:
         """Where the dated policies and rules are."""
         return Path(self.config.telemetry_dir) / RULEBOOK

@@ -5,7 +5,6 @@ and a failure is certain. From then on a failure is unknown, unless this gateway
 the payout was never sent, or the bank has said that it will never pay that key.
 """
 
-import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -17,6 +16,7 @@ from mock_lender.answers import granted, refused
 from mock_lender.context import ServiceContext
 from mock_lender.http.client import HopClient, Reply
 from mock_lender.http.problems import problem
+from mock_lender.judges import Judges, Wanted
 from mock_lender.resilience.deadline import Deadline
 
 
@@ -36,20 +36,23 @@ class Draw:
 
 @dataclass(frozen=True, slots=True)
 class Approval:
-    """What risk and compliance answered, and from when their answers date (ns)."""
+    """What risk and compliance answered, and from when their answers date (ns); None: nobody has
+    judged it. limit_bp: what risk leaves of the limit, ten-thousandths."""
 
-    risk_policy: int
-    risk_ns: int
-    compliance_rules: int
-    compliance_ns: int
+    risk_policy: int | None
+    risk_ns: int | None
+    compliance_rules: int | None
+    compliance_ns: int | None
+    limit_bp: int
 
 
 class DrawPath:
     """Walks presses; holds nothing of them."""
 
-    def __init__(self, ctx: ServiceContext, client: HopClient) -> None:
+    def __init__(self, ctx: ServiceContext, client: HopClient, judges: Judges) -> None:
         self._ctx = ctx
         self._client = client
+        self._judges = judges
         self._settings = ctx.settings
 
     async def walk(self, draw: Draw) -> Response:
@@ -94,29 +97,29 @@ class DrawPath:
 
     async def _ask(self, draw: Draw) -> Approval | Response:
         """Risk and compliance together. A refusal is stored before it is told."""
-        risk, compliance = await asyncio.gather(
-            self._call(
-                draw, "risk", "/decide",
-                {"borrower": draw.borrower, "amount_fen": draw.amount_fen},
-            ),
-            self._call(
-                draw, "compliance", "/check", {"borrower": draw.borrower, "purpose": draw.purpose}
-            ),
-        )  # fmt: skip
-        asked = (("risk", risk, "policy"), ("compliance", compliance, "rules"))
-        for hop, reply, version in asked:
-            if not believed.decided(reply, version):
-                # A decision moves no money: without one nothing has happened.
-                return problem(503, cause="system", hop=hop, reason="unreachable", certain=True)
+        wanted = Wanted(draw.key, draw.borrower, draw.amount_fen, draw.purpose)
+
+        async def ask(
+            service: str, path: str, body: Mapping[str, Any], wait_s: float | None
+        ) -> Reply:
+            return await self._call(draw, service, path, body, wait_s)
+
+        verdicts = await self._judges.of(wanted, ask, self._client.open_targets())
+        risk, compliance = verdicts["risk"], verdicts["compliance"]
+        if risk is None or compliance is None:
+            # A decision moves no money: without one nothing has happened.
+            hop = "risk" if risk is None else "compliance"
+            return problem(503, cause="system", hop=hop, reason="unreachable", certain=True)
         approval = Approval(
-            risk_policy=risk.body["policy"],
-            risk_ns=risk.body["decided_ns"],
-            compliance_rules=compliance.body["rules"],
-            compliance_ns=compliance.body["decided_ns"],
+            risk_policy=risk.number,
+            risk_ns=risk.decided_ns,
+            compliance_rules=compliance.number,
+            compliance_ns=compliance.decided_ns,
+            limit_bp=risk.limit_bp,
         )
-        for hop, reply, _ in asked:
-            if reply.status == 403:
-                return await self._refuse(draw, approval, hop, str(reply.body["reason"]))
+        for hop, said in verdicts.items():
+            if said is not None and said.reason is not None:
+                return await self._refuse(draw, approval, hop, said.reason)
         return approval
 
     async def _refuse(self, draw: Draw, approval: Approval, hop: str, reason: str) -> Response:
@@ -233,4 +236,5 @@ def _facts(draw: Draw, approval: Approval) -> dict[str, Any]:
         "risk_ns": approval.risk_ns,
         "compliance_rules": approval.compliance_rules,
         "compliance_ns": approval.compliance_ns,
+        "limit_bp": approval.limit_bp,
     }

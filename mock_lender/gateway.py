@@ -1,5 +1,6 @@
 """The gateway: the borrower's only door, and the one who asks the bank to pay."""
 
+import asyncio
 import hashlib
 import re
 import time
@@ -16,10 +17,12 @@ from mock_lender.context import ServiceContext
 from mock_lender.defects.gateway import draw_path_of
 from mock_lender.draw_path import Draw
 from mock_lender.http.app import build_app, read_json
-from mock_lender.http.client import HopClient
+from mock_lender.http.client import HopClient, Reply
 from mock_lender.http.problems import problem
 from mock_lender.http.slots import Slots
+from mock_lender.judges import Judges
 from mock_lender.presses import Press, Presses
+from mock_lender.quota import QuotaCache, is_quota
 
 KEY = re.compile(r"[A-Za-z0-9_-]{8,64}")
 # Not the router's int: Python refuses to read a number of thousands of digits.
@@ -32,20 +35,28 @@ AMOUNT_FEN_MAX = 100_000_000_00
 def create_app(ctx: ServiceContext) -> ASGIApp:
     """The public API; see openapi.json beside this file."""
     clients: list[HopClient] = []
+    following: list[asyncio.Task[None]] = []
     path = draw_path_of(ctx.config.defects)
-    presses = Presses()
+    presses, judges = Presses(), Judges(ctx)
+    shown = QuotaCache(ctx.settings, guarded=ctx.on("quota_cache"))
 
     async def start() -> None:
         clients.append(HopClient(ctx))
+        if ctx.on("last_verdict"):
+            following.append(asyncio.create_task(judges.follow(clients[0])))
 
     async def stop() -> None:
+        for task in following:
+            task.cancel()
         await clients[0].close()
 
     async def press(request: Request) -> Response:
         draw = await parse_draw(request)
-        return await presses.once(
-            press_of(request, draw.key, draw.body_hash), lambda: path(ctx, clients[0]).walk(draw)
-        )
+        with shown.changing(draw.borrower):
+            return await presses.once(
+                press_of(request, draw.key, draw.body_hash),
+                lambda: path(ctx, clients[0], judges).walk(draw),
+            )
 
     async def poll(request: Request) -> Response:
         key = request.path_params["key"]
@@ -61,26 +72,14 @@ def create_app(ctx: ServiceContext) -> ASGIApp:
 
     async def repay(request: Request) -> Response:
         key, borrower, amount_fen = await parse_repayment(request)
-        return await presses.once(
-            press_of(request, key, f"{borrower}/{amount_fen}"),
-            lambda: repaid(clients[0], request, key, borrower, amount_fen),
-        )
+        with shown.changing(borrower):
+            return await presses.once(
+                press_of(request, key, f"{borrower}/{amount_fen}"),
+                lambda: repaid(clients[0], request, key, borrower, amount_fen),
+            )
 
     async def quota(request: Request) -> Response:
-        borrower = request.path_params["borrower"]
-        if not BORROWER.fullmatch(borrower):
-            raise HTTPException(404, "a borrower is a number")
-        reply = await clients[0].call(
-            "ledger", "GET", f"/borrowers/{borrower}/quota",
-            deadline=request.state.deadline, idempotent=True,
-        )  # fmt: skip
-        if reply.kind == "answer" and reply.status == 404:
-            return problem(
-                404, cause="system", hop="ledger", reason="unknown-borrower", certain=True
-            )
-        if not reply.ok or "available_fen" not in reply.body:
-            return problem(503, cause="system", hop="ledger", reason="unreachable", certain=True)
-        return JSONResponse(dict(reply.body))
+        return await shown_quota(clients[0], shown, request)
 
     async def document(_: Request) -> Response:
         return FileResponse(Path(__file__).with_name("openapi.json"))
@@ -93,7 +92,31 @@ def create_app(ctx: ServiceContext) -> ASGIApp:
         Route("/openapi.json", document, methods=["GET"]),
     ]
     slots = Slots(ctx.config.capacity.gateway_slots)
-    return build_app(ctx, routes, slots=slots, on_start=start, on_stop=stop)
+
+    def counts() -> str:
+        return judges.counts() + shown.counts()
+
+    return build_app(ctx, routes, slots=slots, counts=counts, on_start=start, on_stop=stop)
+
+
+async def shown_quota(client: HopClient, cache: QuotaCache, request: Request) -> Response:
+    """What a borrower is shown. Raises HTTPException 404 for what is no borrower."""
+    borrower = request.path_params["borrower"]
+    if not BORROWER.fullmatch(borrower):
+        raise HTTPException(404, "a borrower is a number")
+
+    async def read() -> Reply:
+        return await client.call(
+            "ledger", "GET", f"/borrowers/{borrower}/quota",
+            deadline=request.state.deadline, idempotent=True,
+        )  # fmt: skip
+
+    reply = await cache.look(int(borrower), read)
+    if reply.kind == "answer" and reply.status == 404:
+        return problem(404, cause="system", hop="ledger", reason="unknown-borrower", certain=True)
+    if not is_quota(reply):
+        return problem(503, cause="system", hop="ledger", reason="unreachable", certain=True)
+    return JSONResponse(dict(reply.body))
 
 
 async def parse_repayment(request: Request) -> tuple[str, int, int]:

@@ -14,6 +14,8 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from mock_lender.scorecard import FULL_BP
+from mock_lender.shut import UNPUSHED, is_shut
 from mock_lender.telemetry import Telemetry
 
 NAME = "rulebook.json"
@@ -32,9 +34,11 @@ class TooSlowError(Exception):
 class Entry:
     """One entry. Times are CLOCK_MONOTONIC, ns.
 
-    kind: `risk` (a policy) refuses draws above `above_fen`, or borrowers whose score is below
-    `score_below`; `compliance` (a rule) forbids the purpose `forbids`; `tier`: the lender draws
-    nothing from `tier`; `window`: the bank of `tier` takes no payouts.
+    kind: `risk` (a policy) is about borrowers whose score in a market under `stress_bp` is below
+    `score_below` (None: about all): it leaves them `keep_bp` ten-thousandths of their limits, or
+    refuses their draws above `above_fen`, or all of them; `compliance` (a rule) forbids the purpose
+    `forbids`; `tier`: the lender draws nothing from `tier`; `window`: the bank of `tier` takes no
+    payouts.
     in_force_ns: when it became law; None: it is none. adopted_ns: from when the lender obeys; None:
     never. announced_ns: when borrowers were told; None: they were not. ended_ns: its end, or its
     lease's.
@@ -51,6 +55,8 @@ class Entry:
     above_fen: int | None = None
     score_below: int | None = None
     tier: str | None = None
+    stress_bp: int | None = None
+    keep_bp: int | None = None
 
     def obeyed(self, at_ns: int) -> bool:
         """Does the lender obey it at a moment?"""
@@ -59,6 +65,14 @@ class Entry:
     def in_force(self, at_ns: int) -> bool:
         """Is it law at a moment, obeyed or not?"""
         return self.in_force_ns is not None and self.in_force_ns <= at_ns < self.ended_ns
+
+    def told(self, at_ns: int) -> bool:
+        """Is it obeyed at a moment, and do borrowers know by then?"""
+        return self.announced_ns is not None and self.announced_ns <= at_ns and self.obeyed(at_ns)
+
+    def limit_left_fen(self, limit_fen: int) -> int:
+        """What it leaves of a limit."""
+        return limit_fen if self.keep_bp is None else limit_fen * self.keep_bp // FULL_BP
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +88,8 @@ class Wanted:
     above_fen: int | None = None
     score_below: int | None = None
     tier: str | None = None
+    stress_bp: int | None = None
+    keep_bp: int | None = None
 
     def dated(self, number: int, name: str, at_ns: int) -> Entry:
         """The entry when it is published for `at_ns`."""
@@ -93,6 +109,8 @@ class Wanted:
             above_fen=self.above_fen,
             score_below=self.score_below,
             tier=self.tier,
+            stress_bp=self.stress_bp,
+            keep_bp=self.keep_bp,
         )
 
 
@@ -151,7 +169,8 @@ class Writer:
 
 
 class Rulebook:
-    """One replica's eyes. It notes when it first obeys an entry."""
+    """One replica's eyes. `revision`: of the book as it was
+    last seen, greater than that of any before; 0: there was none."""
 
     def __init__(self, path: Path, telemetry: Telemetry) -> None:
         self._path = path
@@ -159,18 +178,34 @@ class Rulebook:
         self._seen: tuple[int, int] | None = None
         self._entries: tuple[Entry, ...] = ()
         self._noted: set[int] = set()
+        self.revision = 0
 
-    def obeyed(self, kind: str, at_ns: int) -> tuple[Entry, ...]:
-        """Entries of a kind that a decision dated `at_ns`, which is now, must obey."""
+    def _look(self) -> None:
+        if is_shut(UNPUSHED):
+            return
         try:
             stat = self._path.stat()
         except FileNotFoundError:
-            return ()
+            return
         seen = (stat.st_ino, stat.st_mtime_ns)
         if seen != self._seen:
             self._entries = read(self._path)
             self._seen = seen
-        found = tuple(e for e in self._entries if e.kind == kind and e.obeyed(at_ns))
+            self.revision = stat.st_mtime_ns
+
+    def told(self, kind: str, at_ns: int) -> tuple[Entry, ...]:
+        """Entries of a kind that are obeyed now, and of which borrowers know."""
+        self._look()
+        return tuple(e for e in self._entries if e.kind == kind and e.told(at_ns))
+
+    def known(self, kind: str, at_ns: int) -> tuple[Entry, ...]:
+        """Entries of a kind that whoever decides now, at `at_ns`, must obey."""
+        self._look()
+        return tuple(e for e in self._entries if e.kind == kind and e.obeyed(at_ns))
+
+    def obeyed(self, kind: str, at_ns: int) -> tuple[Entry, ...]:
+        """The same, of who decides: it is noted when it first obeys an entry."""
+        found = self.known(kind, at_ns)
         for entry in found:
             if entry.number not in self._noted:
                 self._noted.add(entry.number)

@@ -11,15 +11,8 @@ import pytest
 from harness.faults import console
 from harness.faults.fault import Fault
 from harness.faults.money import MassRepayment, TierDrained
-from harness.faults.rules import (
-    Blackout,
-    BookFault,
-    RuleAdopted,
-    RuleInForce,
-    Stress,
-    TierOut,
-    Tightening,
-)
+from harness.faults.policies import Stress, Tightening
+from harness.faults.rules import Blackout, BookFault, RuleAdopted, RuleInForce, TierOut
 from harness.guardian.undo import perform
 from harness.target import plan_tables
 from tests.books import assert_at_rest, rows
@@ -29,7 +22,9 @@ from tests.surroundings import LenderSurroundings
 
 BOOK: Mapping[str, Fault] = {
     "tightening": Tightening(30.0, "tightening", above_fen=50_000),
-    "stress": Stress(30.0, "stress", share=0.3),
+    "stress": Stress(30.0, "stress", level=0.6),
+    "cut": Tightening(30.0, "cut", cut=0.5, share=0.5),
+    "told cut": Tightening(30.0, "told cut", cut=0.5, lead_s=0.2),
     "rule in force": RuleInForce(30.0, "rule in force", purpose="medical"),
     "rule never adopted": RuleInForce(30.0, "unadopted", purpose="medical", adopted_s=None),
     "rule adopted": RuleAdopted(30.0, "rule adopted", purpose="renovation"),
@@ -104,6 +99,31 @@ def test_a_tightening_refuses_what_is_above_it_and_nothing_else(
     assert around.made.ask("GET", "/v1/borrowers/20/quota")[1]["available_fen"] > 50_001
     assert during(around, fault, "not-too-much", borrower=20, amount_fen=50_000)["status"] == 201
     assert around.made.draw("as-before-again", borrower=20, amount_fen=50_001)[0] == 201
+
+
+def test_a_cut_limit_refuses_what_is_above_it_and_is_shown_where_it_was_told(
+    around: LenderSurroundings,
+) -> None:
+    """Half of a limit of 1,000,000 fen. Borrower 60 is new and has a low income, 59 neither."""
+    untold, told = BOOK["cut"], BOOK["told cut"]
+    said = during(around, untold, "above-half-now", borrower=60, amount_fen=500_001)
+    assert (said["status"], said["cause"], said["reason"]) == (403, "risk", "limit-cut")
+    assert (
+        during(around, untold, "not-above-half", borrower=60, amount_fen=500_000)["status"] == 201
+    )
+    assert during(around, untold, "of-good-score", borrower=59, amount_fen=500_001)["status"] == 201
+    told.inject(around)
+    try:
+        until(lambda: told.observe(around).bites is True, told.bites_within_s)
+        until(lambda: shown_fen(around, 61) == 500_000, 3)
+    finally:
+        told.heal(around)
+    gone(around, told)
+    until(lambda: shown_fen(around, 61) == 1_000_000, 3)
+
+
+def shown_fen(around: LenderSurroundings, borrower: int) -> int:
+    return int(around.made.ask("GET", f"/v1/borrowers/{borrower}/quota")[1]["available_fen"])
 
 
 def test_a_rule_is_obeyed_once_it_is_adopted_and_not_before(around: LenderSurroundings) -> None:

@@ -213,11 +213,11 @@ def test_a_mistake_in_the_population_is_told_with_its_line(tmp_path: Path) -> No
     line = next(n for n, row in enumerate(text.splitlines(), 1) if "borrowers: 20000" in row)
     wrong = "borrowers: 20000\n  population:\n    zipf: steep\n    amounts: {sigma: wide}"
     told = problems(
-        tmp_path, text.replace("borrowers: 20000", wrong).replace("quota: 0.5", "quota: 5")
+        tmp_path, text.replace("borrowers: 20000", wrong).replace("quota: 0.5", "quota: 9")
     )
     assert f"s.yaml:{line + 2}: load.population.zipf: found 'steep'" in told
     assert f"s.yaml:{line + 3}: load.population.amounts.sigma: found 'wide'" in told
-    assert f"s.yaml:{line + 4}: load.journey.quota: found '5'" in told
+    assert f"s.yaml:{line + 4}: load.journey.quota: found '9'" in told
 
 
 def test_population_and_repayments_as_they_are_written(tmp_path: Path) -> None:

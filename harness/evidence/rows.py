@@ -253,6 +253,8 @@ class Policy(NamedTuple):
     above_fen: int | None = None
     score_below: int | None = None
     ended_ns: int | None = None
+    stress_bp: int | None = None
+    keep_bp: int | None = None
 
 
 class Tier(NamedTuple):

@@ -82,6 +82,7 @@ def _of_drill(parts: Parts) -> dict[str, float | None]:
         "stranded": None if parts.stranded is None else parts.stranded.draws,
         "untrue": None if parts.truth is None else parts.truth.untrue,
         "blast_radius": parts.harm.blast.radius,
+        "shown_age_ms": parts.harm.shown_age_ms,
         "detect_s": parts.detection.detect_s,
         "false_alarms": parts.detection.false_alarms,
         "time_to_open_s": None if breakers is None else breakers.time_to_open_s,

@@ -11,7 +11,11 @@ from typing import Any
 from harness.clock import NS_PER_S
 from harness.evidence.columnar import Rows
 from harness.evidence.rows import Borrower, Draw, Intent, Policy, Version
+from harness.judge.scorecard import is_about, refuses
 from harness.judge.view import RunView
+
+# An answer of risk that is older than this when the ledger decides is none.
+ANSWER_AGE_NS = 30 * NS_PER_S
 
 
 class Oracle:
@@ -162,7 +166,35 @@ class Oracle:
             if row.published_ns <= by_ns and row.borrower in (None, intent.borrower)
         }
         return any(
-            policy.policy in known and says_no(policy, intent) and lasts(policy, intent.due_ns)
+            policy.policy in known and self.says_no(policy, intent) and lasts(policy, intent.due_ns)
+            for policy in self._view.policies
+        )
+
+    def says_no(self, policy: Policy, intent: Intent) -> bool:
+        """Is the intent of those that the policy is against? Where a run has no features, nobody
+        can tell of a policy that goes by scores."""
+        if policy.forbids is not None and policy.forbids == intent.purpose:
+            return True
+        self._read(intent.borrower)
+        person = self._people.get(intent.borrower)
+        if person is None or not is_about(policy, person):
+            return False
+        # Only a cut asks what is available.
+        available_fen = 0 if policy.keep_bp is None else self.available_fen(intent)
+        return refuses(policy, intent.amount_fen, person.limit_fen, available_fen)
+
+    def permitted(self, intent: Intent) -> bool:
+        """Does no policy of risk in force at the decision say no? That is the start of the answer
+        that the lender went by, or the due time where there was none."""
+        draw = self.draw(intent.draw_key)
+        decided_ns = intent.due_ns
+        if draw is not None and draw.risk_ns is not None:
+            decided_ns = max(draw.risk_ns, (draw.decided_ns or 0) - ANSWER_AGE_NS)
+        return not any(
+            policy.kind == "risk"
+            and policy.in_force_ns is not None
+            and lasts(policy, decided_ns)
+            and self.says_no(policy, intent)
             for policy in self._view.policies
         )
 
@@ -174,7 +206,7 @@ class Oracle:
             decided_ns = draw.compliance_ns
         return not any(
             policy.kind == "compliance"
-            and says_no(policy, intent)
+            and self.says_no(policy, intent)
             and policy.in_force_ns is not None
             and lasts(policy, decided_ns)
             for policy in self._view.policies
@@ -184,13 +216,6 @@ class Oracle:
 def _of(rows: Rows[Any], **wanted: Collection[Any] | None) -> Rows[Any]:
     """Those whose columns have one of these values; None: any."""
     return rows.where(**{name: one for name, one in wanted.items() if one is not None})
-
-
-def says_no(policy: Policy, intent: Intent) -> bool:
-    """Is the intent of those that the policy is against? Of a score only the lender knows."""
-    if policy.forbids is not None and policy.forbids == intent.purpose:
-        return True
-    return policy.above_fen is not None and intent.amount_fen > policy.above_fen
 
 
 def lasts(policy: Policy, at_ns: int) -> bool:

@@ -79,6 +79,7 @@ ENTRIES = (
           harm.blocked_yuan_minutes),
     Entry("harm.blast_radius, borrowers_hit, borrowers_due", ("blast_radius",), "share, borrowers",
           harm.Blast.radius),
+    Entry("harm.shown_age_ms", ("shown_age_ms",), "ms", harm.shown_age_ms),
     Entry("stranded", ("stranded",), "draws, fen", stranded.stranded),
     Entry("truth.matrix", (), "draws", truth.truth),
     Entry("truth.untrue, wrong", ("untrue",), "draws", truth.Truth.untrue),

@@ -11,7 +11,8 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from harness.evidence.rows import Borrower, Intent, RepayIntent
+from harness.evidence.rows import Borrower, Intent, Policy, RepayIntent
+from harness.judge.scorecard import is_about, refuses
 from harness.load.intents import BARRED_PURPOSE
 from harness.scenario.model import PHASES
 
@@ -23,21 +24,32 @@ FATES: tuple[Fate, ...] = ("promised", "withheld", "refused")
 @dataclass(frozen=True, slots=True)
 class Notice:
     """Borrowers are told no, from `from_ns` to `until_ns` (None: for good) after t = 0: to what is
-    above an amount, or for a purpose. law: it is forbidden, not only unwanted."""
+    above an amount, for a purpose, or as a policy by scores has it. law: it is forbidden, not only
+    unwanted."""
 
     from_ns: int
     until_ns: int | None
     above_fen: int | None = None
     forbids: str | None = None
     law: bool = False
+    score_below: int | None = None
+    stress_bp: int | None = None
+    keep_bp: int | None = None
 
-    def says_no(self, intent: Intent) -> bool:
-        """To a draw due meanwhile?"""
+    def says_no(self, intent: Intent, person: Borrower | None, left_fen: int) -> bool:
+        """To a draw due meanwhile, of a borrower who has so much left?"""
         lasts = self.from_ns <= intent.due_ns and (
             self.until_ns is None or intent.due_ns < self.until_ns
         )
-        above = self.above_fen is not None and intent.amount_fen > self.above_fen
-        return lasts and (above or intent.purpose == self.forbids)
+        policy = Policy(
+            "risk", 0, None, None, None, None, self.above_fen, self.score_below,
+            stress_bp=self.stress_bp, keep_bp=self.keep_bp,
+        )  # fmt: skip
+        limit_fen = 0 if person is None else person.limit_fen
+        no = is_about(policy, person) is True and refuses(
+            policy, intent.amount_fen, limit_fen, left_fen
+        )
+        return lasts and (no or intent.purpose == self.forbids)
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,8 +72,11 @@ def foresee(
     baseline_ns: int,
 ) -> Iterator[Fate]:
     """One for each intent, which come in due order. baseline_ns: when baseline begins."""
+    people = {one.borrower: one for one in population}
     left_fen = {
-        one.borrower: one.limit_fen for one in population if not (one.barred or one.delinquent)
+        number: one.limit_fen
+        for number, one in people.items()
+        if not (one.barred or one.delinquent)
     }
     # What was known when baseline began, and what is the law, is refused rightly; only the rest of
     # the notices withhold what had been promised.
@@ -75,11 +90,12 @@ def foresee(
             if paid.intent in granted:
                 left_fen[paid.borrower] += paid.amount_fen
             paid = next(owed, None)
-        fits = intent.amount_fen <= left_fen.get(intent.borrower, -1)
-        told_no = any(notice.says_no(intent) for notice in rightly)
+        person, mine_fen = people.get(intent.borrower), left_fen.get(intent.borrower, -1)
+        fits = intent.amount_fen <= mine_fen
+        told_no = any(notice.says_no(intent, person, mine_fen) for notice in rightly)
         if not fits or told_no or intent.purpose == BARRED_PURPOSE:
             yield "refused"
-        elif any(notice.says_no(intent) for notice in late):
+        elif any(notice.says_no(intent, person, mine_fen) for notice in late):
             yield "withheld"
         else:
             left_fen[intent.borrower] -= intent.amount_fen

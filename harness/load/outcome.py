@@ -35,6 +35,8 @@ def of_answer(status: int, body: Mapping[str, Any]) -> Answer:
     final, certain = body.get("final") is True, body.get("certain") is True
     if status in (200, 201) and body.get("outcome") == "granted":
         return Answer("granted", over=True)
+    if status == 200 and type(body.get("age_ms")) is int:  # a quota, as it was shown
+        return Answer("granted", reason=f"{body['age_ms']} ms old", over=True)
     if status in (200, 201) and body.get("outcome") == "repaid":
         return Answer("repaid", over=True)
     if status in (403, 422) and final:

@@ -20,7 +20,8 @@ def facts(plan: Plan) -> Iterator[str]:
     yield from _repayments(plan)
     looks = load.journey.quota_per_draw
     more = f"about {looks * len(plan.intents):.0f} looks at the quota" if looks else "none"
-    yield _line("quota looks", f"{more}, before {_share(looks)} of the draws" if looks else more)
+    how = f"{looks:g} a draw" if looks > 1 else f"before {_share(looks)} of the draws"
+    yield _line("quota looks", f"{more}, {how}" if looks else more)
     yield _line("workers", f"{load.workers} load process{'es' * (load.workers > 1)}")
     yield _line("intents", fingerprint(plan.intents))
     yield _line("repayments", fingerprint(plan.repayments))

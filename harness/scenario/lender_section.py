@@ -13,8 +13,9 @@ DEFECTS = (
     "refused-but-paid", "blames-risk", "key-reuse-accepted", "failover-that-forgets", "fencing-off",
     "replay-acknowledges-unflushed",
 )  # fmt: skip
-OPTIONAL = ("protections", "defects", "joint", "without_close", "standby_lost")
+OPTIONAL = ("protections", "defects", "joint", "without_close", "standby_lost", "judge_lost")
 STANDBY_LOST = ("degrade", "stop")
+JUDGE_LOST = ("closed", "open")
 CAPACITY = ("gateway_slots", "ledger_connections", "bank_slots", "bank_latency")
 TIERS = ("own", "partner-a")
 
@@ -48,7 +49,11 @@ def lender(book: Book, node: Node | None) -> LenderSpec:
             value(book, item, path, one_of(*DEFECTS), DEFECTS[0], "")
             for path, item in items(book, found.get("defects"), "lender.defects", "defects")
         ),
-    )
+        judge_lost=value(
+            book, found.get("judge_lost"), "lender.judge_lost", one_of(*JUDGE_LOST), JUDGE_LOST[0],
+            "",
+        ),
+    )  # fmt: skip
 
 
 def _protections(book: Book, node: Node | None) -> tuple[tuple[str, bool], ...]:
@@ -72,7 +77,7 @@ def _replicas(book: Book, node: Node | None) -> tuple[tuple[str, int], ...]:
 
 def _capacity(book: Book, node: Node | None) -> Capacity:
     path = "lender.capacity"
-    found = fields(book, node, path, CAPACITY) if node else {}
+    found = fields(book, node, path, CAPACITY, ("quota_latency",)) if node else {}
 
     def latency(text: object) -> float:
         seconds = parse_duration_s(text)
@@ -89,6 +94,9 @@ def _capacity(book: Book, node: Node | None) -> Capacity:
         bank_slots=count("bank_slots", 4096),
         bank_latency_s=value(
             book, found.get("bank_latency"), f"{path}.bank_latency", latency, 0.08, ""
+        ),
+        quota_latency_s=value(
+            book, found.get("quota_latency"), f"{path}.quota_latency", latency, 0.0, ""
         ),
     )
 

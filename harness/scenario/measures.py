@@ -25,6 +25,7 @@ DRILL_ONLY = {
     "stranded": "draws",
     "untrue": "draws",
     "blast_radius": "share",
+    "shown_age_ms": "ms",
     "detect_s": "s",
     "false_alarms": "alerts",
     "time_to_open_s": "s",

@@ -15,17 +15,22 @@ BORROWERS_MAX = 1_000_000
 PROFILES = ("none", "naive", "full")
 # What a draw may be for.
 PURPOSES = ("consumption", "education", "medical", "renovation")
-PROTECTIONS = ("breaker", "canary", "deadlines", "failover", "retries", "tier_fallthrough")
+PROTECTIONS = (
+    "breaker", "canary", "deadlines", "early_warning", "failover", "last_verdict",
+    "policy_handshake", "quota_cache", "retries", "tier_fallthrough",
+)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
 class Capacity:
-    """What bounds the lender, the same in every profile; `*_slots` are per replica or bank."""
+    """What bounds the lender, the same in every profile; `*_slots` are per replica or bank.
+    quota_latency_s: how long one look at a quota keeps a connection of its ledger."""
 
     gateway_slots: int
     ledger_connections: int
     bank_slots: int
     bank_latency_s: float
+    quota_latency_s: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +43,8 @@ class LenderSpec:
     ((tier, share), ...). `without_close`: tiers whose bank can't close a payout key.
     `standby_lost`: `degrade` (go on with one copy) or `stop` (commits wait).
     `defects` are planted mistakes, by name; a scenario that proves a lender has none.
+    `judge_lost`: what comes of a draw about which risk or compliance can't be asked: it fails
+    (`closed`) or goes on unjudged (`open`).
     """
 
     profile: str
@@ -49,6 +56,7 @@ class LenderSpec:
     without_close: tuple[str, ...]
     standby_lost: str
     defects: tuple[str, ...]
+    judge_lost: str = "closed"
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,7 +130,8 @@ class Shape:
 
 @dataclass(frozen=True, slots=True)
 class Journey:
-    """What borrowers do: quota looks per draw, and the share of draws that must be refused.
+    """What borrowers do: quota looks per draw (below 1: before so many of the draws), and the share
+    of draws that must be refused.
 
     hot: the share of draws that come in crowds of one borrower, who has quota for half of them;
     hot_in: the phase in which they do, empty for all of them.

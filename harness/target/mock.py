@@ -24,6 +24,9 @@ from mock_lender.resilience.profile import Settings, protections_of
 BARRED_PURPOSES = ("securities",)
 UP_WITHIN_S = 30.0
 NAME = "lender"
+# What a scorecard knows of the borrowers.
+FEATURES = "features.csv"
+SCORED = ("tenure_months", "utilisation_bp", "past_due_days", "income_band")
 
 
 class MockTarget(MockSurroundings):
@@ -91,12 +94,15 @@ class MockTarget(MockSurroundings):
                 ledger_connections=capacity.ledger_connections,
                 bank_slots=capacity.bank_slots,
                 bank_latency_s=capacity.bank_latency_s,
+                quota_latency_s=capacity.quota_latency_s,
             ),
             tiers=self._tiers(),
             barred_purposes=BARRED_PURPOSES,
             edges={edge: f"{host}:{port}" for edge, (host, port) in self._proxied.items()},
             defects=self._spec.defects,
             on_standby_lost=self._spec.standby_lost,
+            features_csv=str(self._run.path / "work" / FEATURES),
+            judge_lost=self._spec.judge_lost,
         )
 
     def _tiers(self) -> tuple[TierConfig, ...]:
@@ -123,6 +129,13 @@ class MockTarget(MockSurroundings):
             for b in self._population
         ]
         path.write_text("\n".join(rows) + "\n")
+        rows = [",".join(("borrower", *SCORED))]
+        rows += [
+            ",".join(str(getattr(b, name)) for name in ("borrower", *SCORED))
+            for b in self._population
+            if b.tenure_months is not None
+        ]
+        path.with_name(FEATURES).write_text("\n".join(rows) + "\n")
 
     def poll_ready(self) -> bool:
         """True once the topology is written, which the supervisor does when all answer."""

@@ -83,6 +83,8 @@ def policy_rows(
             above_fen=entry["above_fen"],
             score_below=entry["score_below"],
             ended_ns=entry["ended_ns"],
+            stress_bp=entry["stress_bp"],
+            keep_bp=entry["keep_bp"],
         )
         yield itself
         for replica, at_ns in adopted.get(entry["number"], ()):

@@ -32,12 +32,14 @@ class TierConfig:
 
 @dataclass(frozen=True, slots=True)
 class CapacityConfig:
-    """Slots are per replica or bank; requests beyond them queue, first in first out."""
+    """Slots are per replica or bank; requests beyond them queue, first in first out. So long a look
+    at a quota keeps one of its ledger's connections (quota_latency_s)."""
 
     gateway_slots: int
     ledger_connections: int
     bank_slots: int
     bank_latency_s: float
+    quota_latency_s: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +54,10 @@ class LenderConfig:
     database template is kept. on_standby_lost: `degrade` (go on with one copy, and say so) or
     `stop` (commits wait for a standby). key_retention_s: presses with an older key get 410.
     expire_after_s: draws that nobody comes back to end. timeout_s: of calls and payouts, instead
-    of what follows from the protections.
+    of what follows from the protections. features_csv: what a scorecard knows of each borrower,
+    `borrower,tenure_months,utilisation_bp,past_due_days,income_band`; empty: nothing. judge_lost:
+    what comes of a draw about which risk or compliance can't be asked: `closed`, it fails, or
+    `open`, it goes on as if they had approved.
     """
 
     work_dir: str
@@ -72,6 +77,8 @@ class LenderConfig:
     key_retention_s: float = 3600.0
     expire_after_s: float = 60.0
     timeout_s: float | None = None
+    features_csv: str = ""
+    judge_lost: str = "closed"
 
     def __post_init__(self) -> None:
         defects.check(self.defects)

@@ -19,6 +19,7 @@ import time
 from collections import defaultdict
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager, suppress
+from dataclasses import replace
 from typing import Any
 
 from starlette.applications import Starlette
@@ -34,6 +35,7 @@ from mock_lender.console.sessions import Crowd, RowLock, locked
 from mock_lender.console.slowness import Lag, SlowFlush, commits_s
 from mock_lender.context import ServiceContext
 from mock_lender.rulebook import KINDS, TooSlowError, Wanted, Writer, read
+from mock_lender.scorecard import Scorecard
 
 HOLDS_MAX = 32
 LEASE_S_MAX = 7200.0
@@ -64,6 +66,7 @@ class Console:
     def __init__(self, ctx: ServiceContext) -> None:
         self._ctx = ctx
         self._writer = Writer(ctx.rulebook_json)
+        self._scorecard: Scorecard | None = None
         self._holds: dict[str, Hold] = {}
         self._leases: dict[str, asyncio.Task[None]] = {}
         self._turns: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
@@ -98,8 +101,26 @@ class Console:
         if kind == "repayments":
             return MassRepayment(self._ctx, name, float(body["rate_per_s"]))
         if kind == "rules":
-            return Rules(self._writer, name, tuple(_wanted(e, lease_s) for e in body["entries"]))
+            wanted = tuple(self._wanted(entry, lease_s) for entry in body["entries"])
+            return Rules(self._writer, name, wanted)
         raise RefusedError(422, f"no kind {kind!r}")
+
+    def _wanted(self, body: Mapping[str, Any], lease_s: float) -> Wanted:
+        """A policy by a share of the borrowers (`score_share`) becomes one by their scores; one
+        that is entered before its date is told at once where there are early warnings. Raises
+        RefusedError, TypeError."""
+        if body.get("kind") not in KINDS:
+            raise RefusedError(422, f"an entry's kind: one of {', '.join(KINDS)}")
+        given = {key: body[key] for key in body if key != "score_share"}
+        if "score_share" in body:
+            if self._scorecard is None:
+                self._scorecard = Scorecard(self._ctx.features_csv)
+            given["score_below"] = self._scorecard.below_for(float(body["score_share"]))
+        wanted = Wanted(**given, lease_s=lease_s)
+        ahead = wanted.kind == "risk" and (wanted.adopted_s or 0.0) > 0
+        if ahead and self._ctx.on("early_warning"):
+            return replace(wanted, announced=True)
+        return wanted
 
     async def _end_by_itself(self, name: str, hold: Hold, lease_s: float) -> None:
         await asyncio.sleep(lease_s)
@@ -137,13 +158,6 @@ class Console:
             for entry in read(self._ctx.rulebook_json)
             if entry.kind == "compliance" and entry.in_force(now_ns)
         ]
-
-
-def _wanted(body: Mapping[str, Any], lease_s: float) -> Wanted:
-    """Raises RefusedError, TypeError."""
-    if body.get("kind") not in KINDS:
-        raise RefusedError(422, f"an entry's kind: one of {', '.join(KINDS)}")
-    return Wanted(**body, lease_s=lease_s)
 
 
 def create_app(ctx: ServiceContext) -> ASGIApp:

@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+from functools import cached_property
 from typing import Any
 
 from starlette.exceptions import HTTPException
@@ -21,7 +22,9 @@ from mock_lender.http.problems import problem
 from mock_lender.ledger.books import Books
 from mock_lender.ledger.database import ContendedError, NoPrimaryError, StoreError
 from mock_lender.ledger.store import Store
+from mock_lender.quota import lowered
 from mock_lender.rulebook import Rulebook
+from mock_lender.scorecard import Scorecard
 
 FACTS = ("draw_key", "borrower", "amount_fen", "purpose", "body_hash")
 LANE_CONNECTIONS = 2
@@ -52,7 +55,8 @@ class Ledger:
 
     async def start(self) -> None:
         config = self._ctx.config
-        self._books = books_of(Store(self._main, self._ctx.clock_offset_ns), config)
+        store = Store(self._main, self._ctx.clock_offset_ns, config.capacity.quota_latency_s)
+        self._books = books_of(store, config)
         self._client = HopClient(self._ctx)
         lane = Store(self._lane, self._ctx.clock_offset_ns)
         sweeper = sweeper_of(config.defects)(self._ctx, lane, self._client)
@@ -74,6 +78,17 @@ class Ledger:
         """Tiers that nothing is drawn from now."""
         obeyed = self._rules.obeyed("tier", time.monotonic_ns())
         return sorted({str(one.tier) for one in obeyed})
+
+    def shown(self, borrower: int, quota: dict[str, Any]) -> dict[str, Any]:
+        """A quota as its borrower is shown it: what is left of it by the policies that borrowers
+        have been told of. One that nobody was told of leaves it as it was."""
+        policies = self._rules.told("risk", time.monotonic_ns())
+        return lowered(quota, borrower, policies, self._scorecard) if policies else quota
+
+    @cached_property
+    def _scorecard(self) -> Scorecard:
+        """Read when it is first needed, which in most lenders is never."""
+        return Scorecard(self._ctx.features_csv)
 
     @property
     def books(self) -> Books:
@@ -122,7 +137,7 @@ def create_app(ctx: ServiceContext) -> ASGIApp:
         found = await ledger.books.quota(borrower) if borrower < 2**31 else None
         if found is None:
             return JSONResponse({"state": "unknown"}, status_code=404)
-        return JSONResponse(found)
+        return JSONResponse(ledger.shown(borrower, found))
 
     async def tiers(_: Request) -> Response:
         return JSONResponse({"available_fen": await ledger.books.tiers(), "out": ledger.out()})

@@ -32,11 +32,15 @@ class Store:
     `clock_offset_ns`: CLOCK_MONOTONIC minus the wall clock, the same for all replicas: the database
     knows only the latter. Methods raise StoreError when it is not known whether they worked,
     NoPrimaryError when nothing was asked, and ContendedError when all of it was undone.
+    quota_latency_s: how long a look at a quota keeps its connection.
     """
 
-    def __init__(self, database: Database, clock_offset_ns: int) -> None:
+    def __init__(
+        self, database: Database, clock_offset_ns: int, quota_latency_s: float = 0.0
+    ) -> None:
         self._database = database
         self._offset_ns = clock_offset_ns
+        self._quota_latency_s = quota_latency_s
 
     async def reserve(self, body: Mapping[str, Any]) -> dict[str, Any]:
         """Hold quota and tier money for a try; see draws.sql for the states it answers."""
@@ -80,12 +84,17 @@ class Store:
 
     async def quota(self, borrower: int) -> dict[str, Any] | None:
         """limit, outstanding, held and available of a borrower, fen; or None."""
-        found = await self._value(
+        wanted = (
             "SELECT jsonb_build_object('limit_fen', limit_fen, 'outstanding_fen', outstanding_fen,"
             " 'held_fen', held_fen, 'available_fen', limit_fen - outstanding_fen - held_fen,"
-            " 'age_ms', 0) FROM borrowers WHERE borrower = $1",
-            borrower,
+            " 'age_ms', 0) FROM borrowers"
         )
+        if self._quota_latency_s:
+            found = await self._value(
+                f"{wanted}, pg_sleep($2) WHERE borrower = $1", borrower, self._quota_latency_s
+            )
+        else:
+            found = await self._value(f"{wanted} WHERE borrower = $1", borrower)
         return None if found is None else _object(found)
 
     async def tiers(self) -> dict[str, Any]:

@@ -9,8 +9,11 @@ from dataclasses import dataclass
 PROFILES: dict[str, tuple[str, ...]] = {
     "none": (),
     "naive": ("failover", "retries"),
-    "full": ("breaker", "canary", "deadlines", "failover", "retries", "tier_fallthrough"),
-}
+    "full": (
+        "breaker", "canary", "deadlines", "early_warning", "failover", "last_verdict",
+        "policy_handshake", "quota_cache", "retries", "tier_fallthrough",
+    ),
+}  # fmt: skip
 
 
 def protections_of(profile: str, switched: Mapping[str, bool]) -> tuple[str, ...]:
@@ -44,6 +47,16 @@ class Settings:
     canary_watch_s: float = 3.0
     canary_calls_min: int = 20
     canary_failed_share: float = 0.05
+    # The last good verdict: how often it is asked for, how long a new one is waited for by whoever
+    # has it, how old it may be, and up to which amount a draw may go by it.
+    verdict_every_s: float = 1.0
+    verdict_wait_s: float = 0.5
+    verdict_age_s: float = 20.0
+    verdict_most_fen: int = 400_000
+    # A quota is shown as it was read for so long; the cache's protection shows one up to the second
+    # age when the ledger does not answer.
+    quota_fresh_s: float = 1.0
+    quota_stale_s: float = 5.0
     # What a hop keeps back of its deadline to answer in time.
     margin_s: float = 0.03
     # A draw with less than this left is not begun.

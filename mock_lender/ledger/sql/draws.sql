@@ -174,6 +174,12 @@ BEGIN
             PERFORM decide(d, p, p_offset_ns);
             RETURN refuse_for_good(d, 'quota', 'ledger', 'over-quota', p_offset_ns);
         END IF;
+        -- What a policy has left of the limit, as risk has told the gateway; null or all: all of it.
+        IF d.amount_fen > b.limit_fen * (p->>'limit_bp')::bigint / 10000
+            - b.outstanding_fen - b.held_fen THEN
+            PERFORM decide(d, p, p_offset_ns);
+            RETURN refuse_for_good(d, 'risk', 'risk', 'limit-cut', p_offset_ns);
+        END IF;
         t := open_try(d, p, p_offset_ns);
         IF t.tier IS NULL THEN
             PERFORM decide(d, p, p_offset_ns);
