@@ -13,12 +13,14 @@ from harness.faults.rules import BookFault
 from harness.load.choice import TooFewBorrowers
 from harness.load.foreseen import Count, Fate, Notice, counted, foresee
 from harness.load.intents import SWEEPER_WINDOW_S, plan_intents
+from harness.load.law_notices import law_notices
 from harness.load.population import plan_population
 from harness.load.repayments import plan_repayments
 from harness.load.room import check_room, tier_balances_fen
 from harness.scenario.model import FaultSpec, Scenario
 from harness.scenario.planned import TooFew, too_few
 from harness.seeds import draw_key, repay_key
+from harness.target.profiles import protections_in
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +88,7 @@ def _planned(scenario: Scenario) -> Plan:
         for spec in scenario.faults
     )
     baseline_ns = round(scenario.phases.start_s("baseline") * NS_PER_S)
-    notices = tuple(notices_of(faults))
+    notices = (*notices_of(faults), *law_notices(scenario, told_ahead=tells_ahead(scenario)))
     fates = tuple(foresee(population, intents, repayments, notices, baseline_ns))
     counts = counted(intents, fates)
     promised = {phase: count.promised for phase, count in counts.items()}
@@ -133,6 +135,13 @@ def addressed(spec: FaultSpec, scenario: Scenario, intents: Sequence[Intent]) ->
         raise ScenarioError((Problem("", 0, place, found, allowed),))
     named = {**dict(spec.params), "draw": said}
     return replace(spec, params=tuple(sorted(named.items())))
+
+
+def tells_ahead(scenario: Scenario) -> bool:
+    """Does this lender tell borrowers of a rule before it is law?"""
+    switched = dict(scenario.lender.protections)
+    has = protections_in(scenario.lender.profile)
+    return any(switched.get(one, one in has) for one in ("compliance_first", "early_warning"))
 
 
 def notices_of(faults: Iterable[tuple[Fault, float, float | None]]) -> Iterator[Notice]:

@@ -42,6 +42,8 @@ class Approval:
     risk_ns: int
     compliance_rules: int
     compliance_ns: int
+    # Tiers that must not pay, by the rules.
+    not_from: tuple[str, ...] = ()
 
 
 class DrawPath:
@@ -100,7 +102,8 @@ class DrawPath:
                 {"borrower": draw.borrower, "amount_fen": draw.amount_fen},
             ),
             self._call(
-                draw, "compliance", "/check", {"borrower": draw.borrower, "purpose": draw.purpose}
+                draw, "compliance", "/check",
+                {"borrower": draw.borrower, "amount_fen": draw.amount_fen, "purpose": draw.purpose},
             ),
         )  # fmt: skip
         asked = (("risk", risk, "policy"), ("compliance", compliance, "rules"))
@@ -113,6 +116,7 @@ class DrawPath:
             risk_ns=risk.body["decided_ns"],
             compliance_rules=compliance.body["rules"],
             compliance_ns=compliance.body["decided_ns"],
+            not_from=tuple(compliance.body.get("not_from", ())),
         )
         for hop, reply, _ in asked:
             if reply.status == 403:
@@ -138,6 +142,7 @@ class DrawPath:
             **_facts(draw, approval),
             "nonce": nonce,
             "avoid": sorted(unwanted),
+            "not_from": list(approval.not_from),
             "gateway": self._ctx.name,
         }
         reply = await self._call(draw, "ledger", "/reserve", body)

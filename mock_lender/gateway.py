@@ -12,6 +12,7 @@ from starlette.routing import Route
 from starlette.types import ASGIApp
 
 from mock_lender.answers import told, told_of_repayment
+from mock_lender.clock import now_ns
 from mock_lender.context import ServiceContext
 from mock_lender.defects.gateway import draw_path_of
 from mock_lender.draw_path import Draw
@@ -19,6 +20,7 @@ from mock_lender.http.app import build_app, read_json
 from mock_lender.http.client import HopClient
 from mock_lender.http.problems import problem
 from mock_lender.http.slots import Slots
+from mock_lender.notices import Notices
 from mock_lender.presses import Press, Presses
 
 KEY = re.compile(r"[A-Za-z0-9_-]{8,64}")
@@ -34,6 +36,7 @@ def create_app(ctx: ServiceContext) -> ASGIApp:
     clients: list[HopClient] = []
     path = draw_path_of(ctx.config.defects)
     presses = Presses()
+    told_all = Notices(ctx)
 
     async def start() -> None:
         clients.append(HopClient(ctx))
@@ -82,6 +85,12 @@ def create_app(ctx: ServiceContext) -> ASGIApp:
             return problem(503, cause="system", hop="ledger", reason="unreachable", certain=True)
         return JSONResponse(dict(reply.body))
 
+    async def notices(request: Request) -> Response:
+        borrower = request.path_params["borrower"]
+        if not BORROWER.fullmatch(borrower) or int(borrower) >= 2**31:
+            raise HTTPException(404, "a borrower is a number")
+        return JSONResponse({"notices": told_all.now(now_ns())})
+
     async def document(_: Request) -> Response:
         return FileResponse(Path(__file__).with_name("openapi.json"))
 
@@ -90,6 +99,7 @@ def create_app(ctx: ServiceContext) -> ASGIApp:
         Route("/v1/draws/{key}", poll, methods=["GET"]),
         Route("/v1/repayments", repay, methods=["POST"]),
         Route("/v1/borrowers/{borrower}/quota", quota, methods=["GET"]),
+        Route("/v1/notices/{borrower}", notices, methods=["GET"]),
         Route("/openapi.json", document, methods=["GET"]),
     ]
     slots = Slots(ctx.config.capacity.gateway_slots)

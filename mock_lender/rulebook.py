@@ -12,14 +12,14 @@ import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from mock_lender.telemetry import Telemetry
 
 NAME = "rulebook.json"
 # What the lender began with is number 1.
 FIRST_NUMBER = 2
-KINDS = ("risk", "compliance", "tier", "window")
+KINDS = ("risk", "compliance", "tier", "window", "spare", "shortage")
 LEAD_NS = 50_000_000
 PUBLISH_TRIES = 5
 
@@ -34,7 +34,9 @@ class Entry:
 
     kind: `risk` (a policy) refuses draws above `above_fen`, or borrowers whose score is below
     `score_below`; `compliance` (a rule) forbids the purpose `forbids`; `tier`: the lender draws
-    nothing from `tier`; `window`: the bank of `tier` takes no payouts.
+    nothing from `tier`; `window`: the bank of `tier` takes no payouts; `spare`: the lender draws
+    from `tier` last; `shortage`: borrowers are told that draws above `above_fen` can't be paid.
+    rule: the rule of the rules file that a `compliance` entry dates.
     in_force_ns: when it became law; None: it is none. adopted_ns: from when the lender obeys; None:
     never. announced_ns: when borrowers were told; None: they were not. ended_ns: its end, or its
     lease's.
@@ -51,6 +53,7 @@ class Entry:
     above_fen: int | None = None
     score_below: int | None = None
     tier: str | None = None
+    rule: str | None = None
 
     def obeyed(self, at_ns: int) -> bool:
         """Does the lender obey it at a moment?"""
@@ -59,6 +62,12 @@ class Entry:
     def in_force(self, at_ns: int) -> bool:
         """Is it law at a moment, obeyed or not?"""
         return self.in_force_ns is not None and self.in_force_ns <= at_ns < self.ended_ns
+
+
+class Dateable(Protocol):
+    """What becomes an entry when it is known for when."""
+
+    def dated(self, number: int, name: str, at_ns: int) -> Entry: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +121,12 @@ class Writer:
         self._path = path
         self._entries = read(path)
 
-    def publish(self, name: str, wanted: Sequence[Wanted]) -> tuple[Entry, ...]:
+    @property
+    def entries(self) -> tuple[Entry, ...]:
+        """All that there ever were."""
+        return self._entries
+
+    def publish(self, name: str, wanted: Sequence[Dateable]) -> tuple[Entry, ...]:
         """Enter them under a name; on the disk before their first date. Raises TooSlowError."""
 
         def dated(at_ns: int) -> tuple[Entry, ...]:
@@ -136,6 +150,15 @@ class Writer:
             )
 
         self._write_ahead(ended)
+
+    def amend(self, number: int, **dates_ns: int) -> None:
+        """Other dates for an entry, by the names of its fields."""
+        self._write_ahead(
+            lambda _: tuple(
+                replace(entry, **dates_ns) if entry.number == number else entry  # type: ignore[arg-type]  # all of them are dates
+                for entry in self._entries
+            )
+        )
 
     def _write_ahead(self, entries_at: Callable[[int], tuple[Entry, ...]]) -> None:
         for _ in range(PUBLISH_TRIES):
@@ -162,6 +185,23 @@ class Rulebook:
 
     def obeyed(self, kind: str, at_ns: int) -> tuple[Entry, ...]:
         """Entries of a kind that a decision dated `at_ns`, which is now, must obey."""
+        found = tuple(e for e in self._read() if e.kind == kind and e.obeyed(at_ns))
+        for entry in found:
+            if entry.number not in self._noted:
+                self._noted.add(entry.number)
+                self._telemetry.state("rule", f"{kind} {entry.number}", "adopted")
+        return found
+
+    def told(self, at_ns: int) -> tuple[Entry, ...]:
+        """Entries that borrowers have been told of by then, and that are not over."""
+        return tuple(
+            e
+            for e in self._read()
+            if e.announced_ns is not None and e.announced_ns <= at_ns < e.ended_ns
+        )
+
+    def _read(self) -> tuple[Entry, ...]:
+        """All of it, as it is now."""
         try:
             stat = self._path.stat()
         except FileNotFoundError:
@@ -170,12 +210,7 @@ class Rulebook:
         if seen != self._seen:
             self._entries = read(self._path)
             self._seen = seen
-        found = tuple(e for e in self._entries if e.kind == kind and e.obeyed(at_ns))
-        for entry in found:
-            if entry.number not in self._noted:
-                self._noted.add(entry.number)
-                self._telemetry.state("rule", f"{kind} {entry.number}", "adopted")
-        return found
+        return self._entries
 
 
 def number_of(entries: Iterable[Entry]) -> int:

@@ -253,6 +253,7 @@ class Policy(NamedTuple):
     above_fen: int | None = None
     score_below: int | None = None
     ended_ns: int | None = None
+    rule: str | None = None
 
 
 class Tier(NamedTuple):
@@ -279,6 +280,8 @@ class Borrower(NamedTuple):
     utilisation_bp: int | None = None
     past_due_days: int | None = None
     income_band: int | None = None
+    student: bool | None = None
+    unverified: bool | None = None
 
 
 ROWS: Mapping[str, type[Any]] = {

@@ -16,6 +16,7 @@ from harness.faults import (
     network,
     process,
     restarts,
+    rule_dates,
     service_kinds,
     service_wide,
     site,
@@ -37,6 +38,7 @@ CATALOGUE: Mapping[tuple[str, str], FaultKind] = {
     **migration.KINDS,
     **database_sessions.KINDS,
     **business.KINDS,
+    **rule_dates.KINDS,
     **site.KINDS,
     **toolkit.KINDS,
 }

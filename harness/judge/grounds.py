@@ -12,6 +12,7 @@ from functools import cached_property
 from harness.clock import NS_PER_S
 from harness.evidence.rows import Borrower, Intent, Policy
 from harness.judge.gaps import gaps
+from harness.judge.law import Law
 from harness.judge.names import role
 from harness.judge.purses import Purses
 from harness.judge.view import RunView
@@ -45,6 +46,7 @@ class Grounds:
         self._view = view
         self._intents = tuple(intents)
         self._gaps = gaps(view.states)
+        self._law = Law(view)
 
     @cached_property
     def _said_no(self) -> Mapping[str, set[str]]:
@@ -102,9 +104,14 @@ class Grounds:
         if kind == "risk" and person is not None and person.delinquent:
             return True
         return any(
-            policy.kind == kind and _against(policy, intent) and _obeyed(policy, intent, done_ns)
+            policy.kind == kind
+            and (_against(policy, intent) or self._rule_against(policy, intent, person))
+            and _obeyed(policy, intent, done_ns)
             for policy in self._view.policies
         )
+
+    def _rule_against(self, policy: Policy, intent: Intent, person: Borrower | None) -> bool:
+        return policy.rule is not None and self._law.against(policy.rule, intent, person)
 
     def _over_quota(self, intent: Intent) -> bool:
         """Had the account less than the amount when the ledger refused?"""

@@ -12,6 +12,7 @@ from harness.clock import NS_PER_S
 from harness.evidence.columnar import Columns
 from harness.evidence.derived import arrow_table
 from harness.judge.ends import End, Ends
+from harness.judge.law import Law
 from harness.judge.oracle import Oracle
 from harness.judge.told import know_what_was_told
 from harness.judge.view import RunView
@@ -33,7 +34,8 @@ WITH of_intents AS (
     WHERE v.event = 'repay' AND r.amount_fen < 0 GROUP BY ALL
 )
 SELECT p.borrower, NOT (p.barred OR p.delinquent) AS open,
-    p.limit_fen - coalesce(i.fen, 0) - coalesce(v.fen, 0) - coalesce(n.fen, 0) AS room_fen
+    p.limit_fen - coalesce(i.fen, 0) - coalesce(v.fen, 0) - coalesce(n.fen, 0) AS room_fen,
+    p.limit_fen, p."group", p.student, p.unverified
 FROM {population} p
 LEFT JOIN of_intents i USING (borrower)
 LEFT JOIN of_versions v ON v.account = 'borrower:' || p.borrower
@@ -45,7 +47,8 @@ SELECT i.* FROM intents i JOIN rooms r USING (borrower) WHERE r.open AND i.amoun
 """
 
 # Policies that borrowers had been told of, and rules that are law; few, but for those that single
-# borrowers are told of. One that is never in force begins with its adoption.
+# borrowers are told of. One that is never in force begins with its adoption. Of the rules of a
+# rules file these say nothing: see law.py.
 NOTICES = """
 SELECT DISTINCT p.borrower, p.published_ns, n.forbids, n.above_fen,
     coalesce(n.in_force_ns, n.adopted_ns) AS begins_ns, n.ended_ns
@@ -68,7 +71,8 @@ WITH own AS (
         bool_or(n.published_ns <= $baseline_ns) AS told_baseline
     FROM intents i JOIN notices n ON n.borrower = i.borrower AND {own_notice} GROUP BY i.intent
 ), facts AS (
-    SELECT i.intent, i.due_ns, i.amount_fen, i.purpose,
+    SELECT i.intent, i.due_ns, i.amount_fen, i.purpose, d.tier,
+        r.room_fen, r.limit_fen, r."group", r.student, r.unverified,
         t.granted_ns, coalesce(t.asked, false) AS asked,
         CASE WHEN d.state = 'paid' THEN d.ended_ns END AS paid_ns,
         coalesce(d.state = 'paying', false) AS paying,
@@ -126,14 +130,29 @@ def judge_intents(view: RunView, oracle: Oracle) -> Ends:
     fitting = Columns[object](arrow_table([*fits.items()], {"intent": "int64", "fits": "bool"}))
     notices = Columns[object](books.table(NOTICES))
     for_all = [row[1:] for row in books.ask(NOTICES) if row[0] is None]
+    law = Law(view)
+    before = law.told_by(oracle.baseline_ns)
     question = ENDS.format(
         draws=draws,
         own_notice=OWN_NOTICE,
-        told_due=_any(f"due_ns >= {told} AND {_no(no, 'due_ns')}" for told, *no in for_all),
-        told_baseline=_any(
-            _no(no, "due_ns") for told, *no in for_all if told <= oracle.baseline_ns
+        told_due=_any(
+            [
+                *(f"due_ns >= {told} AND {_no(no, 'due_ns')}" for told, *no in for_all),
+                law.sql_forbids(law.told_as_due, "due_ns"),
+            ]
         ),
-        unlawful=_any(_no(law, "decided_ns") for law in books.ask(LAWS)),
+        told_baseline=_any(
+            [
+                *(_no(no, "due_ns") for told, *no in for_all if told <= oracle.baseline_ns),
+                law.sql_forbids(before, "due_ns"),
+            ]
+        ),
+        unlawful=_any(
+            [
+                *(_no(one, "decided_ns") for one in books.ask(LAWS)),
+                law.sql_unlawful("decided_ns"),
+            ]
+        ),
         end_of=END_OF,
     )
     at = {

@@ -11,6 +11,7 @@ from typing import Any
 from harness.clock import NS_PER_S
 from harness.evidence.columnar import Rows
 from harness.evidence.rows import Borrower, Draw, Intent, Policy, Version
+from harness.judge.law import Law
 from harness.judge.view import RunView
 
 
@@ -23,6 +24,7 @@ class Oracle:
 
     def __init__(self, view: RunView) -> None:
         self._view = view
+        self.law = Law(view)
         self.baseline_ns = view.t0_ns + int(view.scenario.phases.start_s("baseline") * NS_PER_S)
         self._known: Collection[int] | None = ()  # None: all
         self._people: dict[int, Borrower] = {}
@@ -161,10 +163,18 @@ class Oracle:
             for row in self._view.published
             if row.published_ns <= by_ns and row.borrower in (None, intent.borrower)
         }
-        return any(
+        if any(
             policy.policy in known and says_no(policy, intent) and lasts(policy, intent.due_ns)
             for policy in self._view.policies
+        ):
+            return True
+        return self.law.forbids(
+            self.law.told_by(by_ns), intent.due_ns, intent, self._person(intent)
         )
+
+    def _person(self, intent: Intent) -> Borrower | None:
+        self._read(intent.borrower)
+        return self._people.get(intent.borrower)
 
     def lawful(self, intent: Intent) -> bool:
         """No rule in force at the decision forbids it, adopted by the lender or not."""
@@ -172,6 +182,8 @@ class Oracle:
         decided_ns = intent.due_ns
         if draw is not None and draw.compliance_ns is not None:
             decided_ns = draw.compliance_ns
+        if self.law.unlawful(decided_ns, intent, self._person(intent), draw):
+            return False
         return not any(
             policy.kind == "compliance"
             and says_no(policy, intent)

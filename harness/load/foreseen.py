@@ -7,7 +7,7 @@ a draw promised because an earlier one was broken, the mass repayments of a faul
 """
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -23,21 +23,24 @@ FATES: tuple[Fate, ...] = ("promised", "withheld", "refused")
 @dataclass(frozen=True, slots=True)
 class Notice:
     """Borrowers are told no, from `from_ns` to `until_ns` (None: for good) after t = 0: to what is
-    above an amount, or for a purpose. law: it is forbidden, not only unwanted."""
+    above an amount, or for a purpose, or what `bars` says. law: it is forbidden, not only
+    unwanted."""
 
     from_ns: int
     until_ns: int | None
     above_fen: int | None = None
     forbids: str | None = None
     law: bool = False
+    bars: Callable[[Intent, Borrower], bool] | None = None
 
-    def says_no(self, intent: Intent) -> bool:
+    def says_no(self, intent: Intent, person: Borrower) -> bool:
         """To a draw due meanwhile?"""
         lasts = self.from_ns <= intent.due_ns and (
             self.until_ns is None or intent.due_ns < self.until_ns
         )
         above = self.above_fen is not None and intent.amount_fen > self.above_fen
-        return lasts and (above or intent.purpose == self.forbids)
+        barred = self.bars is not None and lasts and self.bars(intent, person)
+        return lasts and (above or barred or intent.purpose == self.forbids)
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,8 +63,9 @@ def foresee(
     baseline_ns: int,
 ) -> Iterator[Fate]:
     """One for each intent, which come in due order. baseline_ns: when baseline begins."""
+    people = {one.borrower: one for one in population}
     left_fen = {
-        one.borrower: one.limit_fen for one in population if not (one.barred or one.delinquent)
+        one.borrower: one.limit_fen for one in people.values() if not (one.barred or one.delinquent)
     }
     # What was known when baseline began, and what is the law, is refused rightly; only the rest of
     # the notices withhold what had been promised.
@@ -75,11 +79,12 @@ def foresee(
             if paid.intent in granted:
                 left_fen[paid.borrower] += paid.amount_fen
             paid = next(owed, None)
+        person = people[intent.borrower]
         fits = intent.amount_fen <= left_fen.get(intent.borrower, -1)
-        told_no = any(notice.says_no(intent) for notice in rightly)
+        told_no = any(notice.says_no(intent, person) for notice in rightly)
         if not fits or told_no or intent.purpose == BARRED_PURPOSE:
             yield "refused"
-        elif any(notice.says_no(intent) for notice in late):
+        elif any(notice.says_no(intent, person) for notice in late):
             yield "withheld"
         else:
             left_fen[intent.borrower] -= intent.amount_fen

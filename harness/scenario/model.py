@@ -6,6 +6,8 @@ Times are seconds from t = 0, the start of warmup. Nothing here reads files.
 from dataclasses import dataclass, field
 from typing import Literal
 
+from harness.scenario.law import LawSpec
+
 Cause = Literal["risk", "liquidity", "system", "compliance"]
 CAUSES: tuple[Cause, ...] = ("risk", "liquidity", "system", "compliance")
 PHASES = ("warmup", "baseline", "fault", "watch")
@@ -13,7 +15,10 @@ BORROWERS_MAX = 1_000_000
 PROFILES = ("none", "naive", "full")
 # What a draw may be for.
 PURPOSES = ("consumption", "education", "medical", "renovation")
-PROTECTIONS = ("breaker", "canary", "deadlines", "failover", "retries", "tier_fallthrough")
+PROTECTIONS = (
+    "breaker", "canary", "compliance_first", "deadlines", "early_warning", "failover", "retries",
+    "tier_fallthrough",
+)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +41,8 @@ class LenderSpec:
     ((tier, share), ...). `without_close`: tiers whose bank can't close a payout key.
     `standby_lost`: `degrade` (go on with one copy) or `stop` (commits wait).
     `defects` are planted mistakes, by name; a scenario that proves a lender has none.
+    `law`: the rules that bind it. `reserve_fen`: money that stands by for its tiers, in the
+    treasury, for an early warning to send for.
     """
 
     profile: str
@@ -47,6 +54,8 @@ class LenderSpec:
     without_close: tuple[str, ...]
     standby_lost: str
     defects: tuple[str, ...]
+    law: LawSpec = field(default_factory=LawSpec)
+    reserve_fen: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,11 +165,14 @@ class PopulationSpec:
 
     zipf: the exponent of the choice, borrower of rank r by a weight of r ** -zipf; 0: all in turn.
     amounts: None: log-uniform from 100 to 5000 yuan. limits: times the limits of the groups.
+    students, unverified: shares of the borrowers that are so, each by itself.
     """
 
     zipf: float = 0.0
     amounts: LogNormal | None = None
     limits: float = 1.0
+    students: float = 0.0
+    unverified: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)

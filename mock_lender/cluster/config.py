@@ -41,6 +41,23 @@ class CapacityConfig:
 
 
 @dataclass(frozen=True, slots=True)
+class LawConfig:
+    """The law that binds the lender.
+
+    rules_yaml: its rules file. register_csv: `borrower,group,limit_fen,student,unverified`. today:
+    the rules that take effect up to this date are in force as the lender comes up. adoption_s: how
+    long it takes to adopt a rule. all_in_cost_bp: what a draw costs a year, all in,
+    ten-thousandths, by the borrower's group.
+    """
+
+    rules_yaml: str
+    register_csv: str
+    today: str
+    adoption_s: float
+    all_in_cost_bp: dict[str, int]
+
+
+@dataclass(frozen=True, slots=True)
 class LenderConfig:
     """All a lender needs to know.
 
@@ -52,7 +69,8 @@ class LenderConfig:
     database template is kept. on_standby_lost: `degrade` (go on with one copy, and say so) or
     `stop` (commits wait for a standby). key_retention_s: presses with an older key get 410.
     expire_after_s: draws that nobody comes back to end. timeout_s: of calls and payouts, instead
-    of what follows from the protections.
+    of what follows from the protections. reserve_fen: money in the treasury that an early
+    warning may send for, for tiers that run short.
     """
 
     work_dir: str
@@ -72,6 +90,8 @@ class LenderConfig:
     key_retention_s: float = 3600.0
     expire_after_s: float = 60.0
     timeout_s: float | None = None
+    law: LawConfig | None = None
+    reserve_fen: int = 0
 
     def __post_init__(self) -> None:
         defects.check(self.defects)
@@ -86,6 +106,8 @@ class LenderConfig:
         raw["tiers"] = tuple(TierConfig(**tier) for tier in raw["tiers"])
         for name in ("protections", "barred_purposes", "defects"):
             raw[name] = tuple(raw[name])
+        law: dict[str, Any] | None = raw.get("law")
+        raw["law"] = None if law is None else LawConfig(**law)
         return cls(**raw)
 
     @property

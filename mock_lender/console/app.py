@@ -7,9 +7,10 @@
     GET    /locks/ACCOUNT                       can a session of our own lock a row of it?
 
     GET    /rules                               names of the rules in force
+    PUT    /dates                               {DATE: {at_ns, partners_stop}}: when dates begin
     GET    /repayments/NAME                     how many of a mass repayment were taken
 
-All need the run's token. Kinds: connections, lock, lag, flush, drain, repayments, rules.
+All need the run's token. Kinds: connections, lock, lag, flush, drain, repayments, rules, date.
 """
 
 import asyncio
@@ -28,6 +29,7 @@ from starlette.routing import Route
 from starlette.types import ASGIApp
 
 from mock_lender.cluster.replication import LOST
+from mock_lender.console.calendar import BeganDate, Calendar
 from mock_lender.console.hold import Hold, RefusedError
 from mock_lender.console.money import Drain, MassRepayment, repaid
 from mock_lender.console.sessions import Crowd, RowLock, locked
@@ -64,6 +66,7 @@ class Console:
     def __init__(self, ctx: ServiceContext) -> None:
         self._ctx = ctx
         self._writer = Writer(ctx.rulebook_json)
+        self.calendar = Calendar(ctx, self._writer)
         self._holds: dict[str, Hold] = {}
         self._leases: dict[str, asyncio.Task[None]] = {}
         self._turns: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
@@ -99,6 +102,9 @@ class Console:
             return MassRepayment(self._ctx, name, float(body["rate_per_s"]))
         if kind == "rules":
             return Rules(self._writer, name, tuple(_wanted(e, lease_s) for e in body["entries"]))
+        if kind == "date":
+            stop = body["partners_stop"] is True
+            return BeganDate(self.calendar, self._writer, str(body["date"]), stop=stop)
         raise RefusedError(422, f"no kind {kind!r}")
 
     async def _end_by_itself(self, name: str, hold: Hold, lease_s: float) -> None:
@@ -175,6 +181,10 @@ def create_app(ctx: ServiceContext) -> ASGIApp:
     async def rules(_: Request) -> Response:
         return JSONResponse({"in_force": console.in_force()})
 
+    async def dates(request: Request) -> Response:
+        console.calendar.all_of(json.loads(await request.body()))
+        return JSONResponse({})
+
     async def locks(request: Request) -> Response:
         return JSONResponse({"locked": await locked(ctx, request.path_params["account"])})
 
@@ -186,6 +196,7 @@ def create_app(ctx: ServiceContext) -> ASGIApp:
 
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
+        console.calendar.begin()
         yield
         await console.release_all()
 
@@ -196,6 +207,7 @@ def create_app(ctx: ServiceContext) -> ASGIApp:
             Route("/holds", guarded(names), methods=["GET"]),
             Route("/commits", guarded(commits), methods=["GET"]),
             Route("/rules", guarded(rules), methods=["GET"]),
+            Route("/dates", guarded(dates), methods=["PUT"]),
             Route("/repayments/{name:path}", guarded(repayments), methods=["GET"]),
             Route("/locks/{account:path}", guarded(locks), methods=["GET"]),
             Route("/healthz", health),

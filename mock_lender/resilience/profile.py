@@ -9,7 +9,16 @@ from dataclasses import dataclass
 PROFILES: dict[str, tuple[str, ...]] = {
     "none": (),
     "naive": ("failover", "retries"),
-    "full": ("breaker", "canary", "deadlines", "failover", "retries", "tier_fallthrough"),
+    "full": (
+        "breaker",
+        "canary",
+        "compliance_first",
+        "deadlines",
+        "early_warning",
+        "failover",
+        "retries",
+        "tier_fallthrough",
+    ),
 }
 
 
