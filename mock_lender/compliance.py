@@ -91,4 +91,6 @@ def create_app(ctx: ServiceContext) -> ASGIApp:
     routes = [Route("/check", check, methods=["POST"]), Route("/rules", obeyed, methods=["GET"])]
     if one_clock is None:
         return build_app(ctx, routes)
-    return build_app(ctx, routes, on_start=one_clock.start, on_stop=one_clock.stop)
+    return build_app(
+        ctx, routes, on_start=one_clock.start, on_stop=one_clock.stop, figures=one_clock.figures
+    )

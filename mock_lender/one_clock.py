@@ -50,6 +50,15 @@ class OneClock:
         passed_ns = time.monotonic_ns() - at_ns
         return said_ns + passed_ns + unsure_ns + int(passed_ns * DRIFT)
 
+    def figures(self) -> dict[str, float]:
+        """For /metrics: what it may be wrong by; and by how much this replica's own clock is."""
+        if self._told is None:
+            return {}
+        return {
+            "one_clock_unsure_s": self._told[2] / 1e9,
+            "own_clock_off_s": (clock.now_ns() - self.now_ns()) / 1e9,
+        }
+
     async def _follow(self, client: HopClient) -> None:
         while True:
             asked_ns = time.monotonic_ns()

@@ -151,14 +151,20 @@ class Writer:
 
         self._write_ahead(ended)
 
-    def amend(self, number: int, **dates_ns: int) -> None:
-        """Other dates for an entry, by the names of its fields."""
-        self._write_ahead(
-            lambda _: tuple(
-                replace(entry, **dates_ns) if entry.number == number else entry  # type: ignore[arg-type]  # all of them are dates
-                for entry in self._entries
+    def amend(self, number: int, *, adopted_ns: int | None, announce: bool) -> None:
+        """Another date of adoption for an entry (None: the one it has), and borrowers are told of
+        it now. Raises TooSlowError."""
+
+        def amended(entry: Entry, at_ns: int) -> Entry:
+            if entry.number != number:
+                return entry
+            return replace(
+                entry,
+                adopted_ns=entry.adopted_ns if adopted_ns is None else adopted_ns,
+                announced_ns=at_ns if announce else entry.announced_ns,
             )
-        )
+
+        self._write_ahead(lambda at_ns: tuple(amended(one, at_ns) for one in self._entries))
 
     def _write_ahead(self, entries_at: Callable[[int], tuple[Entry, ...]]) -> None:
         for _ in range(PUBLISH_TRIES):

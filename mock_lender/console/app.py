@@ -35,7 +35,9 @@ from mock_lender.console.money import Drain, MassRepayment, repaid
 from mock_lender.console.sessions import Crowd, RowLock, locked
 from mock_lender.console.slowness import Lag, SlowFlush, commits_s
 from mock_lender.context import ServiceContext
+from mock_lender.http.app import metric_lines
 from mock_lender.rulebook import KINDS, TooSlowError, Wanted, Writer, read
+from mock_lender.warning.watcher import Watcher
 
 HOLDS_MAX = 32
 LEASE_S_MAX = 7200.0
@@ -67,6 +69,9 @@ class Console:
         self._ctx = ctx
         self._writer = Writer(ctx.rulebook_json)
         self.calendar = Calendar(ctx, self._writer)
+        self.watcher = (
+            Watcher(ctx, self._writer, self.calendar) if ctx.on("early_warning") else None
+        )
         self._holds: dict[str, Hold] = {}
         self._leases: dict[str, asyncio.Task[None]] = {}
         self._turns: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
@@ -191,13 +196,21 @@ def create_app(ctx: ServiceContext) -> ASGIApp:
     async def health(_: Request) -> Response:
         return PlainTextResponse("ok")
 
+    async def metrics(_: Request) -> Response:
+        figures = {} if console.watcher is None else console.watcher.figures()
+        return PlainTextResponse(metric_lines(ctx, figures))
+
     def guarded(work: Callable[[Request], Awaitable[Response]]) -> Callable[..., Any]:
         return _with_token(ctx.config.token, work)
 
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
         console.calendar.begin()
+        watcher = console.watcher
+        watching = None if watcher is None else asyncio.create_task(watcher.run())
         yield
+        if watching is not None:
+            watching.cancel()
         await console.release_all()
 
     return Starlette(
@@ -210,6 +223,7 @@ def create_app(ctx: ServiceContext) -> ASGIApp:
             Route("/dates", guarded(dates), methods=["PUT"]),
             Route("/repayments/{name:path}", guarded(repayments), methods=["GET"]),
             Route("/locks/{account:path}", guarded(locks), methods=["GET"]),
+            Route("/metrics", metrics),
             Route("/healthz", health),
             Route("/readyz", health),
         ],

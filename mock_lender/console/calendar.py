@@ -51,7 +51,7 @@ class Calendar:
         law = ctx.config.law
         self._today = "" if law is None else law.today
         self.adoption_ns = int((0.0 if law is None else law.adoption_s) * 1e9)
-        self._late_ns = int(late_s(ctx.config.defects) * 1e9)
+        self.late_ns = int(late_s(ctx.config.defects) * 1e9)
         self._dates: dict[str, tuple[str, ...]] = {}
         for name, date in ({} if self._law is None else self._law.dated()).items():
             self._dates[date] = (*self._dates.get(date, ()), name)
@@ -86,7 +86,7 @@ class Calendar:
 
     def _rules(self, date: str, begins_ns: int) -> Iterator[Dated]:
         began_ns = time.monotonic_ns() if self._ahead else begins_ns
-        adopted_ns = max(begins_ns, began_ns + self.adoption_ns) + self._late_ns
+        adopted_ns = max(begins_ns, began_ns + self.adoption_ns) + self.late_ns
         for rule in self._dates[date]:
             yield Dated("compliance", begins_ns, adopted_ns, self._ahead, rule)
 

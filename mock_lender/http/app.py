@@ -35,10 +35,11 @@ def build_app(
     on_start: Hook | None = None,
     on_stop: Hook | None = None,
     troubles: Mapping[type[Exception], Trouble] | None = None,
+    figures: Callable[[], Mapping[str, float]] | None = None,
 ) -> ASGIApp:
     """A service: its routes, health and metrics. `slots` bounds what is worked on at once: each
     call waits for one, or without `every_call` the routes ask for them where they need one.
-    `troubles`: the answers for exceptions of its own."""
+    `troubles`: the answers for exceptions of its own. `figures`: what it adds to its metrics."""
 
     async def health(_: Request) -> Response:
         headers = {VERSION_HEADER: ctx.version, CLOCK_HEADER: str(now_ns())}
@@ -52,6 +53,7 @@ def build_app(
         return PlainTextResponse(
             f"requests_served_total {edge.served}\nrequests_failed_total {edge.failed}\n"
             f"requests_shed_total {edge.shed}\nposts_in_progress {edge.posts}\n{of_slots or ''}"
+            + metric_lines(ctx, {} if figures is None else figures())
         )
 
     async def start() -> None:
@@ -72,6 +74,12 @@ def build_app(
     )
     edge = Edge(inner, ctx, slots, every_call=every_call)
     return edge
+
+
+def metric_lines(ctx: ServiceContext, figures: Mapping[str, float]) -> str:
+    """Which protections are on, and a service's own figures, a line each."""
+    on = [f'protection{{name="{name}"}} 1' for name in ctx.config.protections]
+    return "".join(f"{line}\n" for line in [*on, *(f"{k} {v:g}" for k, v in figures.items())])
 
 
 async def read_json(request: Request) -> dict[str, Any]:
