@@ -21,7 +21,7 @@ WITH facts AS (
 )
 """
 MET = """
-SELECT count(*), min(due_ns), count(*) FILTER (due_ns >= coalesce($told_ns, $never_ns))
+SELECT count(*), min(due_ns), count(*) FILTER (due_ns >= $told_ns)
 FROM facts WHERE {against}
 """
 SHORT = """
@@ -82,10 +82,7 @@ def warnings(view: RunView) -> Warnings:
             continue
         draws += met
         told += in_time
-        lead_s = None if told_ns is None else round((first_ns - told_ns) / NS_PER_S, 3)
-        before = by_policy.get(name, lead_s)
-        known = before is not None and lead_s is not None
-        by_policy[name] = min(before, lead_s) if known else None  # type: ignore[type-var]  # both
+        by_policy[name] = None if told_ns is None else round((first_ns - told_ns) / NS_PER_S, 3)
     return Warnings(dict(sorted(by_policy.items())), draws, told)
 
 
@@ -93,15 +90,14 @@ def _met(view: RunView) -> Iterator[tuple[str, int, int | None, int, int | None]
     """(name, draws it said no to, when the first was due, how many had been told, told when)."""
     law = Law(view)
     people = view.books.single("population", "borrower")
-    published = {
-        row.policy: row.published_ns
-        for row in reversed(view.published)
-        if row.borrower is None and row.published_ns is not None
-    }
+    published: dict[int, int] = {}
+    for row in view.published:
+        if row.borrower is None:
+            published[row.policy] = min(row.published_ns, published.get(row.policy, NEVER_NS))
 
     def ask(against: str, told_ns: int | None) -> tuple[int, int | None, int]:
         question = FACTS.format(people=people) + MET.format(against=against)
-        found = view.books.one(question, {"told_ns": told_ns, "never_ns": NEVER_NS})
+        found = view.books.one(question, {"told_ns": NEVER_NS if told_ns is None else told_ns})
         return found[0], found[1], found[2]
 
     for span in law.in_force:
