@@ -53,7 +53,8 @@ def build_app(
         return PlainTextResponse(
             f"requests_served_total {edge.served}\nrequests_failed_total {edge.failed}\n"
             f"requests_shed_total {edge.shed}\nposts_in_progress {edge.posts}\n{of_slots or ''}"
-            + metric_lines(ctx, {} if figures is None else figures())
+            + metric_lines(ctx, {} if figures is None else figures()),
+            headers={CLOCK_HEADER: str(now_ns())},
         )
 
     async def start() -> None:

@@ -49,8 +49,7 @@ class Services:
     async def _one(self, address: str) -> Seen:
         try:
             async with asyncio.timeout(LOOK_S):
-                _, text = await get(address, "/metrics")
-                headers, _ = await get(address, "/healthz")
+                headers, text = await get(address, "/metrics")
         except (OSError, ValueError, TimeoutError):
             return Seen(answers=False, numbers={})
         clock_ns = headers.get(CLOCK_HEADER)

@@ -37,6 +37,7 @@ MISSES = 2
 FAILED_SHARE, SERVED_MIN = 0.2, 10
 QUEUE = 2.0
 CLOCK_OFF_S = 0.3
+DATABASE = "database"
 
 
 class Watcher:
@@ -54,6 +55,8 @@ class Watcher:
         self.funds = Funds(ctx, writer, self.alarms)
         self._before: Mapping[str, Seen] = {}
         self._opened: set[str] = set()
+        # Who has not been up yet is not missed.
+        self._up: set[str] = set()
         self.notices_total = 0
         self.adoptions_total = 0
 
@@ -77,7 +80,9 @@ class Watcher:
         for target in sorted(self._opened):
             self.alarms.look(target, "breaker", bad=target in broken)
         ails = database_ails(self._ctx.witness_json)
-        self.alarms.look("database", "witness", bad=ails, needs=MISSES)
+        self._up.update([] if ails else [DATABASE])
+        bad = ails and DATABASE in self._up
+        self.alarms.look(DATABASE, "witness", bad=bad, needs=MISSES)
         if has_fen is not None:
             self.funds.look(time.monotonic_ns(), has_fen)
 
@@ -86,7 +91,8 @@ class Watcher:
         mine = sum(abs(one.clock_off_s or 0.0) > CLOCK_OFF_S for one in seen.values())
         for name, one in seen.items():
             look = self._looking(name)
-            look("silent", not one.answers, MISSES)
+            self._up.update([name] if one.answers else [])
+            look("silent", not one.answers and name in self._up, MISSES)
             if not one.answers:
                 continue
             look("failing", _fails(one, self._before.get(name)), 1)
