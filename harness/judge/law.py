@@ -99,7 +99,7 @@ class Law:
     ) -> bool:
         """Is a draw barred by one of these at a moment, whichever tier pays?"""
         there = [one for one in spans if one.at(at_ns)]
-        closed: frozenset[str] = frozenset().union(*(one.tiers for one in there))
+        closed = frozenset[str]().union(*(one.tiers for one in there))
         if there and closed >= self.all_tiers:
             return True
         return person is not None and any(
@@ -120,7 +120,7 @@ class Law:
         """Is a rule against a draw, at whatever time? One of tiers is when no tier is left."""
         spans = [one for one in self.in_force if one.rule.name == rule]
         if any(one.tiers for one in spans):
-            return frozenset().union(*(one.tiers for one in self.in_force)) >= self.all_tiers
+            return frozenset[str]().union(*(one.tiers for one in self.in_force)) >= self.all_tiers
         return person is not None and any(
             bars_draw(self.spec, one.rule, intent, person) for one in spans
         )
@@ -148,7 +148,7 @@ class Law:
         found = []
         for from_ns, to_ns in itertools.pairwise(moments):
             there = [one.tiers for one in spans if one.at(from_ns)]
-            if there and frozenset().union(*there) >= self.all_tiers:
+            if there and frozenset[str]().union(*there) >= self.all_tiers:
                 found.append(f"({at} >= {from_ns} AND {at} < {to_ns})")
         return found
 
