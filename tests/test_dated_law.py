@@ -146,9 +146,9 @@ def test_a_partner_that_the_law_bars_and_that_refuses_is_the_laws_doing() -> Non
     for at_s, cause in ((9.0, "compliance"), (30.0, "system")):
         judged = ruled(one, at_s, view=view)
         ends = attribute(judged, judge_intents(judged, Oracle(judged)), {})
-        found = {(end.cause, end.hop) for end in ends if end.broken}
-        assert {hop for _, hop in found} == {"bank.partner-a"}
-        assert {name for name, _ in found} == {cause}
+        assert {end.cause for end in ends if end.broken} == {cause}
+        if cause == "compliance":
+            assert {end.hop for end in ends if end.broken} == {"bank.partner-a"}
 
 
 # -- warnings -----------------------------------------------------------------------------------
