@@ -88,6 +88,12 @@ class Law:
             if s.rule.name in self.told
         ]
 
+    @property
+    def barred_banks(self) -> frozenset[str]:
+        """Banks of tiers that some rule bars at some time."""
+        tiers = frozenset[str]().union(*(one.tiers for one in self.in_force))
+        return frozenset(one.bank for one in self._view.tiers if one.tier in tiers)
+
     def told_by(self, by_ns: int) -> Sequence[Span]:
         """Those that they knew of by a moment."""
         return [
