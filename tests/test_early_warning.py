@@ -57,21 +57,22 @@ def test_what_is_taken_away_is_no_rate_and_what_can_no_more_be_drawn_is_not_endl
     assert together_s([Runway()]) is None
 
 
-def test_an_alert_is_raised_once_and_cleared_after_good_looks() -> None:
+def test_an_alert_is_raised_once_a_reason_and_cleared_after_good_looks() -> None:
     told: list[tuple[str, str]] = []
     alarms = Alarms(lambda hop, state: told.append((hop, state)))
     alarms.look("ledger-1", "silent", bad=True, needs=2)
     assert told == []
     for _ in range(3):
         alarms.look("ledger-1", "silent", bad=True, needs=2)
-        alarms.look("ledger-1", "failing", bad=True)
     assert told == [("ledger-1", "raised")]
+    alarms.look("ledger-1", "failing", bad=True)
+    assert told == [("ledger-1", "raised")] * 2
     for _ in range(CLEARED_AFTER):
         alarms.look("ledger-1", "silent", bad=False)
     assert alarms.raised == ["ledger-1"]  # it fails still
     for _ in range(CLEARED_AFTER):
         alarms.look("ledger-1", "failing", bad=False)
-    assert told[1:] == [("ledger-1", "cleared")]
+    assert told[2:] == [("ledger-1", "cleared")]
 
 
 def test_open_breakers_are_read_from_the_services_own_record(tmp_path: Path) -> None:

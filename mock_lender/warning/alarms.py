@@ -10,7 +10,7 @@ CLEARED_AFTER = 3
 
 
 class Alarms:
-    """`tell(hop, state)` hears of each alert that is raised or cleared, once."""
+    """`tell(hop, state)` hears of each reason that raises a hop, once, and of it being cleared."""
 
     def __init__(self, tell: Callable[[str, str], None]) -> None:
         self._tell = tell
@@ -42,7 +42,8 @@ class Alarms:
                 self._tell(hop, "cleared")
 
     def _raise(self, hop: str, reason: str) -> None:
-        if hop not in self._reasons:
+        reasons = self._reasons.setdefault(hop, set())
+        if reason not in reasons:
+            reasons.add(reason)
             self.raised_total += 1
             self._tell(hop, "raised")
-        self._reasons.setdefault(hop, set()).add(reason)

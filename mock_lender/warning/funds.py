@@ -58,7 +58,8 @@ class Funds:
             for tier, one in self.runways.items()
             if one.left_s is not None and one.left_s < SHORT_S
         }
-        self._alarms.look("ledger", "run-way", bad=bool(short))
+        for tier in self.runways:
+            self._alarms.look("ledger", f"run-way {tier}", bad=tier in short)
         with contextlib.suppress(TooSlowError):
             self._spread(short)
             self._tell()
