@@ -8,7 +8,10 @@ from hypothesis import strategies as st
 
 from harness.errors import ScenarioError
 from harness.evidence.rows import Borrower, Intent
+from harness.load.intents import BARRED_PURPOSE
+from harness.load.population import GROUPS
 from harness.plan import make_plan
+from harness.scenario import rules_section
 from harness.scenario.law import LawSpec, barred_tiers, bars_draw
 from harness.scenario.loader import Loaded, load_scenario
 from mock_lender import law as lenders
@@ -129,6 +132,11 @@ def test_a_date_is_planned_as_a_notice_where_borrowers_are_told_ahead(tmp_path: 
     before = make_plan(loaded(tmp_path, rule, today="2024-07-01").scenario)
     counts = [plan.counts["drill"].promised for plan in (before, told, untold)]
     assert counts[0] < counts[1] < counts[2]
+
+
+def test_rules_speak_of_the_groups_and_purposes_that_people_have() -> None:
+    assert set(rules_section.GROUPS) == set(GROUPS)
+    assert rules_section.BARRED == BARRED_PURPOSE
 
 
 def test_quiet_hours_bar_no_draw(tmp_path: Path) -> None:
