@@ -27,6 +27,15 @@ RECIPES: dict[str, tuple[str, ...]] = {
     "risk-frozen": ("faults=[{process: freeze, target: risk-1, at: fault+1s, for: 4s}]",),
     "primary-killed": ("faults=[{database: kill_primary, at: fault+2s}]",),
     "primary-frozen": ("faults=[{database: freeze_primary, at: fault+1s, for: 4s}]",),
+    # A date begins; the last rule of the file is of it.
+    "rule-date": (
+        "lender.rules={file: ../scenarios/compliance/rules.yml, today: 2025-09-30}",
+        "faults=[{business: rule_date, target: 2025-10-01, at: fault+2s}]",
+    ),
+    # A maximum per draw that none of these draws comes near is in force all along.
+    "rules-of-before": (
+        "lender.rules={file: ../scenarios/compliance/rules.yml, today: 2024-07-01}",
+    ),
 }
 
 # Every defect, by the recipe under which it shows.
@@ -46,6 +55,9 @@ NEEDS: dict[str, str] = {
     "failover-that-forgets": "primary-killed",
     "fencing-off": "primary-frozen",
     "replay-acknowledges-unflushed": "primary-killed",
+    "rule-forgotten": "rule-date",
+    "rule-dated-late": "rule-date",
+    "cap-in-wrong-unit": "rules-of-before",
 }
 
 

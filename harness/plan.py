@@ -14,13 +14,17 @@ from harness.judge.scorecard import below_for
 from harness.load.choice import TooFewBorrowers
 from harness.load.foreseen import Count, Fate, Notice, counted, foresee
 from harness.load.intents import SWEEPER_WINDOW_S, plan_intents
+from harness.load.law_notices import law_notices
 from harness.load.population import plan_population
 from harness.load.repayments import plan_repayments
 from harness.load.room import check_room, tier_balances_fen
-from harness.scenario.model import FaultSpec, LenderSpec, Scenario
+from harness.scenario.model import FaultSpec, Scenario
 from harness.scenario.planned import TooFew, too_few
 from harness.seeds import draw_key, repay_key
-from harness.target.profiles import protections_in
+
+WARNING = "early_warning"
+# Kinds of entries that borrowers are told of.
+DECIDED = ("risk", "compliance")
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,8 +91,11 @@ def _planned(scenario: Scenario) -> Plan:
         (build_fault(addressed(spec, scenario, intents)), spec.at_s, spec.for_s)
         for spec in scenario.faults
     )
-    baseline_ns = round(scenario.phases.start_s("baseline") * NS_PER_S)
-    notices = tuple(notices_of(scenario, population, faults))
+    baseline_ns, lender = round(scenario.phases.start_s("baseline") * NS_PER_S), scenario.lender
+    notices = (
+        *notices_of(population, faults, warned=lender.has(WARNING)),
+        *law_notices(scenario, told_ahead=lender.has("compliance_first") or lender.has(WARNING)),
+    )
     fates = tuple(foresee(population, intents, repayments, notices, baseline_ns))
     counts = counted(intents, fates)
     promised = {phase: count.promised for phase, count in counts.items()}
@@ -138,13 +145,13 @@ def addressed(spec: FaultSpec, scenario: Scenario, intents: Sequence[Intent]) ->
 
 
 def notices_of(
-    scenario: Scenario,
     population: Sequence[Borrower],
     faults: Iterable[tuple[Fault, float, float | None]],
+    *,
+    warned: bool,
 ) -> Iterator[Notice]:
-    """What borrowers will be told of policies and rules that come as faults: of a policy that is
-    entered before its date also where the lender has early warnings."""
-    warned = "early_warning" in protections(scenario.lender)
+    """What borrowers will be told of policies and rules that come as faults. warned: by early
+    warnings also of what nobody announces, if the lender obeys it at some time."""
     for fault, at_s, for_s in faults:
         if not isinstance(fault, BookFault):
             continue
@@ -152,7 +159,8 @@ def notices_of(
         for entry in fault.entries:
             policy = entry["kind"] == "risk"
             lead_s = _number(entry, "in_force_s") or 0
-            if entry.get("announced") or (policy and lead_s > 0 and warned):
+            obeyed = entry["kind"] in DECIDED and entry.get("adopted_s", 0.0) is not None
+            if entry.get("announced") or (warned and obeyed):
                 forbids, share = entry.get("forbids"), _number(entry, "score_share")
                 below = _whole(entry, "score_below")
                 yield Notice(
@@ -165,13 +173,6 @@ def notices_of(
                     stress_bp=_whole(entry, "stress_bp"),
                     keep_bp=_whole(entry, "keep_bp"),
                 )
-
-
-def protections(lender: LenderSpec) -> frozenset[str]:
-    """Those of its profile, after single ones were switched."""
-    switched = dict(lender.protections)
-    chosen = {*protections_in(lender.profile), *(name for name, on in switched.items() if on)}
-    return frozenset(name for name in chosen if switched.get(name, True))
 
 
 def _number(entry: Mapping[str, object], key: str) -> float | None:

@@ -44,6 +44,8 @@ class Approval:
     compliance_rules: int | None
     compliance_ns: int | None
     limit_bp: int
+    # Tiers that must not pay, by the rules.
+    not_from: tuple[str, ...] = ()
 
 
 class DrawPath:
@@ -116,6 +118,7 @@ class DrawPath:
             compliance_rules=compliance.number,
             compliance_ns=compliance.decided_ns,
             limit_bp=risk.limit_bp,
+            not_from=compliance.not_from,
         )
         for hop, said in verdicts.items():
             if said is not None and said.reason is not None:
@@ -141,6 +144,7 @@ class DrawPath:
             **_facts(draw, approval),
             "nonce": nonce,
             "avoid": sorted(unwanted),
+            "not_from": list(approval.not_from),
             "gateway": self._ctx.name,
         }
         reply = await self._call(draw, "ledger", "/reserve", body)

@@ -1,6 +1,5 @@
 """The gateway: the borrower's only door, and the one who asks the bank to pay."""
 
-import asyncio
 import hashlib
 import re
 import time
@@ -13,6 +12,7 @@ from starlette.routing import Route
 from starlette.types import ASGIApp
 
 from mock_lender.answers import told, told_of_repayment
+from mock_lender.clock import now_ns
 from mock_lender.context import ServiceContext
 from mock_lender.defects.gateway import draw_path_of
 from mock_lender.draw_path import Draw
@@ -21,6 +21,7 @@ from mock_lender.http.client import HopClient, Reply
 from mock_lender.http.problems import problem
 from mock_lender.http.slots import Slots
 from mock_lender.judges import Judges
+from mock_lender.notices import Notices
 from mock_lender.presses import Press, Presses
 from mock_lender.quota import QuotaCache, is_quota
 
@@ -35,19 +36,16 @@ AMOUNT_FEN_MAX = 100_000_000_00
 def create_app(ctx: ServiceContext) -> ASGIApp:
     """The public API; see openapi.json beside this file."""
     clients: list[HopClient] = []
-    following: list[asyncio.Task[None]] = []
     path = draw_path_of(ctx.config.defects)
     presses, judges = Presses(), Judges(ctx)
-    shown = QuotaCache(ctx.settings, guarded=ctx.on("quota_cache"))
+    shown, told_all = QuotaCache(ctx.settings, guarded=ctx.on("quota_cache")), Notices(ctx)
 
     async def start() -> None:
         clients.append(HopClient(ctx))
-        if ctx.on("last_verdict"):
-            following.append(asyncio.create_task(judges.follow(clients[0])))
+        await judges.start(clients[0])
 
     async def stop() -> None:
-        for task in following:
-            task.cancel()
+        await judges.stop()
         await clients[0].close()
 
     async def press(request: Request) -> Response:
@@ -81,6 +79,12 @@ def create_app(ctx: ServiceContext) -> ASGIApp:
     async def quota(request: Request) -> Response:
         return await shown_quota(clients[0], shown, request)
 
+    async def notices(request: Request) -> Response:
+        borrower = request.path_params["borrower"]
+        if not BORROWER.fullmatch(borrower) or int(borrower) >= 2**31:
+            raise HTTPException(404, "a borrower is a number")
+        return JSONResponse({"notices": told_all.now(now_ns())})
+
     async def document(_: Request) -> Response:
         return FileResponse(Path(__file__).with_name("openapi.json"))
 
@@ -89,14 +93,15 @@ def create_app(ctx: ServiceContext) -> ASGIApp:
         Route("/v1/draws/{key}", poll, methods=["GET"]),
         Route("/v1/repayments", repay, methods=["POST"]),
         Route("/v1/borrowers/{borrower}/quota", quota, methods=["GET"]),
+        Route("/v1/notices/{borrower}", notices, methods=["GET"]),
         Route("/openapi.json", document, methods=["GET"]),
     ]
     slots = Slots(ctx.config.capacity.gateway_slots)
 
-    def counts() -> str:
+    def more() -> str:
         return judges.counts() + shown.counts()
 
-    return build_app(ctx, routes, slots=slots, counts=counts, on_start=start, on_stop=stop)
+    return build_app(ctx, routes, slots=slots, more=more, on_start=start, on_stop=stop)
 
 
 async def shown_quota(client: HopClient, cache: QuotaCache, request: Request) -> Response:

@@ -15,12 +15,12 @@ import time
 from collections import Counter
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from mock_lender import believed
 from mock_lender.clock import now_ns
-from mock_lender.compliance import forbids
+from mock_lender.compliance import Decider, one_clock_of
 from mock_lender.context import ServiceContext
 from mock_lender.http.client import HopClient, Reply
 from mock_lender.rulebook import LEAD_NS, Rulebook, number_of
@@ -35,12 +35,14 @@ Ask = Callable[[str, str, Mapping[str, Any], float | None], Awaitable[Reply]]
 @dataclass(frozen=True, slots=True)
 class Verdict:
     """number: of the policy or the rules it went by, and from when it dates (ns); None: nobody
-    judged. reason: why it is refused, or None. limit_bp: what is left of the limit, of 10,000."""
+    judged. reason: why it is refused, or None. limit_bp: what is left of the limit, of 10,000.
+    not_from: tiers that must not pay."""
 
     number: int | None
     decided_ns: int | None
     reason: str | None = None
     limit_bp: int = FULL_BP
+    not_from: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,13 +82,15 @@ class Judges:
     def __init__(self, ctx: ServiceContext) -> None:
         self._ctx = ctx
         self._settings = ctx.settings
-        self._barred = frozenset(ctx.config.barred_purposes)
+        self._decider = Decider(ctx)
+        self._one_clock = one_clock_of(ctx) if ctx.on("last_verdict") else None
         self._rules = Rulebook(ctx.rulebook_json, ctx.telemetry)
         self._standing: Standing | None = None
         # The newest revision that was heard of, and when it was.
         self._newest = 0
         self._newest_ns = 0
         self._counted: Counter[str] = Counter()
+        self._following: asyncio.Task[None] | None = None
 
     async def of(
         self, wanted: Wanted, ask: Ask, shut: Collection[str]
@@ -95,7 +99,7 @@ class Judges:
         replicas whose breaker would refuse a call now."""
         found = await asyncio.gather(
             self._verdict("risk", ("borrower", "amount_fen"), wanted, ask, shut),
-            self._verdict("compliance", ("borrower", "purpose"), wanted, ask, shut),
+            self._verdict("compliance", ("borrower", "amount_fen", "purpose"), wanted, ask, shut),
         )
         return dict(zip(PATHS, found, strict=True))
 
@@ -135,6 +139,7 @@ class Judges:
                 return Verdict(
                     reply.body[version], reply.body["decided_ns"], reason,
                     limit_bp if type(limit_bp) is int else FULL_BP,
+                    tuple(reply.body.get("not_from", ())),
                 )  # fmt: skip
             self._counted["behind"] += 1
         return None
@@ -164,10 +169,12 @@ class Judges:
 
     def _local(self, wanted: Wanted) -> Verdict | None:
         at_ns = time.monotonic_ns()
-        rules = self._rules.known("compliance", now_ns())
-        if forbids(wanted.purpose, self._barred, rules):
+        dated_ns = now_ns() if self._one_clock is None else self._one_clock.now_ns()
+        rules = self._rules.known("compliance", dated_ns)
+        if self._decider.why_not(asdict(wanted), rules) is not None:
             return None
-        return Verdict(number_of(rules), at_ns)
+        not_from = tuple(sorted(self._decider.barred_tiers(rules)))
+        return Verdict(number_of(rules), at_ns, not_from=not_from)
 
     def _count(self, what: str, judge: str, wanted: Wanted, found: Verdict | None) -> None:
         """Each draw that goes on by less than an answer is written down."""
@@ -175,7 +182,21 @@ class Judges:
         if found is not None:
             self._ctx.telemetry.state("verdict", wanted.key, f"{judge} {what}")
 
-    async def follow(self, client: HopClient) -> None:
+    async def start(self, client: HopClient) -> None:
+        """Begin to keep what is needed when they can't be asked, where that is wanted."""
+        if self._one_clock is not None:
+            await self._one_clock.start()
+        if self._ctx.on("last_verdict"):
+            self._following = asyncio.create_task(self._follow(client))
+
+    async def stop(self) -> None:
+        """Follow no more."""
+        if self._following is not None:
+            self._following.cancel()
+        if self._one_clock is not None:
+            await self._one_clock.stop()
+
+    async def _follow(self, client: HopClient) -> None:
         """Keep what risk says of everybody, until cancelled."""
         while True:
             known = self._standing.version if self._standing is not None else ""

@@ -61,7 +61,7 @@ def create_app(ctx: ServiceContext) -> ASGIApp:
         dated = {"decided_ns": decided_ns, "policy": number_of(policies)}
         return JSONResponse({**shown, **dated, "revision": book.revision})
 
-    def counts() -> str:
+    def more() -> str:
         policies = book.known("risk", now_ns())
         stress_bp = max((one.stress_bp or 0 for one in policies), default=0)
         return (
@@ -73,7 +73,7 @@ def create_app(ctx: ServiceContext) -> ASGIApp:
         Route("/decide", decide, methods=["POST"]),
         Route("/standing", standing_verdicts, methods=["GET"]),
     ]
-    return build_app(ctx, routes, counts=counts)
+    return build_app(ctx, routes, more=more)
 
 
 class Standing:

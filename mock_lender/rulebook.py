@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from mock_lender.scorecard import FULL_BP
 from mock_lender.shut import UNPUSHED, is_shut
@@ -21,7 +21,7 @@ from mock_lender.telemetry import Telemetry
 NAME = "rulebook.json"
 # What the lender began with is number 1.
 FIRST_NUMBER = 2
-KINDS = ("risk", "compliance", "tier", "window")
+KINDS = ("risk", "compliance", "tier", "window", "spare", "shortage")
 LEAD_NS = 50_000_000
 PUBLISH_TRIES = 5
 
@@ -38,7 +38,9 @@ class Entry:
     `score_below` (None: about all): it leaves them `keep_bp` ten-thousandths of their limits, or
     refuses their draws above `above_fen`, or all of them; `compliance` (a rule) forbids the purpose
     `forbids`; `tier`: the lender draws nothing from `tier`; `window`: the bank of `tier` takes no
-    payouts.
+    payouts; `spare`: the lender draws from `tier` last; `shortage`: borrowers are told that draws
+    above `above_fen` can't be paid. rule: the rule of the rules file that a `compliance` entry
+    dates.
     in_force_ns: when it became law; None: it is none. adopted_ns: from when the lender obeys; None:
     never. announced_ns: when borrowers were told; None: they were not. ended_ns: its end, or its
     lease's.
@@ -57,6 +59,7 @@ class Entry:
     tier: str | None = None
     stress_bp: int | None = None
     keep_bp: int | None = None
+    rule: str | None = None
 
     def obeyed(self, at_ns: int) -> bool:
         """Does the lender obey it at a moment?"""
@@ -73,6 +76,12 @@ class Entry:
     def limit_left_fen(self, limit_fen: int) -> int:
         """What it leaves of a limit."""
         return limit_fen if self.keep_bp is None else limit_fen * self.keep_bp // FULL_BP
+
+
+class Dateable(Protocol):
+    """What becomes an entry when it is known for when."""
+
+    def dated(self, number: int, name: str, at_ns: int) -> Entry: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,7 +139,12 @@ class Writer:
         self._path = path
         self._entries = read(path)
 
-    def publish(self, name: str, wanted: Sequence[Wanted]) -> tuple[Entry, ...]:
+    @property
+    def entries(self) -> tuple[Entry, ...]:
+        """All that there ever were."""
+        return self._entries
+
+    def publish(self, name: str, wanted: Sequence[Dateable]) -> tuple[Entry, ...]:
         """Enter them under a name; on the disk before their first date. Raises TooSlowError."""
 
         def dated(at_ns: int) -> tuple[Entry, ...]:
@@ -154,6 +168,21 @@ class Writer:
             )
 
         self._write_ahead(ended)
+
+    def amend(self, number: int, *, adopted_ns: int | None, announce: bool) -> None:
+        """Another date of adoption for an entry (None: the one it has), and borrowers are told of
+        it now. Raises TooSlowError."""
+
+        def amended(entry: Entry, at_ns: int) -> Entry:
+            if entry.number != number:
+                return entry
+            return replace(
+                entry,
+                adopted_ns=entry.adopted_ns if adopted_ns is None else adopted_ns,
+                announced_ns=at_ns if announce else entry.announced_ns,
+            )
+
+        self._write_ahead(lambda at_ns: tuple(amended(one, at_ns) for one in self._entries))
 
     def _write_ahead(self, entries_at: Callable[[int], tuple[Entry, ...]]) -> None:
         for _ in range(PUBLISH_TRIES):
@@ -180,28 +209,36 @@ class Rulebook:
         self._noted: set[int] = set()
         self.revision = 0
 
-    def _look(self) -> None:
+    def _look(self) -> tuple[Entry, ...]:
+        """All of it, as it is now; what does not reach this replica is as it was."""
         if is_shut(UNPUSHED):
-            return
+            return self._entries
         try:
             stat = self._path.stat()
         except FileNotFoundError:
-            return
+            return self._entries
         seen = (stat.st_ino, stat.st_mtime_ns)
         if seen != self._seen:
             self._entries = read(self._path)
             self._seen = seen
             self.revision = stat.st_mtime_ns
+        return self._entries
+
+    def published(self, at_ns: int) -> tuple[Entry, ...]:
+        """Entries that borrowers have been told of by then, and that are not over."""
+        return tuple(
+            one
+            for one in self._look()
+            if one.announced_ns is not None and one.announced_ns <= at_ns < one.ended_ns
+        )
 
     def told(self, kind: str, at_ns: int) -> tuple[Entry, ...]:
         """Entries of a kind that are obeyed now, and of which borrowers know."""
-        self._look()
-        return tuple(e for e in self._entries if e.kind == kind and e.told(at_ns))
+        return tuple(one for one in self._look() if one.kind == kind and one.told(at_ns))
 
     def known(self, kind: str, at_ns: int) -> tuple[Entry, ...]:
         """Entries of a kind that whoever decides now, at `at_ns`, must obey."""
-        self._look()
-        return tuple(e for e in self._entries if e.kind == kind and e.obeyed(at_ns))
+        return tuple(one for one in self._look() if one.kind == kind and one.obeyed(at_ns))
 
     def obeyed(self, kind: str, at_ns: int) -> tuple[Entry, ...]:
         """The same, of who decides: it is noted when it first obeys an entry."""

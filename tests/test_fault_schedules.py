@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from harness.errors import ScenarioError
+from harness.faults.sample import LAW, RULES
 from harness.plan import make_plan
 from harness.report.plan_picture import pen_for, picture
 from harness.scenario.fault_checks import contradiction, end_s
@@ -28,12 +29,14 @@ MIX = """
 
 
 def with_faults(folder: Path, text: str, *overrides: str) -> Loaded:
-    """The smoke scenario with other faults."""
+    """The smoke scenario with other faults, under the rules of the sample's lender."""
     smoke = SMOKE.read_text()
     start, end = smoke.index("faults:"), smoke.index("expect:")
     path = folder / "scenario.yaml"
     path.write_text(f"{smoke[:start]}faults:{text.rstrip()}\n{smoke[end:]}")
-    return load_scenario(path, overrides, None)
+    (folder / "law.yaml").write_text(RULES)
+    rules = f"lender.rules={{file: law.yaml, today: {LAW.today}}}"
+    return load_scenario(path, (rules, *overrides), None)
 
 
 def faults(folder: Path, text: str, *overrides: str) -> tuple[FaultSpec, ...]:

@@ -21,8 +21,8 @@ SOURCES = sorted(
 FLOORS = (
     ("harness.clock", "harness.seeds", "harness.units", "harness.errors", "harness.processes",
      "harness.stopping", "harness.environment", "harness.running", "harness.terminal"),
-    ("harness.evidence", "harness.guardian", "harness.scenario.model", "harness.scenario.measures",
-     "harness.scenario.entry"),
+    ("harness.evidence", "harness.guardian", "harness.scenario.law", "harness.scenario.model",
+     "harness.scenario.measures", "harness.scenario.entry"),
     ("harness.proxy",),
     ("harness.faults",),
     ("harness.scenario",),
@@ -59,7 +59,7 @@ IMPORTERS = {
         "tests.test_evidence", "tests.test_kept_runs",
     ),
     "duckdb": ("harness.evidence.query",),
-    "yaml": ("harness.scenario.nodes", "tests.test_fault_lines"),
+    "yaml": ("harness.scenario.nodes", "mock_lender.law", "tests.test_fault_lines"),
     "chaoslib": ("harness.faults.toolkit_child",),
     "jinja2": ("harness.report.html",),
     "asyncpg": (

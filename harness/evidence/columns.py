@@ -215,6 +215,8 @@ _FIELDS: dict[str, Fields] = {
     # number 1 is what the lender began with; others are one number each, whatever their kind.
     # in_force_ns null: adopted without ever being in force. One row for the policy itself (replica
     # null), and one for each replica from its first decision under it. ended_ns null: it lasts.
+    # rule: the id in the rules file of what came from there, whose predicate is in that file.
+    # kind shortage: no rule, but what borrowers were told of money that will not be there.
     "policies": [
         ("kind", _S),
         ("policy", _I),
@@ -227,6 +229,7 @@ _FIELDS: dict[str, Fields] = {
         ("ended_ns", _T),
         ("stress_bp", _I),
         ("keep_bp", _I),
+        ("rule", _S),
     ],
     # own_bp: ten-thousandths of each of its draws that the tier `own` takes (joint lending).
     # balance_fen: at the opening; what moved since is in `versions`. A tier has a row more from
@@ -242,6 +245,7 @@ _FIELDS: dict[str, Fields] = {
     ],
     # tenure_months: with this lender. utilisation_bp: of credit elsewhere, ten-thousandths.
     # past_due_days: above 0 for the delinquent. income_band: 1 (lowest fifth) to 5.
+    # student; unverified: the identity document was never checked, or has expired.
     "population": [
         ("borrower", _I),
         ("group", _S),
@@ -252,6 +256,8 @@ _FIELDS: dict[str, Fields] = {
         ("utilisation_bp", _I),
         ("past_due_days", _I),
         ("income_band", _I),
+        ("student", _B),
+        ("unverified", _B),
     ],
 }
 

@@ -255,6 +255,7 @@ class Policy(NamedTuple):
     ended_ns: int | None = None
     stress_bp: int | None = None
     keep_bp: int | None = None
+    rule: str | None = None
 
 
 class Tier(NamedTuple):
@@ -281,6 +282,8 @@ class Borrower(NamedTuple):
     utilisation_bp: int | None = None
     past_due_days: int | None = None
     income_band: int | None = None
+    student: bool | None = None
+    unverified: bool | None = None
 
 
 ROWS: Mapping[str, type[Any]] = {

@@ -126,8 +126,8 @@ def some_cut(value: object) -> float:
 
 
 _LEAD = Parameter(
-    "lead", "lead_s", lead, "a duration up to 1min: so long before its date it is in the book, and "
-    "told where there is `early_warning`", 0.0, required=False,
+    "lead", "lead_s", lead, "a duration up to 1min: so long before its date it is in the book, "
+    "where `early_warning` sees it", 0.0, required=False,
 )  # fmt: skip
 _PURPOSE = Parameter(
     "target", "target", text, "a purpose such as education", names="purpose", example="education"
@@ -153,8 +153,8 @@ KINDS: Kinds = {
         build=_tightening,
         does="A risk policy comes into force for the `share` of the borrowers with the lowest "
         "scores: draws above `above` are refused, or with `cut` their limits lose that much; what "
-        "borrowers are shown stays. Announced, or with `lead` where there is `early_warning`, they "
-        "get notice as it is entered, and are shown what is left once it is obeyed.",
+        "borrowers are shown stays. Announced, they get notice as it is entered; where there is "
+        "`early_warning`, before its date. They are shown what is left once it is obeyed.",
         observed="Every risk replica says so of a stranger, who has no points: refuses one fen "
         "more than `above`, or leaves as much of the limit.",
         undone=_healer_text(_OVER),

@@ -16,6 +16,7 @@ from harness.faults import (
     network,
     process,
     restarts,
+    rule_dates,
     service_kinds,
     service_shut,
     service_wide,
@@ -39,6 +40,7 @@ CATALOGUE: Mapping[tuple[str, str], FaultKind] = {
     **migration.KINDS,
     **database_sessions.KINDS,
     **business.KINDS,
+    **rule_dates.KINDS,
     **site.KINDS,
     **toolkit.KINDS,
 }

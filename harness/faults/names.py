@@ -49,6 +49,7 @@ NAMES: Mapping[str, Callable[[LenderSpec], list[str]]] = {
     "site": lambda _: ["a", "b"],
     "tier": lambda lender: [tier for tier, _ in lender.tier_shares],
     "purpose": lambda _: list(PURPOSES),
+    "rule_date": lambda lender: list(lender.law.dates),
     "account": lambda lender: [f"tier:{tier}" for tier, _ in lender.tier_shares],
 }
 

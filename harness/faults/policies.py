@@ -1,7 +1,7 @@
 """Faults by policies of risk: a tightening, a cut of limits, a market under stress.
 
 Entries of the rule book like those of rules.py, each dated `lead_s` after it is entered: a lender
-with early warnings tells its borrowers when it is entered, another one when they are refused.
+with early warnings sees it there and tells its borrowers, another one when they are refused.
 """
 
 import time

@@ -44,6 +44,9 @@ def meet(expectation: Expectation, parts: Parts) -> Met:
     if expectation.measure == "detect_s" and parts.detection.undetected:
         never = ", ".join(parts.detection.undetected)
         return Met(expectation, None, "breached", f"no alert named {never}")
+    if expectation.measure == "warning_lead_s" and parts.warnings.untold:
+        never = ", ".join(parts.warnings.untold)
+        return Met(expectation, None, "breached", f"borrowers were never told of {never}")
     if expectation.measure == "audit_breaches" and not actual:
         unsure = [finding.name for finding in parts.audit if finding.verdict == "inconclusive"]
         if unsure:
@@ -85,6 +88,8 @@ def _of_drill(parts: Parts) -> dict[str, float | None]:
         "shown_age_ms": parts.harm.shown_age_ms,
         "detect_s": parts.detection.detect_s,
         "false_alarms": parts.detection.false_alarms,
+        "warning_lead_s": parts.warnings.lead_s,
+        "told_share": parts.warnings.told_share,
         "time_to_open_s": None if breakers is None else breakers.time_to_open_s,
         "wrongly_open": None if breakers is None else breakers.wrongly_open,
         "should_have_opened": None if breakers is None else breakers.should_have_opened,

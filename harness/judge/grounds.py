@@ -12,6 +12,7 @@ from functools import cached_property
 from harness.clock import NS_PER_S
 from harness.evidence.rows import Borrower, Intent, Policy
 from harness.judge.gaps import gaps
+from harness.judge.law import Law
 from harness.judge.names import role
 from harness.judge.purses import Purses
 from harness.judge.scorecard import cut_fen, is_about
@@ -46,6 +47,7 @@ class Grounds:
         self._view = view
         self._intents = tuple(intents)
         self._gaps = gaps(view.states)
+        self._law = Law(view)
 
     @cached_property
     def _said_no(self) -> Mapping[str, set[str]]:
@@ -106,7 +108,7 @@ class Grounds:
             return True
         return any(
             policy.kind == kind
-            and _against(policy, intent, person)
+            and (_against(policy, intent, person) or self._rule_against(policy, intent, person))
             and _obeyed(policy, intent, done_ns)
             for policy in self._view.policies
         )
@@ -126,6 +128,9 @@ class Grounds:
             and intent.amount_fen > limit_fen - cut_fen(policy, limit_fen) - (used_fen or 0)
             for policy in self._view.policies
         )
+
+    def _rule_against(self, policy: Policy, intent: Intent, person: Borrower | None) -> bool:
+        return policy.rule is not None and self._law.against(policy.rule, intent, person)
 
     def _over_quota(self, intent: Intent) -> bool:
         """Had the account less than the amount when the ledger refused?"""

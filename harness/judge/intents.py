@@ -12,6 +12,7 @@ from harness.clock import NS_PER_S
 from harness.evidence.columnar import Columns
 from harness.evidence.derived import arrow_table
 from harness.judge.ends import End, Ends
+from harness.judge.law import Law
 from harness.judge.oracle import ANSWER_AGE_NS, Oracle
 from harness.judge.scorecard import COLUMNS, against, literals
 from harness.judge.told import know_what_was_told
@@ -34,7 +35,7 @@ WITH of_intents AS (
     WHERE v.event = 'repay' AND r.amount_fen < 0 GROUP BY ALL
 )
 SELECT p.borrower, NOT (p.barred OR p.delinquent) AS open, p.limit_fen, p.tenure_months,
-    p.utilisation_bp, p.past_due_days, p.income_band,
+    p.utilisation_bp, p.past_due_days, p.income_band, p."group", p.student, p.unverified,
     p.limit_fen - coalesce(i.fen, 0) - coalesce(v.fen, 0) - coalesce(n.fen, 0) AS room_fen
 FROM {population} p
 LEFT JOIN of_intents i USING (borrower)
@@ -49,7 +50,8 @@ WHERE r.open AND i.amount_fen > r.room_fen - CASE WHEN $keep_bp < 10000
 """
 
 # Policies that borrowers had been told of, and rules that are law; few, but for those that single
-# borrowers are told of. One that is never in force begins with its adoption.
+# borrowers are told of. One that is never in force begins with its adoption. Of the rules of a
+# rules file these say nothing: see law.py.
 NOTICES = """
 SELECT DISTINCT p.borrower, p.published_ns, n.forbids, n.above_fen, n.score_below, n.stress_bp,
     n.keep_bp, coalesce(n.in_force_ns, n.adopted_ns) AS begins_ns, n.ended_ns
@@ -71,7 +73,8 @@ ENDS = """
 WITH known AS (
     SELECT i.intent, i.draw_key, i.borrower, i.due_ns, i.amount_fen, i.purpose,
         coalesce(r.open, false) AS open, coalesce(f.available_fen, r.room_fen) AS available_fen,
-        r.limit_fen, r.tenure_months, r.utilisation_bp, r.past_due_days, r.income_band
+        r.room_fen, r.limit_fen, r."group", r.student, r.unverified,
+        r.tenure_months, r.utilisation_bp, r.past_due_days, r.income_band
     FROM intents i
     LEFT JOIN rooms r ON r.borrower = i.borrower
     LEFT JOIN fitting f ON f.intent = i.intent
@@ -80,7 +83,7 @@ WITH known AS (
         bool_or(n.published_ns <= $baseline_ns) AS told_baseline
     FROM known i JOIN notices n ON n.borrower = i.borrower AND {own_notice} GROUP BY i.intent
 ), facts AS (
-    SELECT i.* EXCLUDE (draw_key, borrower),
+    SELECT i.* EXCLUDE (draw_key, borrower), d.tier,
         t.granted_ns, coalesce(t.asked, false) AS asked,
         CASE WHEN d.state = 'paid' THEN d.ended_ns END AS paid_ns,
         coalesce(d.state = 'paying', false) AS paying,
@@ -144,14 +147,29 @@ def judge_intents(view: RunView, oracle: Oracle) -> Ends:
     fitting = Columns[object](arrow_table(left_fen, {"intent": "int64", "available_fen": "int64"}))
     notices = Columns[object](books.table(NOTICES))
     for_all = [row[1:] for row in books.ask(NOTICES) if row[0] is None]
+    law = Law(view)
+    before = law.told_by(oracle.baseline_ns)
     question = ENDS.format(
         draws=draws,
         own_notice=OWN_NOTICE,
-        told_due=_any(f"due_ns >= {told} AND {_no(no, 'due_ns')}" for told, *no in for_all),
-        told_baseline=_any(
-            _no(no, "due_ns") for told, *no in for_all if told <= oracle.baseline_ns
+        told_due=_any(
+            [
+                *(f"due_ns >= {told} AND {_no(no, 'due_ns')}" for told, *no in for_all),
+                law.sql_forbids(law.told_as_due, "due_ns"),
+            ]
         ),
-        unlawful=_any(_no(law, "decided_ns") for law in books.ask(LAWS, {"kind": "compliance"})),
+        told_baseline=_any(
+            [
+                *(_no(no, "due_ns") for told, *no in for_all if told <= oracle.baseline_ns),
+                law.sql_forbids(before, "due_ns"),
+            ]
+        ),
+        unlawful=_any(
+            [
+                *(_no(one, "decided_ns") for one in books.ask(LAWS, {"kind": "compliance"})),
+                law.sql_unlawful("decided_ns"),
+            ]
+        ),
         not_permitted=_any(_no(one, "judged_ns") for one in books.ask(LAWS, {"kind": "risk"})),
         end_of=END_OF,
     )

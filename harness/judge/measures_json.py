@@ -33,6 +33,19 @@ def detection_json(parts: Parts) -> dict[str, Any]:
     }
 
 
+def warnings_json(parts: Parts) -> dict[str, Any]:
+    """The part `warnings`."""
+    found = parts.warnings
+    return {
+        "lead_s": found.lead_s,
+        "by_policy_s": dict(found.by_policy),
+        "untold": list(found.untold),
+        "draws": found.draws,
+        "told": found.told,
+        "told_share": rounded(found.told_share),
+    }
+
+
 def truth_json(found: Truth | None) -> dict[str, Any] | None:
     """The part `truth`: the matrix, what the borrower was told by what the books say."""
     if found is None:

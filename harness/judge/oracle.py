@@ -11,6 +11,7 @@ from typing import Any
 from harness.clock import NS_PER_S
 from harness.evidence.columnar import Rows
 from harness.evidence.rows import Borrower, Draw, Intent, Policy, Version
+from harness.judge.law import Law
 from harness.judge.scorecard import is_about, refuses
 from harness.judge.view import RunView
 
@@ -27,6 +28,7 @@ class Oracle:
 
     def __init__(self, view: RunView) -> None:
         self._view = view
+        self.law = Law(view)
         self.baseline_ns = view.t0_ns + int(view.scenario.phases.start_s("baseline") * NS_PER_S)
         self._known: Collection[int] | None = ()  # None: all
         self._people: dict[int, Borrower] = {}
@@ -165,18 +167,21 @@ class Oracle:
             for row in self._view.published
             if row.published_ns <= by_ns and row.borrower in (None, intent.borrower)
         }
-        return any(
+        if any(
             policy.policy in known and self.says_no(policy, intent) and lasts(policy, intent.due_ns)
             for policy in self._view.policies
+        ):
+            return True
+        return self.law.forbids(
+            self.law.told_by(by_ns), intent.due_ns, intent, self._person(intent)
         )
 
     def says_no(self, policy: Policy, intent: Intent) -> bool:
         """Is the intent of those that the policy is against? Where a run has no features, nobody
-        can tell of a policy that goes by scores."""
+        can tell of a policy that goes by scores; of rules of a rules file, see `law`."""
         if policy.forbids is not None and policy.forbids == intent.purpose:
             return True
-        self._read(intent.borrower)
-        person = self._people.get(intent.borrower)
+        person = self._person(intent)
         if person is None or not is_about(policy, person):
             return False
         # Only a cut asks what is available.
@@ -198,12 +203,18 @@ class Oracle:
             for policy in self._view.policies
         )
 
+    def _person(self, intent: Intent) -> Borrower | None:
+        self._read(intent.borrower)
+        return self._people.get(intent.borrower)
+
     def lawful(self, intent: Intent) -> bool:
         """No rule in force at the decision forbids it, adopted by the lender or not."""
         draw = self.draw(intent.draw_key)
         decided_ns = intent.due_ns
         if draw is not None and draw.compliance_ns is not None:
             decided_ns = draw.compliance_ns
+        if self.law.unlawful(decided_ns, intent, self._person(intent), draw):
+            return False
         return not any(
             policy.kind == "compliance"
             and self.says_no(policy, intent)

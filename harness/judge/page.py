@@ -21,6 +21,7 @@ from harness.judge import (
     recovery,
     stranded,
     truth,
+    warnings,
 )
 from harness.scenario.measures import MEASURES
 
@@ -71,6 +72,10 @@ ENTRIES = (
     Entry("recovery.detect_s, detection.detect_s", ("detect_s",), "s", alerts.Detection.detect_s),
     Entry("detection.by_fault_s, undetected", (), "s", alerts.Detection.undetected),
     Entry("detection.false_alarms", ("false_alarms",), "alerts", alerts.detection),
+    Entry("warnings.lead_s, by_policy_s, untold", ("warning_lead_s",), "s",
+          warnings.Warnings.lead_s),
+    Entry("warnings.told_share, draws, told", ("told_share",), "share",
+          warnings.Warnings.told_share),
     Entry("amplification.borrower, by_hop.x", ("amplification",), "ratio",
           amplification.amplification),
     Entry("amplification.out_per_in.x", (), "ratio", amplification.out_per_in),

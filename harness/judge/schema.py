@@ -123,6 +123,10 @@ YOUNGER: dict[str, Schema] = {
     "detection": _object(
         detect_s=SECONDS, by_fault_s=_map(SECONDS), undetected=_list(TEXT), false_alarms=MAYBE
     ),
+    "warnings": _object(
+        lead_s=SECONDS, by_policy_s=_map(SECONDS), untold=_list(TEXT), draws=COUNT, told=COUNT,
+        told_share=SHARE,
+    ),
     "drift": _object(guarantee=_or_null(TREND), latency_p50_ms=_or_null(TREND)),
 }  # fmt: skip
 LATENCY = _named(

@@ -7,7 +7,7 @@ a draw promised because an earlier one was broken, the mass repayments of a faul
 """
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -24,8 +24,8 @@ FATES: tuple[Fate, ...] = ("promised", "withheld", "refused")
 @dataclass(frozen=True, slots=True)
 class Notice:
     """Borrowers are told no, from `from_ns` to `until_ns` (None: for good) after t = 0: to what is
-    above an amount, for a purpose, or as a policy by scores has it. law: it is forbidden, not only
-    unwanted."""
+    above an amount, for a purpose, as a policy by scores has it, or what `bars` says. law: it is
+    forbidden, not only unwanted."""
 
     from_ns: int
     until_ns: int | None
@@ -35,21 +35,26 @@ class Notice:
     score_below: int | None = None
     stress_bp: int | None = None
     keep_bp: int | None = None
+    bars: Callable[[Intent, Borrower], bool] | None = None
 
     def says_no(self, intent: Intent, person: Borrower | None, left_fen: int) -> bool:
         """To a draw due meanwhile, of a borrower who has so much left?"""
-        lasts = self.from_ns <= intent.due_ns and (
-            self.until_ns is None or intent.due_ns < self.until_ns
-        )
+        if intent.due_ns < self.from_ns:
+            return False
+        if self.until_ns is not None and intent.due_ns >= self.until_ns:
+            return False
+        if intent.purpose == self.forbids:
+            return True
+        if person is None:
+            return False
+        if self.bars is not None and self.bars(intent, person):
+            return True
         policy = Policy(
             "risk", 0, None, None, None, None, self.above_fen, self.score_below,
             stress_bp=self.stress_bp, keep_bp=self.keep_bp,
         )  # fmt: skip
-        limit_fen = 0 if person is None else person.limit_fen
-        no = is_about(policy, person) is True and refuses(
-            policy, intent.amount_fen, limit_fen, left_fen
-        )
-        return lasts and (no or intent.purpose == self.forbids)
+        about = is_about(policy, person) is True
+        return about and refuses(policy, intent.amount_fen, person.limit_fen, left_fen)
 
 
 @dataclass(frozen=True, slots=True)

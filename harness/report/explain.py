@@ -146,11 +146,16 @@ class _Story:
         against = {
             policy.policy: policy
             for policy in view.policies
-            if oracle.says_no(policy, intent) and lasts(policy, intent.due_ns)
+            if lasts(policy, intent.due_ns)
+            and (
+                oracle.says_no(policy, intent)
+                or (policy.rule and oracle.law.against(policy.rule, intent, person))
+            )
         }
         for number, policy in sorted(against.items()):
             told = "told of in time" if number in known else "not told of by then"
-            yield f"{policy.kind} {number} is against it, {told}"
+            rule = f", the rule {policy.rule}," if policy.rule else ""
+            yield f"{policy.kind} {number}{rule} is against it, {told}"
         if not against:
             yield "no policy or rule was against it"
         if not oracle.permitted(intent):

@@ -135,6 +135,7 @@ def _param(book: Book, node: Node | None, path: str, p: Parameter, lender: Lende
     if node is not None and p.names and found != fallback and not has(p.names, lender, str(found)):
         allowed = NAMES[p.names](lender)
         said = f"{guess(str(found), allowed)}one of {', '.join(allowed)}"
+        said = said if allowed else f"{p.allowed}: this lender has none"
         book.add(node, path, repr(str(found)), said)
     return found
 

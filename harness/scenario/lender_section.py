@@ -3,7 +3,9 @@
 from harness.scenario.model import PROFILES, PROTECTIONS, Capacity, LenderSpec
 from harness.scenario.nodes import Book, Node, fields, items, value
 from harness.scenario.numbers import one_of, truth, whole
-from harness.units import parse_duration_s, parse_share
+from harness.scenario.rules_section import rules
+from harness.scenario.trace import Beside
+from harness.units import parse_duration_s, parse_share, parse_yuan_fen
 
 ROLES = ("gateway", "risk", "compliance", "ledger")
 # The lender's own list; a test keeps both in step.
@@ -11,16 +13,19 @@ DEFECTS = (
     "payout-twice-on-retry", "acknowledge-before-commit", "sweeper-voids-on-not-found",
     "lost-void", "forgotten-hold", "quota-race", "tier-oversell", "wrong-amount", "stale-status",
     "refused-but-paid", "blames-risk", "key-reuse-accepted", "failover-that-forgets", "fencing-off",
-    "replay-acknowledges-unflushed",
+    "replay-acknowledges-unflushed", "rule-forgotten", "rule-dated-late", "cap-in-wrong-unit",
 )  # fmt: skip
-OPTIONAL = ("protections", "defects", "joint", "without_close", "standby_lost", "judge_lost")
+OPTIONAL = (
+    "protections", "defects", "joint", "without_close", "standby_lost", "rules", "reserve",
+    "judge_lost",
+)  # fmt: skip
 STANDBY_LOST = ("degrade", "stop")
 JUDGE_LOST = ("closed", "open")
 CAPACITY = ("gateway_slots", "ledger_connections", "bank_slots", "bank_latency")
 TIERS = ("own", "partner-a")
 
 
-def lender(book: Book, node: Node | None) -> LenderSpec:
+def lender(book: Book, node: Node | None, beside: Beside) -> LenderSpec:
     """profile, replicas, capacity, tiers; the rest is optional."""
     keys = ("profile", "replicas", "capacity", "tiers")
     found = fields(book, node, "lender", keys, OPTIONAL) if node else {}
@@ -53,6 +58,8 @@ def lender(book: Book, node: Node | None) -> LenderSpec:
             book, found.get("judge_lost"), "lender.judge_lost", one_of(*JUDGE_LOST), JUDGE_LOST[0],
             "",
         ),
+        law=rules(book, found.get("rules"), beside, TIERS),
+        reserve_fen=value(book, found.get("reserve"), "lender.reserve", parse_yuan_fen, 0, ""),
     )  # fmt: skip
 
 

@@ -39,7 +39,7 @@ def load_scenario(path: Path, overrides: Sequence[str], profile: str | None) -> 
     book, beside = Book(), Beside(path.parent)
     found = fields(book, root, "", KEYS, ("abort", "proxy", "safety", *ENTRY))
     phases = sections.phases(book, found.get("phases"))
-    lender = sections.lender(book, found.get("lender"))
+    lender = sections.lender(book, found.get("lender"), beside)
     seed = sections.seed(book, found.get("seed"))
     toxiproxy, proxied = sections.proxy(book, found.get("proxy"), lender)
     scenario = Scenario(

@@ -28,6 +28,8 @@ DRILL_ONLY = {
     "shown_age_ms": "ms",
     "detect_s": "s",
     "false_alarms": "alerts",
+    "warning_lead_s": "s",
+    "told_share": "share",
     "time_to_open_s": "s",
     "wrongly_open": "openings",
     "should_have_opened": "breakers",

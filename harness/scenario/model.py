@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from harness.scenario.entry import Entry
+from harness.scenario.law import LawSpec
 
 Cause = Literal["risk", "liquidity", "system", "compliance"]
 CAUSES: tuple[Cause, ...] = ("risk", "liquidity", "system", "compliance")
@@ -16,8 +17,8 @@ PROFILES = ("none", "naive", "full")
 # What a draw may be for.
 PURPOSES = ("consumption", "education", "medical", "renovation")
 PROTECTIONS = (
-    "breaker", "canary", "deadlines", "early_warning", "failover", "last_verdict",
-    "policy_handshake", "quota_cache", "retries", "tier_fallthrough",
+    "breaker", "canary", "compliance_first", "deadlines", "early_warning", "failover",
+    "last_verdict", "policy_handshake", "quota_cache", "retries", "tier_fallthrough",
 )  # fmt: skip
 
 
@@ -45,6 +46,8 @@ class LenderSpec:
     `defects` are planted mistakes, by name; a scenario that proves a lender has none.
     `judge_lost`: what comes of a draw about which risk or compliance can't be asked: it fails
     (`closed`) or goes on unjudged (`open`).
+    `law`: the rules that bind it. `reserve_fen`: money that stands by for its tiers, in the
+    treasury, for an early warning to send for.
     """
 
     profile: str
@@ -57,6 +60,12 @@ class LenderSpec:
     standby_lost: str
     defects: tuple[str, ...]
     judge_lost: str = "closed"
+    law: LawSpec = field(default_factory=LawSpec)
+    reserve_fen: int = 0
+
+    def has(self, protection: str) -> bool:
+        """Is a protection on that of the profiles only `full` has?"""
+        return dict(self.protections).get(protection, self.profile == "full")
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,11 +176,14 @@ class PopulationSpec:
 
     zipf: the exponent of the choice, borrower of rank r by a weight of r ** -zipf; 0: all in turn.
     amounts: None: log-uniform from 100 to 5000 yuan. limits: times the limits of the groups.
+    students, unverified: shares of the borrowers that are so, each by itself.
     """
 
     zipf: float = 0.0
     amounts: LogNormal | None = None
     limits: float = 1.0
+    students: float = 0.0
+    unverified: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)

@@ -54,14 +54,20 @@ def _some_time(text: object) -> tuple[float, float]:
 
 
 def population(book: Book, node: Node | None) -> PopulationSpec:
-    """zipf, amounts and limits, each optional."""
+    """zipf, amounts, limits, students and unverified, each optional."""
     path = "load.population"
-    keys = ("zipf", "amounts", "limits")
+    keys = ("zipf", "amounts", "limits", "students", "unverified")
     found = fields(book, node, path, (), keys) if node else {}
+
+    def share(key: str) -> float:
+        return value(book, found.get(key), f"{path}.{key}", parse_share, 0.0, "")
+
     return PopulationSpec(
         zipf=value(book, found.get("zipf"), f"{path}.zipf", number(0, ZIPF_MAX), 0.0, ""),
         amounts=_amounts(book, found["amounts"]) if "amounts" in found else None,
         limits=value(book, found.get("limits"), f"{path}.limits", number(1, LIMITS_MAX), 1.0, ""),
+        students=share("students"),
+        unverified=share("unverified"),
     )
 
 

@@ -9,11 +9,14 @@ from urllib.parse import quote
 from harness.errors import TargetError
 from harness.evidence.rows import Borrower, Tier
 from harness.evidence.store import RunDir
+from harness.faults import console
 from harness.guardian.client import Guardian
 from harness.proxy.client import ProxyClient
 from harness.proxy.struck import NAME as RECORD
-from harness.scenario.model import LenderSpec
+from harness.scenario.law import begin_s
+from harness.scenario.model import FaultSpec, LenderSpec
 from harness.target.cache import cache_dir
+from harness.target.law_files import law_config
 from harness.target.mock_surroundings import MockSurroundings
 from harness.target.plan_tables import write_added, write_planned
 from harness.target.probes import posts_in_progress, process_cpu_s, tree_cpu_s
@@ -103,6 +106,8 @@ class MockTarget(MockSurroundings):
             on_standby_lost=self._spec.standby_lost,
             features_csv=str(self._run.path / "work" / FEATURES),
             judge_lost=self._spec.judge_lost,
+            law=law_config(self._run.path / "work", self._spec.law, self._population),
+            reserve_fen=self._spec.reserve_fen,
         )
 
     def _tiers(self) -> tuple[TierConfig, ...]:
@@ -179,6 +184,19 @@ class MockTarget(MockSurroundings):
             if one.role == "gateway"
         }
 
+    def tell_dates(self, t0_ns: int, faults: Iterable[FaultSpec]) -> None:
+        """When dates of its rules file will begin: a calendar is no secret. Raises TargetError."""
+        known = {str(dict(one.params).get("target")): one for one in faults}
+        dates = {
+            date: {
+                "at_ns": t0_ns + round(at_s * 1e9),
+                "partners_stop": dict(known[date].params)["partners"] == "on",
+            }
+            for date, at_s in begin_s(known.values()).items()
+        }
+        if dates:
+            console.tell(self, "/dates", dates)
+
     def settle(self) -> None:
         self._control("POST", "/checkpoint", timeout_s=10)
 
@@ -240,7 +258,7 @@ class MockTarget(MockSurroundings):
             found = sorted(records.glob(f"{table}.*.csv"))
             mine = [beside] if table == "states" and beside.exists() else []
             self._run.import_csv(table, [*found, *mine])
-        write_added(self._run, records, self._sources())
+        write_added(self._run, records, self._sources(), self._spec.law)
 
     def write_plan(self) -> None:
         """Tables known before anything runs: population, tiers, policies, what was published."""

@@ -43,6 +43,23 @@ class CapacityConfig:
 
 
 @dataclass(frozen=True, slots=True)
+class LawConfig:
+    """The law that binds the lender.
+
+    rules_yaml: its rules file. register_csv: `borrower,group,limit_fen,student,unverified`. today:
+    the rules that take effect up to this date are in force as the lender comes up. adoption_s: how
+    long it takes to adopt a rule. all_in_cost_bp: what a draw costs a year, all in,
+    ten-thousandths, by the borrower's group.
+    """
+
+    rules_yaml: str
+    register_csv: str
+    today: str
+    adoption_s: float
+    all_in_cost_bp: dict[str, int]
+
+
+@dataclass(frozen=True, slots=True)
 class LenderConfig:
     """All a lender needs to know.
 
@@ -57,7 +74,8 @@ class LenderConfig:
     of what follows from the protections. features_csv: what a scorecard knows of each borrower,
     `borrower,tenure_months,utilisation_bp,past_due_days,income_band`; empty: nothing. judge_lost:
     what comes of a draw about which risk or compliance can't be asked: `closed`, it fails, or
-    `open`, it goes on as if they had approved.
+    `open`, it goes on as if they had approved. reserve_fen: money in the treasury that an early
+    warning may send for, for tiers that run short.
     """
 
     work_dir: str
@@ -79,6 +97,8 @@ class LenderConfig:
     timeout_s: float | None = None
     features_csv: str = ""
     judge_lost: str = "closed"
+    law: LawConfig | None = None
+    reserve_fen: int = 0
 
     def __post_init__(self) -> None:
         defects.check(self.defects)
@@ -93,6 +113,8 @@ class LenderConfig:
         raw["tiers"] = tuple(TierConfig(**tier) for tier in raw["tiers"])
         for name in ("protections", "barred_purposes", "defects"):
             raw[name] = tuple(raw[name])
+        law: dict[str, Any] | None = raw.get("law")
+        raw["law"] = None if law is None else LawConfig(**law)
         return cls(**raw)
 
     @property

@@ -7,9 +7,10 @@
     GET    /locks/ACCOUNT                       can a session of our own lock a row of it?
 
     GET    /rules                               names of the rules in force
+    PUT    /dates                               {DATE: {at_ns, partners_stop}}: when dates begin
     GET    /repayments/NAME                     how many of a mass repayment were taken
 
-All need the run's token. Kinds: connections, lock, lag, flush, drain, repayments, rules.
+All need the run's token. Kinds: connections, lock, lag, flush, drain, repayments, rules, date.
 """
 
 import asyncio
@@ -19,7 +20,6 @@ import time
 from collections import defaultdict
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager, suppress
-from dataclasses import replace
 from typing import Any
 
 from starlette.applications import Starlette
@@ -29,13 +29,16 @@ from starlette.routing import Route
 from starlette.types import ASGIApp
 
 from mock_lender.cluster.replication import LOST
+from mock_lender.console.calendar import BeganDate, Calendar
 from mock_lender.console.hold import Hold, RefusedError
 from mock_lender.console.money import Drain, MassRepayment, repaid
 from mock_lender.console.sessions import Crowd, RowLock, locked
 from mock_lender.console.slowness import Lag, SlowFlush, commits_s
 from mock_lender.context import ServiceContext
+from mock_lender.http.app import metric_lines, protection_lines
 from mock_lender.rulebook import KINDS, TooSlowError, Wanted, Writer, read
 from mock_lender.scorecard import Scorecard
+from mock_lender.warning.watcher import Watcher
 
 HOLDS_MAX = 32
 LEASE_S_MAX = 7200.0
@@ -67,6 +70,10 @@ class Console:
         self._ctx = ctx
         self._writer = Writer(ctx.rulebook_json)
         self._scorecard: Scorecard | None = None
+        self.calendar = Calendar(ctx, self._writer)
+        self.watcher = (
+            Watcher(ctx, self._writer, self.calendar) if ctx.on("early_warning") else None
+        )
         self._holds: dict[str, Hold] = {}
         self._leases: dict[str, asyncio.Task[None]] = {}
         self._turns: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
@@ -103,11 +110,13 @@ class Console:
         if kind == "rules":
             wanted = tuple(self._wanted(entry, lease_s) for entry in body["entries"])
             return Rules(self._writer, name, wanted)
+        if kind == "date":
+            stop = body["partners_stop"] is True
+            return BeganDate(self.calendar, self._writer, str(body["date"]), stop=stop)
         raise RefusedError(422, f"no kind {kind!r}")
 
     def _wanted(self, body: Mapping[str, Any], lease_s: float) -> Wanted:
-        """A policy by a share of the borrowers (`score_share`) becomes one by their scores; one
-        that is entered before its date is told at once where there are early warnings. Raises
+        """A policy by a share of the borrowers (`score_share`) becomes one by their scores. Raises
         RefusedError, TypeError."""
         if body.get("kind") not in KINDS:
             raise RefusedError(422, f"an entry's kind: one of {', '.join(KINDS)}")
@@ -116,11 +125,7 @@ class Console:
             if self._scorecard is None:
                 self._scorecard = Scorecard(self._ctx.features_csv)
             given["score_below"] = self._scorecard.below_for(float(body["score_share"]))
-        wanted = Wanted(**given, lease_s=lease_s)
-        ahead = wanted.kind == "risk" and (wanted.adopted_s or 0.0) > 0
-        if ahead and self._ctx.on("early_warning"):
-            return replace(wanted, announced=True)
-        return wanted
+        return Wanted(**given, lease_s=lease_s)
 
     async def _end_by_itself(self, name: str, hold: Hold, lease_s: float) -> None:
         await asyncio.sleep(lease_s)
@@ -189,18 +194,31 @@ def create_app(ctx: ServiceContext) -> ASGIApp:
     async def rules(_: Request) -> Response:
         return JSONResponse({"in_force": console.in_force()})
 
+    async def dates(request: Request) -> Response:
+        console.calendar.all_of(json.loads(await request.body()))
+        return JSONResponse({})
+
     async def locks(request: Request) -> Response:
         return JSONResponse({"locked": await locked(ctx, request.path_params["account"])})
 
     async def health(_: Request) -> Response:
         return PlainTextResponse("ok")
 
+    async def metrics(_: Request) -> Response:
+        figures = {} if console.watcher is None else console.watcher.figures()
+        return PlainTextResponse(protection_lines(ctx) + metric_lines(figures))
+
     def guarded(work: Callable[[Request], Awaitable[Response]]) -> Callable[..., Any]:
         return _with_token(ctx.config.token, work)
 
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
+        console.calendar.begin()
+        watcher = console.watcher
+        watching = None if watcher is None else asyncio.create_task(watcher.run())
         yield
+        if watching is not None:
+            watching.cancel()
         await console.release_all()
 
     return Starlette(
@@ -210,8 +228,10 @@ def create_app(ctx: ServiceContext) -> ASGIApp:
             Route("/holds", guarded(names), methods=["GET"]),
             Route("/commits", guarded(commits), methods=["GET"]),
             Route("/rules", guarded(rules), methods=["GET"]),
+            Route("/dates", guarded(dates), methods=["PUT"]),
             Route("/repayments/{name:path}", guarded(repayments), methods=["GET"]),
             Route("/locks/{account:path}", guarded(locks), methods=["GET"]),
+            Route("/metrics", metrics),
             Route("/healthz", health),
             Route("/readyz", health),
         ],

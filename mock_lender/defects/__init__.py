@@ -8,6 +8,7 @@ hand it the sound part, or one spoilt by the defects it was told of.
     books      the ledger's answers           sql        its functions in the database
     sweeper    who ends what was left open    bank       a bank's book
     gateway    the path of a press            failover   the monitor, and who follows it
+    compliance the law as it was read
 """
 
 from collections.abc import Iterable, Mapping
@@ -69,6 +70,18 @@ DEFECTS: Mapping[str, Defect] = {
     ),
     "replay-acknowledges-unflushed": Defect(
         "what a read finds is told before the standby has it", "survives-failover"
+    ),
+    "rule-forgotten": Defect(
+        "the last rule of the rules file never came to those who decide, adopted or not",
+        "nothing-wrongly-approved",
+    ),
+    "rule-dated-late": Defect(
+        "a rule's date is taken for one of another time zone: it is adopted an hour late",
+        "nothing-wrongly-approved",
+    ),
+    "cap-in-wrong-unit": Defect(
+        "a limit in yuan is taken for fen: what the rule allows is refused in its name",
+        "cause-true",
     ),
 }
 

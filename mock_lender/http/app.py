@@ -32,14 +32,14 @@ def build_app(
     *,
     slots: Slots | None = None,
     every_call: bool = True,
-    counts: Callable[[], str] | None = None,
+    more: Callable[[], str] = str,
     on_start: Hook | None = None,
     on_stop: Hook | None = None,
     troubles: Mapping[type[Exception], Trouble] | None = None,
 ) -> ASGIApp:
     """A service: its routes, health and metrics. `slots` bounds what is worked on at once: each
     call waits for one, or without `every_call` the routes ask for them where they need one.
-    `counts`: more lines for its metrics. `troubles`: the answers for exceptions of its own."""
+    `more`: further lines for its metrics. `troubles`: the answers for exceptions of its own."""
 
     async def health(_: Request) -> Response:
         headers = {VERSION_HEADER: ctx.version, CLOCK_HEADER: str(now_ns())}
@@ -53,7 +53,8 @@ def build_app(
         return PlainTextResponse(
             f"requests_served_total {edge.served}\nrequests_failed_total {edge.failed}\n"
             f"requests_shed_total {edge.shed}\nposts_in_progress {edge.posts}\n{of_slots or ''}"
-            f"{counts() if counts is not None else ''}"
+            f"{protection_lines(ctx)}{more()}",
+            headers={CLOCK_HEADER: str(now_ns())},
         )
 
     async def start() -> None:
@@ -74,6 +75,16 @@ def build_app(
     )
     edge = Edge(inner, ctx, slots, every_call=every_call)
     return edge
+
+
+def protection_lines(ctx: ServiceContext) -> str:
+    """Which protections are on, for /metrics, a line each."""
+    return "".join(f'protection{{name="{name}"}} 1\n' for name in ctx.config.protections)
+
+
+def metric_lines(figures: Mapping[str, float]) -> str:
+    """Figures for /metrics, a line each."""
+    return "".join(f"{name} {value:g}\n" for name, value in figures.items())
 
 
 async def read_json(request: Request) -> dict[str, Any]:

@@ -6,6 +6,7 @@ TEXTS: dict[str, tuple[str, str]] = {
     "over-quota": ("金额超过您的可用额度。", "The amount is above your available quota."),
     "barred": ("您的账户目前不能借款。", "Your account can't borrow at present."),
     "purpose-barred": ("该用途不符合借款规定。", "Loans may not be used for this purpose."),
+    "rule-barred": ("按现行规定，这笔借款不能发放。", "A rule in force bars this draw."),
     "delinquent": ("您有逾期未还的借款。", "You have an overdue repayment."),
     "tightened": ("该金额目前不能借款。", "So much can't be borrowed at present."),
     "market-stress": ("您目前不能借款。", "You can't borrow in the present market."),

@@ -105,6 +105,10 @@ class Store:
         )
         return _object(found)
 
+    async def now_ns(self) -> int:
+        """The database's time, as CLOCK_MONOTONIC."""
+        return int(await self._value("SELECT now_ns($1)", self._offset_ns))
+
     async def repay(self, repay_key: str, borrower: int, amount_fen: int) -> dict[str, Any]:
         """State repaid, refused (more than is outstanding) or key-reused; available_fen after."""
         return await self._ask(

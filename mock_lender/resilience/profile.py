@@ -10,8 +10,8 @@ PROFILES: dict[str, tuple[str, ...]] = {
     "none": (),
     "naive": ("failover", "retries"),
     "full": (
-        "breaker", "canary", "deadlines", "early_warning", "failover", "last_verdict",
-        "policy_handshake", "quota_cache", "retries", "tier_fallthrough",
+        "breaker", "canary", "compliance_first", "deadlines", "early_warning", "failover",
+        "last_verdict", "policy_handshake", "quota_cache", "retries", "tier_fallthrough",
     ),
 }  # fmt: skip
 
