@@ -19,7 +19,7 @@ from mock_lender.telemetry import Telemetry
 NAME = "rulebook.json"
 # What the lender began with is number 1.
 FIRST_NUMBER = 2
-KINDS = ("risk", "compliance", "tier", "window")
+KINDS = ("risk", "compliance", "tier", "window", "gone")
 LEAD_NS = 50_000_000
 PUBLISH_TRIES = 5
 
@@ -34,7 +34,8 @@ class Entry:
 
     kind: `risk` (a policy) refuses draws above `above_fen`, or borrowers whose score is below
     `score_below`; `compliance` (a rule) forbids the purpose `forbids`; `tier`: the lender draws
-    nothing from `tier`; `window`: the bank of `tier` takes no payouts.
+    nothing from `tier`; `window`: the bank of `tier` takes no payouts; `gone`: nor does it end
+    those that it is at.
     in_force_ns: when it became law; None: it is none. adopted_ns: from when the lender obeys; None:
     never. announced_ns: when borrowers were told; None: they were not. ended_ns: its end, or its
     lease's.

@@ -14,6 +14,7 @@ from harness.faults import (
     inside,
     migration,
     network,
+    partners,
     process,
     restarts,
     service_kinds,
@@ -37,6 +38,7 @@ CATALOGUE: Mapping[tuple[str, str], FaultKind] = {
     **migration.KINDS,
     **database_sessions.KINDS,
     **business.KINDS,
+    **partners.KINDS,
     **site.KINDS,
     **toolkit.KINDS,
 }

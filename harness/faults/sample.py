@@ -5,7 +5,7 @@ from harness.errors import HarnessError
 from harness.faults.catalogue import CATALOGUE, fault_name
 from harness.faults.kind import Parameter, Value
 from harness.faults.names import NAMES, bank_edges
-from harness.scenario.model import Capacity, FaultSpec, LenderSpec
+from harness.scenario.model import Amount, Capacity, FaultSpec, LenderSpec, TierTerms
 
 # The lender of `drawproof lender up`, whose names the examples use.
 LENDER = LenderSpec(
@@ -18,6 +18,8 @@ LENDER = LenderSpec(
     without_close=(),
     standby_lost="degrade",
     defects=(),
+    # A limit that nobody comes near, for the fault that cuts one.
+    tier_terms=(("partner-a", TierTerms(hourly=Amount(fen=10**12))),),
 )
 
 

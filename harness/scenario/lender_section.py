@@ -3,7 +3,8 @@
 from harness.scenario.model import PROFILES, PROTECTIONS, Capacity, LenderSpec
 from harness.scenario.nodes import Book, Node, fields, items, value
 from harness.scenario.numbers import one_of, truth, whole
-from harness.units import parse_duration_s, parse_share
+from harness.scenario.tiers_section import TIERS, calendar, forecast, joint, tiers
+from harness.units import parse_duration_s
 
 ROLES = ("gateway", "risk", "compliance", "ledger")
 # The lender's own list; a test keeps both in step.
@@ -11,25 +12,31 @@ DEFECTS = (
     "payout-twice-on-retry", "acknowledge-before-commit", "sweeper-voids-on-not-found",
     "lost-void", "forgotten-hold", "quota-race", "tier-oversell", "wrong-amount", "stale-status",
     "refused-but-paid", "blames-risk", "key-reuse-accepted", "failover-that-forgets", "fencing-off",
-    "replay-acknowledges-unflushed",
+    "replay-acknowledges-unflushed", "limit-per-slice", "limit-forgotten",
+    "partner-takes-too-little",
 )  # fmt: skip
-OPTIONAL = ("protections", "defects", "joint", "without_close", "standby_lost")
+OPTIONAL = (
+    "protections", "defects", "joint", "without_close", "standby_lost", "calendar", "forecast",
+)  # fmt: skip
 STANDBY_LOST = ("degrade", "stop")
 CAPACITY = ("gateway_slots", "ledger_connections", "bank_slots", "bank_latency")
-TIERS = ("own", "partner-a")
 
 
 def lender(book: Book, node: Node | None) -> LenderSpec:
     """profile, replicas, capacity, tiers; the rest is optional."""
     keys = ("profile", "replicas", "capacity", "tiers")
     found = fields(book, node, "lender", keys, OPTIONAL) if node else {}
+    shares, terms = tiers(book, found.get("tiers"))
+    days = calendar(book, found.get("calendar"), terms, found.get("tiers"))
     return LenderSpec(
         profile=value(book, found.get("profile"), "lender.profile", one_of(*PROFILES), "full", ""),
         protections=_protections(book, found.get("protections")),
         replicas=_replicas(book, found.get("replicas")),
         capacity=_capacity(book, found.get("capacity")),
-        tier_shares=_tiers(book, found.get("tiers")),
-        joint_own=_joint(book, found.get("joint")),
+        tier_shares=shares,
+        joint_own=joint(book, found.get("joint")),
+        tier_terms=terms,
+        calendar=forecast(book, found.get("forecast"), days),
         without_close=tuple(
             value(book, item, path, one_of(*TIERS), TIERS[0], "")
             for path, item in items(
@@ -91,34 +98,3 @@ def _capacity(book: Book, node: Node | None) -> Capacity:
             book, found.get("bank_latency"), f"{path}.bank_latency", latency, 0.08, ""
         ),
     )
-
-
-def _joint(book: Book, node: Node | None) -> tuple[tuple[str, float], ...]:
-    """Joint lending: the own share of a partner's draws, below 100 %."""
-    found = fields(book, node, "lender.joint", (), TIERS[1:]) if node else {}
-
-    def own_share(text: object) -> float:
-        share = parse_share(text)
-        if not 0 < share < 1:
-            raise ValueError("a share above 0 % and below 100 %")
-        return share
-
-    return tuple(
-        (tier, value(book, child, f"lender.joint.{tier}", own_share, 0.3, ""))
-        for tier, child in found.items()
-    )
-
-
-def _tiers(book: Book, node: Node | None) -> tuple[tuple[str, float], ...]:
-    path = "lender.tiers"
-    if node is None:
-        return ()
-    found = fields(book, node, path, ("own",), TIERS[1:])
-    shares = tuple(
-        (tier, value(book, child, f"{path}.{tier}", parse_share, 0.0, ""))
-        for tier, child in found.items()
-    )
-    total = sum(share for _, share in shares)
-    if found and abs(total - 1) > 1e-6:
-        book.add(node, path, f"{total:.0%} together", "shares that are 100 % together")
-    return shares

@@ -13,7 +13,10 @@ BORROWERS_MAX = 1_000_000
 PROFILES = ("none", "naive", "full")
 # What a draw may be for.
 PURPOSES = ("consumption", "education", "medical", "renovation")
-PROTECTIONS = ("breaker", "canary", "deadlines", "failover", "retries", "tier_fallthrough")
+PROTECTIONS = (
+    "breaker", "canary", "deadlines", "failover", "fine_allocation", "funding_plan", "retries",
+    "tier_fallthrough",
+)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,11 +30,44 @@ class Capacity:
 
 
 @dataclass(frozen=True, slots=True)
+class Amount:
+    """Money: so many fen, or a share of all that is planned to be drawn; the other is None."""
+
+    fen: int | None = None
+    of_demand: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class TierTerms:
+    """What is agreed about a tier. None: any amount; of the balance: more than will be asked for.
+
+    hourly, daily: what may be drawn from it in an hour, in a day of the calendar. parts: in how
+    many its money is kept, each for some of the draws, by a lender that does not allocate finely.
+    """
+
+    balance: Amount | None = None
+    hourly: Amount | None = None
+    daily: Amount | None = None
+    parts: int = 8
+
+
+@dataclass(frozen=True, slots=True)
+class Calendar:
+    """How long an hour is, how many of them are a day, counted from t = 0; and which share of what
+    the load's shape says the lender expects of each hour."""
+
+    hour_s: float = 3600.0
+    day_hours: int = 24
+    forecast: float = 1.0
+
+
+@dataclass(frozen=True, slots=True)
 class LenderSpec:
     """The lender a scenario asks for.
 
     `protections` switches single protections over the profile: ((name, on), ...).
-    `tier_shares` are shares of the draws and sum to 1: ((tier, share), ...).
+    `tier_shares` are shares of the draws and sum to 1: ((tier, share), ...). `tier_terms`: what is
+    agreed about those tiers that have limits or little money, by `calendar`.
     `joint_own`: joint lending, the share of each of a tier's draws that `own` takes:
     ((tier, share), ...). `without_close`: tiers whose bank can't close a payout key.
     `standby_lost`: `degrade` (go on with one copy) or `stop` (commits wait).
@@ -47,6 +83,12 @@ class LenderSpec:
     without_close: tuple[str, ...]
     standby_lost: str
     defects: tuple[str, ...]
+    tier_terms: tuple[tuple[str, TierTerms], ...] = ()
+    calendar: Calendar = Calendar()
+
+    def has(self, protection: str) -> bool:
+        """Is a protection on that only the profile `full` has, unless it is switched by itself?"""
+        return dict(self.protections).get(protection, self.profile == "full")
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,9 +15,12 @@ from harness.evidence.rows import Borrower, Policy, Published, Tier
 from harness.evidence.store import RunDir
 
 RULEBOOK = "rulebook.json"
+# Entries by which a tier can't be used.
+SHUT = ("tier", "window", "gone")
 COLLECTIONS = "collections.csv"
 # A table is several streams: what was planned, and what the rule book has added.
 ADDED = "1"
+LIMITS = "2"
 
 
 def write_planned(
@@ -51,6 +54,26 @@ def write_added(run: RunDir, records: Path, tiers: Sequence[Tier]) -> None:
     write_rows(run.stream_path("policies", ADDED), "policies", policy_rows(entries, adopted))
     write_rows(run.stream_path("published", ADDED), "published", published_rows(entries))
     write_rows(run.stream_path("tiers", ADDED), "tiers", tier_rows(entries, tiers))
+
+
+def write_limits(run: RunDir, limits_csv: Path, tiers: Iterable[Tier]) -> None:
+    """When the ledger changed what may be drawn from a tier in an hour and a day, by its books."""
+    known = {one.tier: one for one in tiers}
+
+    def fen(text: str) -> int | None:
+        return int(text) if text else None
+
+    with limits_csv.open(newline="") as rows:
+        changed = [
+            known[row["tier"]]._replace(
+                from_ns=int(row["from_ns"]),
+                hour_limit_fen=fen(row["hour_limit_fen"]),
+                day_limit_fen=fen(row["day_limit_fen"]),
+            )
+            for row in csv.DictReader(rows)
+            if row["tier"] in known
+        ]
+    write_rows(run.stream_path("tiers", LIMITS), "tiers", changed)
 
 
 def adoptions(files: Iterable[Path]) -> Mapping[int, list[tuple[str, int]]]:
@@ -102,7 +125,7 @@ def tier_rows(entries: Iterable[Mapping[str, Any]], tiers: Sequence[Tier]) -> It
     spans = {
         (entry["tier"], entry["adopted_ns"], entry["ended_ns"])
         for entry in entries
-        if entry["kind"] in ("tier", "window") and entry["tier"] in known
+        if entry["kind"] in SHUT and entry["tier"] in known
     }
     for tier, out_ns, back_ns in sorted(spans):
         yield known[tier]._replace(from_ns=out_ns, available=False)

@@ -22,6 +22,9 @@ class Target(Surroundings, Protocol):
     def base_urls(self) -> Mapping[str, str]:
         """Gateways by name, `http://host:port`."""
 
+    def begins(self, t0_ns: int) -> None:
+        """The drill's time 0, CLOCK_MONOTONIC, soon: the lender's calendar counts from it."""
+
     def settle(self) -> None:
         """What is done at the end of warmup (CHECKPOINT and ANALYZE), bounded to seconds."""
 

@@ -18,7 +18,8 @@ class TierConfig:
 
     own_bp: joint lending, the ten-thousandths of each of its draws that the tier `own` takes.
     closes: its bank can close a payout key; one that can't refuses payouts after a given moment.
-    slices: rows that its money lies in.
+    slices: rows that its money lies in. hour_limit_fen, day_limit_fen: what may be drawn from it in
+    an hour, in a day of the calendar; None: any amount.
     """
 
     tier: str
@@ -28,6 +29,16 @@ class TierConfig:
     own_bp: int = 0
     closes: bool = True
     slices: int = 8
+    hour_limit_fen: int | None = None
+    day_limit_fen: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class CalendarConfig:
+    """How long an hour is, and how many of them are a day: drills press a day into a minute."""
+
+    hour_s: float = 3600.0
+    day_hours: int = 24
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +63,8 @@ class LenderConfig:
     database template is kept. on_standby_lost: `degrade` (go on with one copy, and say so) or
     `stop` (commits wait for a standby). key_retention_s: presses with an older key get 410.
     expire_after_s: draws that nobody comes back to end. timeout_s: of calls and payouts, instead
-    of what follows from the protections.
+    of what follows from the protections. forecast_fen: what the lender expects to be drawn in each
+    hour from the calendar's beginning; empty: it expects nothing.
     """
 
     work_dir: str
@@ -72,6 +84,8 @@ class LenderConfig:
     key_retention_s: float = 3600.0
     expire_after_s: float = 60.0
     timeout_s: float | None = None
+    calendar: CalendarConfig = field(default_factory=CalendarConfig)
+    forecast_fen: tuple[int, ...] = ()
 
     def __post_init__(self) -> None:
         defects.check(self.defects)
@@ -84,7 +98,8 @@ class LenderConfig:
         raw: dict[str, Any] = json.loads(path.read_text())
         raw["capacity"] = CapacityConfig(**raw["capacity"])
         raw["tiers"] = tuple(TierConfig(**tier) for tier in raw["tiers"])
-        for name in ("protections", "barred_purposes", "defects"):
+        raw["calendar"] = CalendarConfig(**raw["calendar"])
+        for name in ("protections", "barred_purposes", "defects", "forecast_fen"):
             raw[name] = tuple(raw[name])
         return cls(**raw)
 

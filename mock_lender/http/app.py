@@ -32,13 +32,14 @@ def build_app(
     *,
     slots: Slots | None = None,
     every_call: bool = True,
+    counts: Callable[[], str] | None = None,
     on_start: Hook | None = None,
     on_stop: Hook | None = None,
     troubles: Mapping[type[Exception], Trouble] | None = None,
 ) -> ASGIApp:
     """A service: its routes, health and metrics. `slots` bounds what is worked on at once: each
     call waits for one, or without `every_call` the routes ask for them where they need one.
-    `troubles`: the answers for exceptions of its own."""
+    `counts`: more lines for its metrics. `troubles`: the answers for exceptions of its own."""
 
     async def health(_: Request) -> Response:
         headers = {VERSION_HEADER: ctx.version, CLOCK_HEADER: str(now_ns())}
@@ -52,6 +53,7 @@ def build_app(
         return PlainTextResponse(
             f"requests_served_total {edge.served}\nrequests_failed_total {edge.failed}\n"
             f"requests_shed_total {edge.shed}\nposts_in_progress {edge.posts}\n{of_slots or ''}"
+            f"{counts() if counts is not None else ''}"
         )
 
     async def start() -> None:

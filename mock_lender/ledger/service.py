@@ -2,6 +2,8 @@
 
 import asyncio
 import time
+from collections import Counter
+from collections.abc import Mapping
 from typing import Any
 
 from starlette.exceptions import HTTPException
@@ -20,7 +22,9 @@ from mock_lender.http.client import HopClient
 from mock_lender.http.problems import problem
 from mock_lender.ledger.books import Books
 from mock_lender.ledger.database import ContendedError, NoPrimaryError, StoreError
+from mock_lender.ledger.funding import plan_of
 from mock_lender.ledger.store import Store
+from mock_lender.ledger.treasurer import Treasurer
 from mock_lender.rulebook import Rulebook
 
 FACTS = ("draw_key", "borrower", "amount_fen", "purpose", "body_hash")
@@ -48,7 +52,11 @@ class Ledger:
             "retention_ns": int(config.key_retention_s * 1e9),
             "look_after_ns": int(settings.sweeper_first_look_s * 1e9),
             "pay_within_ns": int(settings.payout_timeout_s * 1e9),
+            "fall_through": ctx.on("tier_fallthrough"),
+            "rebalance": ctx.on("fine_allocation"),
         }
+        self._reserved: Counter[str] = Counter()
+        self._treasurer: Treasurer | None = None
 
     async def start(self) -> None:
         config = self._ctx.config
@@ -56,9 +64,16 @@ class Ledger:
         self._client = HopClient(self._ctx)
         lane = Store(self._lane, self._ctx.clock_offset_ns)
         sweeper = sweeper_of(config.defects)(self._ctx, lane, self._client)
+        plan = plan_of(config) if self._ctx.on("funding_plan") else ()
+        self._treasurer = Treasurer(plan, lane, self._ctx.telemetry)
         self._tasks = [
             asyncio.create_task(work)
-            for work in (self._main.follow(), self._lane.follow(), sweeper.run())
+            for work in (
+                self._main.follow(),
+                self._lane.follow(),
+                sweeper.run(),
+                self._treasurer.run(),
+            )
         ]
         await self._main.there(PRIMARY_AT_START_S)
 
@@ -75,6 +90,22 @@ class Ledger:
         obeyed = self._rules.obeyed("tier", time.monotonic_ns())
         return sorted({str(one.tier) for one in obeyed})
 
+    def reserved(self, found: Mapping[str, Any]) -> None:
+        """Count what a reserve has come to."""
+        self._reserved[str(found.get("tier") or found["state"])] += 1
+        self._reserved["gathered"] += found.get("gathered") is True
+
+    def counts(self) -> str:
+        """For the metrics: reservations by tier, and what the protections of money have done."""
+        tiers = (one.tier for one in self._ctx.config.tiers)
+        by_tier = (f'reserved_total{{tier="{one}"}} {self._reserved[one]}\n' for one in tiers)
+        hours = 0 if self._treasurer is None else self._treasurer.hour + 1
+        return (
+            f"{''.join(by_tier)}no_money_total {self._reserved['no-money']}\n"
+            f"fine_allocation_gathered_total {self._reserved['gathered']}\n"
+            f"funding_plan_hours {hours}\n"
+        )
+
     @property
     def books(self) -> Books:
         if self._books is None:
@@ -89,7 +120,9 @@ def create_app(ctx: ServiceContext) -> ASGIApp:
 
     async def reserve(request: Request) -> Response:
         body = await asked(request, *FACTS, "nonce", "avoid", "gateway")
-        return _told(await ledger.books.reserve(body | ledger.terms | {"out": ledger.out()}))
+        found = await ledger.books.reserve(body | ledger.terms | {"out": ledger.out()})
+        ledger.reserved(found)
+        return _told(found)
 
     async def refuse(request: Request) -> Response:
         body = await asked(request, *FACTS, "cause", "hop", "reason")
@@ -138,7 +171,10 @@ def create_app(ctx: ServiceContext) -> ASGIApp:
         Route("/tiers", tiers, methods=["GET"]),
     ]
     troubles = {StoreError: unknown, NoPrimaryError: nothing_done, ContendedError: nothing_done}
-    return build_app(ctx, routes, on_start=ledger.start, on_stop=ledger.stop, troubles=troubles)
+    return build_app(
+        ctx, routes, counts=ledger.counts, on_start=ledger.start, on_stop=ledger.stop,
+        troubles=troubles,
+    )  # fmt: skip
 
 
 async def asked(request: Request, *needed: str) -> dict[str, Any]:
