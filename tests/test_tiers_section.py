@@ -103,7 +103,7 @@ def test_only_fine_allocation_has_small_rows_whatever_the_parts() -> None:
 
 def test_a_fault_of_a_limit_needs_a_tier_that_has_one() -> None:
     fault = "faults=[{business: limit_cut, target: own, at: fault+1s, for: 5s}]"
-    with pytest.raises(ScenarioError, match="a tier with limits .*; this lender has none"):
+    with pytest.raises(ScenarioError, match=r"a tier with limits .*; this lender has none"):
         loaded(fault)
     tiers = "lender.tiers={own: {share: 100 %, daily: 5000 %}}"
     found = load_scenario(SMOKE, ("cause=liquidity", HOURS, tiers, fault), None)
