@@ -111,6 +111,24 @@ def test_a_limit_that_is_cut_holds_at_once_and_comes_back(books: Books) -> None:
     do(books, go)
 
 
+def test_what_is_void_stays_counted_while_more_is_drawn_than_a_cut_limit_allows(
+    books: Books,
+) -> None:
+    """Or two slices, each as it should be, would be over it together."""
+
+    async def go(store: Store) -> None:
+        draws = [await reserve(store, 200) for _ in range(3)]
+        await setup.set_limits(books.dsn, "hourly", 500, None, OFFSET_NS)
+        for one in draws[:2]:
+            await store.void(one["draw_key"], 1, "closed", "sweeper")
+        assert (await reserve(store, 1))["state"] == "no-money"
+        await setup.set_limits(books.dsn, "hourly", LIMIT_FEN, None, OFFSET_NS)
+        assert (await reserve(store, 400))["state"] == "paying"
+        assert (await reserve(store, 1))["state"] == "no-money"
+
+    do(books, go)
+
+
 def test_a_new_hour_begins_with_the_whole_limit(tmp_path: Path) -> None:
     calendar = CalendarConfig(hour_s=0.4, day_hours=1000)
     with one_database(tmp_path, PEOPLE, TIERS, calendar=calendar) as made:

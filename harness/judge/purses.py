@@ -42,11 +42,12 @@ class Purses:
                 purse.moved(account, locked_ns, balance_fen)
 
     def cover(self, amount_fen: int, from_ns: int, to_ns: int) -> bool:
-        """Could the tier that was asked have paid it all the time: some tier, or where it can't be
-        known which it was, every one? Its own part of joint lending comes from the
-        tier `own`; a tier that could not be used for a moment counts as one that could not pay."""
-        every_one = any if self._anywhere else all
-        return every_one(self._covers(tier, amount_fen, from_ns, to_ns) for tier in self._purses)
+        """Could the tier that was asked have paid it all the time: some tier, or where nobody knows
+        which it was, every one? Its own part of joint lending comes from the tier `own`; a tier
+        that could not be used for a moment counts as one that could not pay."""
+        enough = any if self._anywhere else all
+        covered = [self._covers(tier, amount_fen, from_ns, to_ns) for tier in self._purses]
+        return bool(covered) and enough(covered)
 
     def _covers(self, tier: str, amount_fen: int, from_ns: int, to_ns: int) -> bool:
         own_fen = amount_fen * self._own_bp[tier] // BP

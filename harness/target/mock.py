@@ -179,7 +179,8 @@ class MockTarget(MockSurroundings):
         }
 
     def begins(self, t0_ns: int) -> None:
-        self._control("POST", f"/calendar?began_ns={t0_ns}", timeout_s=10)
+        if self._spec.tier_terms:
+            self._control("POST", f"/calendar?began_ns={t0_ns}", timeout_s=10)
 
     def settle(self) -> None:
         self._control("POST", "/checkpoint", timeout_s=10)

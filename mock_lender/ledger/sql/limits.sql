@@ -30,8 +30,9 @@ LANGUAGE sql IMMUTABLE AS $$
 $$;
 
 -- The slice, which the caller has locked, with p_fen more drawn at p_at_ns. Below zero: a draw from
--- p_since_ns is void, and counts no more if that was in this very hour, this very day. The limits
--- are read after the lock was won, so that one that was cut meanwhile holds.
+-- p_since_ns is void, and counts no more if that was in this very hour, this very day; it does count
+-- where more is drawn than a limit that was cut allows, since no slice knows what the others are
+-- over it. The limits are read after the lock was won, so that one that was cut meanwhile holds.
 CREATE FUNCTION drawn(s slices, p_fen bigint, p_since_ns bigint, p_at_ns bigint) RETURNS slices
 LANGUAGE plpgsql AS $$
 DECLARE t tiers; number bigint; now_hour bigint; now_day bigint;
@@ -53,10 +54,10 @@ BEGIN
         s.day_used_fen := 0;
         s.day_cap_fen := part_of(t.day_limit_fen, s.slice, number);
     END IF;
-    IF p_fen > 0 OR hour_at(p_since_ns) = now_hour THEN
+    IF p_fen > 0 OR hour_at(p_since_ns) = now_hour AND t.hour_over IS DISTINCT FROM now_hour THEN
         s.hour_used_fen := s.hour_used_fen + p_fen;
     END IF;
-    IF p_fen > 0 OR day_at(p_since_ns) = now_day THEN
+    IF p_fen > 0 OR day_at(p_since_ns) = now_day AND t.day_over IS DISTINCT FROM now_day THEN
         s.day_used_fen := s.day_used_fen + p_fen;
     END IF;
     RETURN s;
@@ -78,8 +79,14 @@ BEGIN
             t.day_limit_fen
                 - coalesce(sum(day_used_fen) FILTER (WHERE day = day_at(p_at_ns)), 0)
         INTO number, hour_left, day_left FROM slices WHERE tier = p_tier;
-    hour_left := CASE WHEN hour_left < 0 THEN 0 ELSE hour_left END;
-    day_left := CASE WHEN day_left < 0 THEN 0 ELSE day_left END;
+    IF hour_left < 0 THEN
+        hour_left := 0;
+        UPDATE tiers SET hour_over = hour_at(p_at_ns) WHERE tier = p_tier;
+    END IF;
+    IF day_left < 0 THEN
+        day_left := 0;
+        UPDATE tiers SET day_over = day_at(p_at_ns) WHERE tier = p_tier;
+    END IF;
     FOR s IN SELECT * FROM slices WHERE tier = p_tier ORDER BY slice LOOP
         s := drawn(s, 0, NULL, p_at_ns);
         UPDATE slices SET hour = s.hour, hour_used_fen = s.hour_used_fen,
@@ -104,7 +111,8 @@ BEGIN
     PERFORM 1 FROM slices WHERE tier = p_tier ORDER BY slice FOR UPDATE;
     at_ns := now_ns(p_offset_ns);
     UPDATE tiers SET hour_limit_fen = coalesce(p_hour, hour_limit_fen),
-        day_limit_fen = coalesce(p_day, day_limit_fen) WHERE tier = p_tier;
+        day_limit_fen = coalesce(p_day, day_limit_fen), hour_over = NULL, day_over = NULL
+        WHERE tier = p_tier;
     PERFORM spread_limits(p_tier, NULL, at_ns);
     INSERT INTO limits SELECT tier, hour_limit_fen, day_limit_fen, at_ns FROM tiers
         WHERE tier = p_tier;

@@ -26,6 +26,7 @@ CREATE TABLE borrowers (
 -- own_bp: in joint lending, the ten-thousandths of each draw that the tier `own` takes.
 -- closes: the bank can close a payout key; one that can't refuses what comes after not_after_ns.
 -- *_limit_fen: what may be drawn from the tier in an hour, in a day of the calendar; null: any.
+-- *_over: the hour, the day in which a limit was cut below what had been drawn.
 CREATE TABLE tiers (
     tier text PRIMARY KEY,
     bank text NOT NULL,
@@ -34,7 +35,9 @@ CREATE TABLE tiers (
     own_bp integer NOT NULL CHECK (own_bp BETWEEN 0 AND 9999),
     closes boolean NOT NULL,
     hour_limit_fen bigint CHECK (hour_limit_fen >= 0),
-    day_limit_fen bigint CHECK (day_limit_fen >= 0)
+    day_limit_fen bigint CHECK (day_limit_fen >= 0),
+    hour_over bigint,
+    day_over bigint
 );
 
 -- A tier's money lies in slices, so that draws of one tier need not wait for one row. Each slice has
