@@ -7,7 +7,7 @@
 --       |  +----------------+--> expired              (final: nobody came back)
 --       +--> refused                                  (final)
 --
--- Rows are locked in one order: draw, borrower, slices by the place of their tier and their number,
+-- Rows are locked in one order: draw, borrower, slices (those of `own` first) by their number,
 -- treasury, calendar, tiers. An account's version is raised under its row lock and carries locked_ns, read after the
 -- lock was won: that is the order of replay. p_offset_ns is CLOCK_MONOTONIC minus the wall clock.
 
