@@ -8,8 +8,9 @@
 --       +--> refused                                  (final)
 --
 -- Rows are locked in one order: draw, borrower, slices (those of `own` first) by their number,
--- treasury, calendar, tiers. An account's version is raised under its row lock and carries locked_ns, read after the
--- lock was won: that is the order of replay. p_offset_ns is CLOCK_MONOTONIC minus the wall clock.
+-- treasury, calendar, tiers. An account's version is raised under its row lock and carries
+-- locked_ns, read after the lock was won: that is the order of replay. p_offset_ns is CLOCK_MONOTONIC
+-- minus the wall clock.
 
 CREATE TABLE borrowers (
     borrower integer PRIMARY KEY,
