@@ -45,7 +45,10 @@ def test_the_docs_example_of_every_kind_is_read_as_its_sample(
     start, end = text.index("faults:"), text.index("expect:")
     scenario = tmp_path / "example.yaml"
     scenario.write_text(f"{text[:start]}faults:\n  {line}\n{text[end:]}")
-    (read,) = load_scenario(scenario, [], None).scenario.faults
+    # The lender of the samples has a limit, for the fault that cuts one.
+    limit = "lender.tiers.partner-a={share: 50 %, hourly: 5000 %}"
+    lender = ("lender.calendar={hour: 1h}", limit)
+    (read,) = load_scenario(scenario, lender, None).scenario.faults
     sample = sample_spec(family, kind, LENDER, at_s=read.at_s)
     assert read == sample
 

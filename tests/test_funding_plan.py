@@ -12,8 +12,8 @@ MONEY = st.integers(0, 5000)
 HOURS = st.lists(st.integers(0, 2000), min_size=1, max_size=8)
 
 
-def tier(name: str, balance_fen: int, hourly: int | None = None, **more: int) -> TierConfig:
-    return TierConfig(name, f"bank.{name}", 0.5, balance_fen, hour_limit_fen=hourly, **more)
+def tier(name: str, balance_fen: int, hourly: int | None = None, own_bp: int = 0) -> TierConfig:
+    return TierConfig(name, f"bank.{name}", 0.5, balance_fen, own_bp, hour_limit_fen=hourly)
 
 
 def served_fen(

@@ -134,12 +134,12 @@ def test_a_new_hour_begins_with_the_whole_limit(tmp_path: Path) -> None:
     with one_database(tmp_path, PEOPLE, TIERS, calendar=calendar) as made:
 
         async def go(store: Store) -> None:
-            drawn: Counter[int] = Counter()
+            waited = 0
             first = await reserve(store, LIMIT_FEN)
             async with asyncio.timeout(10):
                 while (await reserve(store, LIMIT_FEN))["state"] == "no-money":
-                    drawn["waited"] += 1
-            assert drawn["waited"] > 0
+                    waited += 1
+            assert waited
             # It was another hour's: nothing comes back in this one.
             await store.void(first["draw_key"], 1, "closed", "sweeper")
             assert (await reserve(store, LIMIT_FEN))["state"] == "no-money"
@@ -199,6 +199,7 @@ def test_each_hours_shares_are_set_once_and_draws_go_by_them(books: Books, tmp_p
 @pytest.mark.parametrize("defect", ["limit-per-slice", "limit-forgotten"])
 def test_the_defects_exceed_the_limit(tmp_path: Path, defect: str) -> None:
     with one_database(tmp_path, PEOPLE, TIERS, [defect]) as made:
+        asyncio.run(setup.begin_calendar(made.dsn, 10**9))
 
         async def go(store: Store) -> int:
             found = [await reserve(store, 200) for _ in range(12)]

@@ -5,7 +5,8 @@ import pytest
 from harness.errors import ScenarioError
 from harness.plan import make_plan
 from harness.scenario.loader import load_scenario
-from harness.scenario.model import Amount, Calendar, Scenario, TierTerms
+from harness.scenario.model import Scenario
+from harness.scenario.terms import Amount, Calendar, TierTerms
 from mock_lender.resilience.profile import Settings, protections_of
 from tests.drills import SMOKE
 

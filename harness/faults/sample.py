@@ -5,7 +5,8 @@ from harness.errors import HarnessError
 from harness.faults.catalogue import CATALOGUE, fault_name
 from harness.faults.kind import Parameter, Value
 from harness.faults.names import NAMES, bank_edges
-from harness.scenario.model import Amount, Capacity, FaultSpec, LenderSpec, TierTerms
+from harness.scenario.model import Capacity, FaultSpec, LenderSpec
+from harness.scenario.terms import Amount, TierTerms
 
 # The lender of `drawproof lender up`, whose names the examples use.
 LENDER = LenderSpec(

@@ -11,7 +11,8 @@ from dataclasses import dataclass, field
 from harness.clock import NS_PER_S
 from harness.evidence.rows import Borrower, Intent
 from harness.load.intents import BARRED_PURPOSE
-from harness.scenario.model import Amount, LenderSpec, Scenario, TierTerms
+from harness.scenario.model import LenderSpec, Scenario
+from harness.scenario.terms import Amount, TierTerms
 
 TIMES = 10
 

@@ -5,9 +5,9 @@
 import re
 from dataclasses import replace
 
-from harness.scenario.model import Amount, Calendar, TierTerms
 from harness.scenario.nodes import Book, Node, fields, form_of, value
 from harness.scenario.numbers import whole
+from harness.scenario.terms import Amount, Calendar, TierTerms
 from harness.units import parse_duration_s, parse_share, parse_yuan_fen
 
 OWN = "own"

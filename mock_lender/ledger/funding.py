@@ -31,6 +31,11 @@ class _Purse:
         self._day_hours = day_hours
         self._day_left_fen = tier.day_limit_fen
 
+    @property
+    def limited(self) -> bool:
+        """Does something of it lapse with the hour, or the day?"""
+        return self.tier.hour_limit_fen is not None or self.tier.day_limit_fen is not None
+
     def begin(self, hour: int) -> None:
         if hour % self._day_hours == 0:
             self._day_left_fen = self.tier.day_limit_fen
@@ -46,8 +51,15 @@ class _Purse:
             self._day_left_fen -= fen
 
     def spare_fen(self, hour: int) -> int:
-        """What it can't give any more within its hourly limits: that lapses first."""
-        return self.money_fen - (self.tier.hour_limit_fen or 0) * (self._hours - hour)
+        """What it can't give any more within its limits: of that much they lapse unused."""
+        hours = self._hours - hour
+        days = (self._hours - 1) // self._day_hours - hour // self._day_hours
+        most_fen = []
+        if self.tier.hour_limit_fen is not None:
+            most_fen.append(self.tier.hour_limit_fen * hours)
+        if self.tier.day_limit_fen is not None:
+            most_fen.append((self._day_left_fen or 0) + self.tier.day_limit_fen * days)
+        return self.money_fen - min(most_fen, default=0)
 
 
 def plan(
@@ -56,7 +68,7 @@ def plan(
     """By hour: the share of the draws that each tier should have; empty where nothing is expected
     or nobody has anything.
 
-    Tiers with an hourly limit come first, those before the others that have more than they will be
+    Tiers with limits come first, those before the others that have more than they will be
     able to give; the rest is given by those whose money keeps, as far as they have it.
     """
     purses = [_Purse(tier, len(forecast_fen), day_hours) for tier in tiers]
@@ -66,11 +78,11 @@ def plan(
         for purse in purses:
             purse.begin(hour)
         left_fen, given = expected_fen, dict.fromkeys((p.tier.tier for p in purses), 0)
-        lapsing = [p for p in purses if p.tier.hour_limit_fen is not None]
+        lapsing = [p for p in purses if p.limited]
         for purse in sorted(lapsing, key=lambda p: -p.spare_fen(hour)):
             given[purse.tier.tier] = _given(purse, own, left_fen)
             left_fen -= given[purse.tier.tier]
-        keeping = [(p, p.most_fen()) for p in purses if p.tier.hour_limit_fen is None]
+        keeping = [(p, p.most_fen()) for p in purses if not p.limited]
         kept_fen = sum(most_fen for _, most_fen in keeping)
         for purse, most_fen in keeping:
             part_fen = left_fen * most_fen // kept_fen if kept_fen else 0
