@@ -11,6 +11,13 @@ RECIPES: dict[str, tuple[str, ...]] = {
     "calm": (),
     # Crowds of one borrower, who has quota for two of its four draws at one moment.
     "crowds": ("load.journey.hot=40 %",),
+    # Limits that are reached in every hour, in tiers that have enough.
+    "limits": (
+        "lender.calendar={hour: 2s, hours: 12}",
+        "lender.tiers={own: {share: 50 %, hourly: 4 %}, partner-a: 50 %}",
+        "cause=liquidity",
+    ),
+    "joint": ("lender.joint={partner-a: 30 %}",),
     "ledger-killed": ("faults=[{process: kill, target: ledger-1, at: fault+1s}]",),
     # Payouts reach the bank at once, and its answers come after its caller has given up.
     "answers-late": (
@@ -47,6 +54,9 @@ NEEDS: dict[str, str] = {
     "forgotten-hold": "payouts-late",
     "quota-race": "crowds",
     "tier-oversell": "calm",
+    "limit-per-slice": "limits",
+    "limit-forgotten": "limits",
+    "partner-takes-too-little": "joint",
     "wrong-amount": "calm",
     "stale-status": "answers-late",
     "refused-but-paid": "calm",

@@ -28,6 +28,8 @@ HEADLINE = "full against naive"
 MARKS = {"saves": "good", "costs": "bad"}
 # Watches a version that is being deployed: without a deployment it has nothing to do.
 CANARY, DEPLOYS = "canary", "deploy"
+# Where there is money enough, and no limit, it is all the same how it is allocated.
+OF_MONEY = ("fine_allocation", "funding_plan")
 NOTES = (
     "Saved is what the arm without it lost more than the arm with it: a negative number speaks "
     "against the protection. Intervals are of the mean over the rounds and are not adjusted for "
@@ -81,11 +83,20 @@ def protections_for(
     if strangers:
         raise mistake("--only", ", ".join(strangers), f"some of {', '.join(PROTECTIONS)}")
     names = tuple(name for name in PROTECTIONS if not only or name in only)
-    idle = any(fault.family == DEPLOYS for fault in scenario.faults)
-    if CANARY in names and not idle and CANARY not in only:
-        left = "canary is left out: nothing is deployed in this scenario, it has nothing to watch"
-        return tuple(name for name in names if name != CANARY), (left,)
-    return names, ()
+    idle = {name: why for name, why in _idle(scenario).items() if name in names}
+    left = {name: why for name, why in idle.items() if name not in only}
+    said = tuple(f"{name} is left out: {why}" for name, why in left.items())
+    return tuple(name for name in names if name not in left), said
+
+
+def _idle(scenario: Scenario) -> dict[str, str]:
+    """Protections that have nothing to do in a scenario, and why."""
+    found = {}
+    if not any(fault.family == DEPLOYS for fault in scenario.faults):
+        found[CANARY] = "nothing is deployed in this scenario, it has nothing to watch"
+    if not scenario.lender.tier_terms:
+        found |= dict.fromkeys(OF_MONEY, "no tier has limits or little money in this scenario")
+    return found
 
 
 def arms_of(side: Side, names: Sequence[str]) -> tuple[tuple[Arm, ...], tuple[Row, ...]]:

@@ -13,11 +13,12 @@ from harness.faults.rules import BookFault
 from harness.judge.scorecard import below_for
 from harness.load.choice import TooFewBorrowers
 from harness.load.foreseen import Count, Fate, Notice, counted, foresee
+from harness.load.funds import Funding, funding
 from harness.load.intents import SWEEPER_WINDOW_S, plan_intents
 from harness.load.law_notices import law_notices
 from harness.load.population import plan_population
 from harness.load.repayments import plan_repayments
-from harness.load.room import check_room, tier_balances_fen
+from harness.load.room import check_room
 from harness.scenario.model import FaultSpec, Scenario
 from harness.scenario.planned import TooFew, too_few
 from harness.seeds import draw_key, repay_key
@@ -40,7 +41,7 @@ class Plan:
     population: tuple[Borrower, ...]
     intents: tuple[Intent, ...]
     repayments: tuple[RepayIntent, ...]
-    balances_fen: Mapping[str, int]
+    funding: Funding
     faults: tuple[tuple[Fault, float, float | None], ...]
     edges: tuple[str, ...]
     fates: tuple[Fate, ...]
@@ -84,8 +85,8 @@ def _planned(scenario: Scenario) -> Plan:
     if not intents:
         problem = Problem("", 0, "load.shape", "no draw at all", "at least one draw")
         raise ScenarioError((problem,))
-    balances_fen = tier_balances_fen(scenario, intents)
-    check_room(scenario, population, intents, balances_fen)
+    money = funding(scenario, population, intents)
+    check_room(scenario, population, intents, money.tiers)
     repayments = plan_repayments(scenario, intents)
     faults = tuple(
         (build_fault(addressed(spec, scenario, intents)), spec.at_s, spec.for_s)
@@ -105,7 +106,7 @@ def _planned(scenario: Scenario) -> Plan:
         population=population,
         intents=intents,
         repayments=repayments,
-        balances_fen=balances_fen,
+        funding=money,
         faults=faults,
         edges=proxied_edges(scenario),
         fates=fates,

@@ -2,7 +2,7 @@
 
 Some banks can't close: they refuse what reaches their book after the payout's own `not_after_ns`,
 and tell whether a key was paid. In a window of its own a bank pays nothing: it refuses what comes
-for ever, and goes on to close and to tell.
+for ever, and goes on to close and to tell. A bank that has gone refuses what it is at, too.
 """
 
 import asyncio
@@ -50,6 +50,9 @@ def create_app(ctx: ServiceContext) -> ASGIApp:
     async def stop() -> None:
         await asyncio.to_thread(books[0].stop)
 
+    def shut(kind: str) -> bool:
+        return any(one.tier in tiers for one in rules.obeyed(kind, now_ns()))
+
     async def pay(request: Request) -> Response:
         body = await read_json(request)
         key, draw_key, amount_fen = (
@@ -57,7 +60,7 @@ def create_app(ctx: ServiceContext) -> ASGIApp:
         )  # fmt: skip
         not_after_ns = body.get("not_after_ns")
         sound = isinstance(key, str) and KEY.fullmatch(key) and isinstance(draw_key, str)
-        if any(one.tier in tiers for one in rules.obeyed("window", now_ns())):
+        if shut("window") or shut("gone"):
             state = await books[0].close_key(str(key)) if sound else "closed"
             return JSONResponse({"state": state}, status_code=STATUS[state])
         if not sound or type(amount_fen) is not int or amount_fen <= 0:
@@ -69,6 +72,9 @@ def create_app(ctx: ServiceContext) -> ASGIApp:
             raise HTTPException(422, "not_after_ns: this bank can't close a key")
         async with slots:
             await asyncio.sleep(capacity.bank_latency_s)
+        if shut("gone"):
+            state = await books[0].close_key(str(key))
+            return JSONResponse({"state": state}, status_code=STATUS[state])
         state = await books[0].pay(str(key), str(draw_key), amount_fen, not_after_ns)
         return JSONResponse({"state": state}, status_code=STATUS[state])
 

@@ -21,7 +21,7 @@ from mock_lender.telemetry import Telemetry
 NAME = "rulebook.json"
 # What the lender began with is number 1.
 FIRST_NUMBER = 2
-KINDS = ("risk", "compliance", "tier", "window", "spare", "shortage")
+KINDS = ("risk", "compliance", "tier", "window", "gone", "spare", "shortage")
 LEAD_NS = 50_000_000
 PUBLISH_TRIES = 5
 
@@ -38,9 +38,9 @@ class Entry:
     `score_below` (None: about all): it leaves them `keep_bp` ten-thousandths of their limits, or
     refuses their draws above `above_fen`, or all of them; `compliance` (a rule) forbids the purpose
     `forbids`; `tier`: the lender draws nothing from `tier`; `window`: the bank of `tier` takes no
-    payouts; `spare`: the lender draws from `tier` last; `shortage`: borrowers are told that draws
-    above `above_fen` can't be paid. rule: the rule of the rules file that a `compliance` entry
-    dates.
+    payouts; `gone`: nor does it end those that it is at; `spare`: the lender draws from `tier`
+    last; `shortage`: borrowers are told that draws above `above_fen` can't be paid. rule: the rule
+    of the rules file that a `compliance` entry dates.
     in_force_ns: when it became law; None: it is none. adopted_ns: from when the lender obeys; None:
     never. announced_ns: when borrowers were told; None: they were not. ended_ns: its end, or its
     lease's.

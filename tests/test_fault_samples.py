@@ -47,7 +47,10 @@ def test_the_docs_example_of_every_kind_is_read_as_its_sample(
     scenario.write_text(f"{text[:start]}faults:\n  {line}\n{text[end:]}")
     (tmp_path / "law.yaml").write_text(RULES)
     rules = f"lender.rules={{file: law.yaml, today: {LAW.today}}}"
-    (read,) = load_scenario(scenario, [rules], None).scenario.faults
+    # The lender of the samples has a limit, for the fault that cuts one.
+    limit = "lender.tiers.partner-a={share: 50 %, hourly: 5000 %}"
+    lender = (rules, "lender.calendar={hour: 1h}", limit)
+    (read,) = load_scenario(scenario, lender, None).scenario.faults
     sample = sample_spec(family, kind, LENDER, at_s=read.at_s)
     assert read == sample
 

@@ -11,10 +11,12 @@ import pytest
 from harness.faults import console
 from harness.faults.fault import Fault
 from harness.faults.money import MassRepayment, TierDrained
+from harness.faults.partners import LimitCut, PartnerWalks
 from harness.faults.policies import Stress, Tightening
 from harness.faults.rules import Blackout, BookFault, RuleAdopted, RuleInForce, TierOut
 from harness.guardian.undo import perform
 from harness.target import plan_tables
+from mock_lender.cluster.config import TierConfig
 from tests.books import assert_at_rest, rows
 from tests.fault_life import gone, seen_and_healed, some_daily
 from tests.lender_process import TOKEN, lender, until
@@ -31,17 +33,25 @@ BOOK: Mapping[str, Fault] = {
     "tier out": TierOut(30.0, "tier out", tier="own"),
     "blackout": Blackout(30.0, "blackout", bank="bank.own"),
     "blackout unannounced": Blackout(30.0, "surprise", bank="bank.own", announced=False),
+    "own walks": PartnerWalks(30.0, "own walks", tier="own", told_after_s=20.0),
+    "own walks and says so": PartnerWalks(30.0, "and says so", tier="own", in_flight="finish"),
 }
 FAULTS: Mapping[str, Fault] = {
     **BOOK,
     "drained": TierDrained("own", 1.0, 30.0, "drained"),
     "half drained": TierDrained("partner-a", 0.5, 30.0, "half drained"),
+    "limit cut": LimitCut("own", "hourly", 0.0, 30.0, "limit cut"),
+    "limit halved": LimitCut("own", "daily", 0.5, 30.0, "limit halved"),
 }
+TIERS = (
+    TierConfig("own", "bank.own", 0.5, 10**12, hour_limit_fen=10**11, day_limit_fen=10**11),
+    TierConfig("partner-a", "bank.partner-a", 0.5, 10**12),
+)
 
 
 @pytest.fixture(scope="module")
 def around(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LenderSurroundings]:
-    with lender(tmp_path_factory.mktemp("business") / "lender") as made:
+    with lender(tmp_path_factory.mktemp("business") / "lender", tiers=TIERS) as made:
         (made.folder / ".token").write_text(TOKEN)
         yield LenderSurroundings(made)
 
@@ -133,7 +143,10 @@ def test_a_rule_is_obeyed_once_it_is_adopted_and_not_before(around: LenderSurrou
     assert during(around, never, "unlawful-one", borrower=21, purpose="medical")["status"] == 201
 
 
-@pytest.mark.parametrize("name", ["tier out", "blackout", "blackout unannounced", "drained"])
+@pytest.mark.parametrize(
+    "name",
+    ["tier out", "blackout", "blackout unannounced", "drained", "own walks", "limit cut"],
+)
 def test_the_other_tier_pays_meanwhile(around: LenderSurroundings, name: str) -> None:
     for number in range(3):
         key = f"other-{name}-{number}".replace(" ", "-")

@@ -11,10 +11,10 @@ from hypothesis import strategies as st
 from harness.clock import NS_PER_S
 from harness.evidence.columnar import Rows
 from harness.load.borrower import Act, Came, patience
+from harness.load.funds import funding
 from harness.load.intents import plan_intents
 from harness.load.outcome import Answer, of_answer, of_trouble
 from harness.load.population import plan_population
-from harness.load.room import tier_balances_fen
 from harness.scenario.loader import load_scenario
 from harness.scenario.model import Patience
 from tests.drills import SMOKE
@@ -62,7 +62,7 @@ def test_nobody_is_short_of_quota_or_money_who_need_not_be() -> None:
             demand_fen[intent.borrower] += intent.amount_fen
     for number, wanted_fen in demand_fen.items():
         assert wanted_fen * 10 <= people[number].limit_fen
-    balances = tier_balances_fen(SCENARIO, INTENTS)
+    balances = funding(SCENARIO, POPULATION, INTENTS).balances_fen
     assert min(balances.values()) >= 10 * sum(demand_fen.values())
 
 

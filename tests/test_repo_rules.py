@@ -22,7 +22,7 @@ FLOORS = (
     ("harness.clock", "harness.seeds", "harness.units", "harness.errors", "harness.processes",
      "harness.stopping", "harness.environment", "harness.running", "harness.terminal"),
     ("harness.evidence", "harness.guardian", "harness.scenario.law", "harness.scenario.model",
-     "harness.scenario.measures", "harness.scenario.entry"),
+     "harness.scenario.measures", "harness.scenario.entry", "harness.scenario.terms"),
     ("harness.proxy",),
     ("harness.faults",),
     ("harness.scenario",),

@@ -137,8 +137,9 @@ def test_pybreaker_still_has_the_habits_we_work_around() -> None:
 
 def test_profiles_and_single_protections() -> None:
     assert protections_of("full", {"breaker": False}) == (
-        "canary", "compliance_first", "deadlines", "early_warning", "failover", "last_verdict",
-        "policy_handshake", "quota_cache", "retries", "tier_fallthrough",
+        "canary", "compliance_first", "deadlines", "early_warning", "failover", "fine_allocation",
+        "funding_plan", "last_verdict", "policy_handshake", "quota_cache", "retries",
+        "tier_fallthrough",
     )  # fmt: skip
     assert protections_of("none", {"breaker": True}) == ("breaker",)
     assert Settings.of(()).payout_timeout_s == 10

@@ -233,7 +233,9 @@ _FIELDS: dict[str, Fields] = {
     ],
     # own_bp: ten-thousandths of each of its draws that the tier `own` takes (joint lending).
     # balance_fen: at the opening; what moved since is in `versions`. A tier has a row more from
-    # when it could not be used (available false) and from when it could again; null: it can.
+    # when it could not be used (available false) and from when it could again; null: it can. And
+    # one from when other limits hold (available null): what may be drawn from it in an hour and in
+    # a day of the scenario's calendar, which counts from t = 0; null: any amount.
     "tiers": [
         ("tier", _S),
         ("bank", _S),
@@ -242,6 +244,8 @@ _FIELDS: dict[str, Fields] = {
         ("own_bp", _I),
         ("from_ns", _T),
         ("available", _B),
+        ("hour_limit_fen", _M),
+        ("day_limit_fen", _M),
     ],
     # tenure_months: with this lender. utilisation_bp: of credit elsewhere, ten-thousandths.
     # past_due_days: above 0 for the delinquent. income_band: 1 (lowest fifth) to 5.

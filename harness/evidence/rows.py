@@ -268,6 +268,8 @@ class Tier(NamedTuple):
     own_bp: int
     from_ns: int
     available: bool | None = None
+    hour_limit_fen: int | None = None
+    day_limit_fen: int | None = None
 
 
 class Borrower(NamedTuple):

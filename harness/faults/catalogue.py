@@ -14,6 +14,7 @@ from harness.faults import (
     inside,
     migration,
     network,
+    partners,
     process,
     restarts,
     rule_dates,
@@ -41,6 +42,7 @@ CATALOGUE: Mapping[tuple[str, str], FaultKind] = {
     **database_sessions.KINDS,
     **business.KINDS,
     **rule_dates.KINDS,
+    **partners.KINDS,
     **site.KINDS,
     **toolkit.KINDS,
 }

@@ -141,11 +141,16 @@ class Blackout(BookFault):
 
     def observe(self, around: Surroundings) -> Sighting:
         """A payout of nothing to nobody: senseless to an open bank, and refused by a closed one."""
-        at_ns = time.monotonic_ns()
-        said = answer(around.replica_address(self.bank), "POST", "/payouts", {}, ASK_S)
-        status = None if said is None else said[0]
-        bites = {409: True, 422: False}.get(status) if status is not None else None
-        return Sighting(at_ns, bites, f"{self.bank} answers {status or 'nothing'}")
+        return bank_shut(around, self.bank)
+
+
+def bank_shut(around: Surroundings, bank: str) -> Sighting:
+    """Does a bank refuse a payout of nothing, instead of not understanding it?"""
+    at_ns = time.monotonic_ns()
+    said = answer(around.replica_address(bank), "POST", "/payouts", {}, ASK_S)
+    status = None if said is None else said[0]
+    bites = {409: True, 422: False}.get(status) if status is not None else None
+    return Sighting(at_ns, bites, f"{bank} answers {status or 'nothing'}")
 
 
 def by_all(

@@ -7,6 +7,7 @@ from harness.faults.kind import Parameter, Value
 from harness.faults.names import NAMES, bank_edges
 from harness.scenario.law import LawSpec, Rule
 from harness.scenario.model import Capacity, FaultSpec, LenderSpec
+from harness.scenario.terms import Amount, TierTerms
 
 # One rule whose date has not come, so that one may.
 RULES = """
@@ -35,6 +36,8 @@ LENDER = LenderSpec(
     standby_lost="degrade",
     defects=(),
     law=LAW,
+    # A limit that nobody comes near, for the fault that cuts one.
+    tier_terms=(("partner-a", TierTerms(hourly=Amount(fen=10**12))),),
 )
 
 

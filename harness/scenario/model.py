@@ -8,6 +8,7 @@ from typing import Literal
 
 from harness.scenario.entry import Entry
 from harness.scenario.law import LawSpec
+from harness.scenario.terms import Calendar, TierTerms
 
 Cause = Literal["risk", "liquidity", "system", "compliance"]
 CAUSES: tuple[Cause, ...] = ("risk", "liquidity", "system", "compliance")
@@ -18,7 +19,8 @@ PROFILES = ("none", "naive", "full")
 PURPOSES = ("consumption", "education", "medical", "renovation")
 PROTECTIONS = (
     "breaker", "canary", "compliance_first", "deadlines", "early_warning", "failover",
-    "last_verdict", "policy_handshake", "quota_cache", "retries", "tier_fallthrough",
+    "fine_allocation", "funding_plan", "last_verdict", "policy_handshake", "quota_cache", "retries",
+    "tier_fallthrough",
 )  # fmt: skip
 
 
@@ -39,7 +41,8 @@ class LenderSpec:
     """The lender a scenario asks for.
 
     `protections` switches single protections over the profile: ((name, on), ...).
-    `tier_shares` are shares of the draws and sum to 1: ((tier, share), ...).
+    `tier_shares` are shares of the draws and sum to 1: ((tier, share), ...). `tier_terms`: what is
+    agreed about those tiers that have limits or little money, by `calendar`.
     `joint_own`: joint lending, the share of each of a tier's draws that `own` takes:
     ((tier, share), ...). `without_close`: tiers whose bank can't close a payout key.
     `standby_lost`: `degrade` (go on with one copy) or `stop` (commits wait).
@@ -62,6 +65,8 @@ class LenderSpec:
     judge_lost: str = "closed"
     law: LawSpec = field(default_factory=LawSpec)
     reserve_fen: int = 0
+    tier_terms: tuple[tuple[str, TierTerms], ...] = ()
+    calendar: Calendar = field(default_factory=Calendar)
 
     def has(self, protection: str) -> bool:
         """Is a protection on that of the profiles only `full` has?"""

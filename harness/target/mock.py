@@ -11,6 +11,7 @@ from harness.evidence.rows import Borrower, Tier
 from harness.evidence.store import RunDir
 from harness.faults import console
 from harness.guardian.client import Guardian
+from harness.load.funds import Funding
 from harness.proxy.client import ProxyClient
 from harness.proxy.struck import NAME as RECORD
 from harness.scenario.law import begin_s
@@ -18,9 +19,14 @@ from harness.scenario.model import FaultSpec, LenderSpec
 from harness.target.cache import cache_dir
 from harness.target.law_files import law_config
 from harness.target.mock_surroundings import MockSurroundings
-from harness.target.plan_tables import write_added, write_planned
+from harness.target.plan_tables import write_added, write_limits, write_planned
 from harness.target.probes import posts_in_progress, process_cpu_s, tree_cpu_s
-from mock_lender.cluster.config import CapacityConfig, LenderConfig, TierConfig
+from mock_lender.cluster.config import (
+    CalendarConfig,
+    CapacityConfig,
+    LenderConfig,
+    TierConfig,
+)
 from mock_lender.cluster.topology import Topology
 from mock_lender.resilience.profile import Settings, protections_of
 
@@ -41,7 +47,7 @@ class MockTarget(MockSurroundings):
         run: RunDir,
         spec: LenderSpec,
         population: Iterable[Borrower],
-        tier_balances_fen: Mapping[str, int],
+        funding: Funding,
         token: str,
         proxy: ProxyClient | None,
         edges: tuple[str, ...],
@@ -51,7 +57,7 @@ class MockTarget(MockSurroundings):
         self._run = run
         self._spec = spec
         self._population = tuple(population)
-        self._balances_fen = tier_balances_fen
+        self._funding = funding
         self._edges = edges
         self._protections = protections_of(spec.profile, dict(spec.protections))
         self.asked_ns = 0
@@ -108,19 +114,25 @@ class MockTarget(MockSurroundings):
             judge_lost=self._spec.judge_lost,
             law=law_config(self._run.path / "work", self._spec.law, self._population),
             reserve_fen=self._spec.reserve_fen,
+            calendar=CalendarConfig(self._spec.calendar.hour_s, self._spec.calendar.day_hours),
+            forecast_fen=self._funding.forecast_fen,
         )
 
     def _tiers(self) -> tuple[TierConfig, ...]:
-        return tuple(
-            TierConfig(
-                tier,
-                f"bank.{tier}",
-                share,
-                self._balances_fen[tier],
-                self._own_bp(tier),
-                closes=tier not in self._spec.without_close,
-            )
-            for tier, share in self._spec.tier_shares
+        return tuple(self._tier(tier, share) for tier, share in self._spec.tier_shares)
+
+    def _tier(self, tier: str, share: float) -> TierConfig:
+        funds, settings = self._funding.tiers[tier], Settings.of(self._protections)
+        return TierConfig(
+            tier,
+            f"bank.{tier}",
+            share,
+            funds.balance_fen,
+            self._own_bp(tier),
+            closes=tier not in self._spec.without_close,
+            slices=settings.slices or funds.parts,
+            hour_limit_fen=funds.hour_limit_fen,
+            day_limit_fen=funds.day_limit_fen,
         )
 
     def _own_bp(self, tier: str) -> int:
@@ -184,8 +196,9 @@ class MockTarget(MockSurroundings):
             if one.role == "gateway"
         }
 
-    def tell_dates(self, t0_ns: int, faults: Iterable[FaultSpec]) -> None:
-        """When dates of its rules file will begin: a calendar is no secret. Raises TargetError."""
+    def begins(self, t0_ns: int, faults: Iterable[FaultSpec]) -> None:
+        if self._spec.tier_terms:
+            self._control("POST", f"/calendar?began_ns={t0_ns}", timeout_s=10)
         known = {str(dict(one.params).get("target")): one for one in faults}
         dates = {
             date: {
@@ -248,6 +261,7 @@ class MockTarget(MockSurroundings):
             self._run.import_csv(table, [books / f"{table}.csv"])
         for table in ("payouts", "tombstones"):
             self._run.import_csv(table, sorted(books.glob(f"{table}*.csv")))
+        write_limits(self._run, books / "limits.csv", self._sources())
         self.export_records()
 
     def export_records(self) -> None:
@@ -266,9 +280,13 @@ class MockTarget(MockSurroundings):
 
     def _sources(self) -> list[Tier]:
         return [
-            Tier(tier, f"bank.{tier}", share, self._balances_fen[tier], self._own_bp(tier), 0)
+            Tier(
+                tier, f"bank.{tier}", share, funds.balance_fen, self._own_bp(tier), 0,
+                hour_limit_fen=funds.hour_limit_fen, day_limit_fen=funds.day_limit_fen,
+            )
             for tier, share in self._spec.tier_shares
-        ]
+            for funds in (self._funding.tiers[tier],)
+        ]  # fmt: skip
 
     def stop(self) -> None:
         self._guardian.stop(NAME, grace_s=3.0)

@@ -16,10 +16,13 @@ from harness.evidence.store import RunDir
 from harness.scenario.law import LawSpec, barred_tiers
 
 RULEBOOK = "rulebook.json"
+# Entries by which a tier can't be used.
+SHUT = ("tier", "window", "gone")
 COLLECTIONS = "collections.csv"
 # A table is several streams: what was planned, and what the rule book has added.
 ADDED = "1"
 NO_LAW = LawSpec()
+LIMITS = "2"
 
 
 def write_planned(
@@ -53,6 +56,26 @@ def write_added(run: RunDir, records: Path, tiers: Sequence[Tier], law: LawSpec 
     write_rows(run.stream_path("policies", ADDED), "policies", policy_rows(entries, adopted))
     write_rows(run.stream_path("published", ADDED), "published", published_rows(entries))
     write_rows(run.stream_path("tiers", ADDED), "tiers", tier_rows(entries, tiers, law))
+
+
+def write_limits(run: RunDir, limits_csv: Path, tiers: Iterable[Tier]) -> None:
+    """When the ledger changed what may be drawn from a tier in an hour and a day, by its books."""
+    known = {one.tier: one for one in tiers}
+
+    def fen(text: str) -> int | None:
+        return int(text) if text else None
+
+    with limits_csv.open(newline="") as rows:
+        changed = [
+            known[row["tier"]]._replace(
+                from_ns=int(row["from_ns"]),
+                hour_limit_fen=fen(row["hour_limit_fen"]),
+                day_limit_fen=fen(row["day_limit_fen"]),
+            )
+            for row in csv.DictReader(rows)
+            if row["tier"] in known
+        ]
+    write_rows(run.stream_path("tiers", LIMITS), "tiers", changed)
 
 
 def adoptions(files: Iterable[Path]) -> Mapping[int, list[tuple[str, int]]]:
@@ -112,7 +135,7 @@ def tier_rows(
     barred = {rule.name: barred_tiers(rule, own_bp) for rule in law.rules}
     spans = set()
     for entry in entries:
-        if entry["kind"] in ("tier", "window") and entry["tier"] in known:
+        if entry["kind"] in SHUT and entry["tier"] in known:
             spans.add((entry["tier"], entry["adopted_ns"], entry["ended_ns"]))
         for tier in barred.get(str(entry.get("rule")), ()):
             # The law does not wait for its adoption.

@@ -18,7 +18,8 @@ class TierConfig:
 
     own_bp: joint lending, the ten-thousandths of each of its draws that the tier `own` takes.
     closes: its bank can close a payout key; one that can't refuses payouts after a given moment.
-    slices: rows that its money lies in.
+    slices: rows that its money lies in. hour_limit_fen, day_limit_fen: what may be drawn from it in
+    an hour, in a day of the calendar; None: any amount.
     """
 
     tier: str
@@ -28,6 +29,16 @@ class TierConfig:
     own_bp: int = 0
     closes: bool = True
     slices: int = 8
+    hour_limit_fen: int | None = None
+    day_limit_fen: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class CalendarConfig:
+    """How long an hour is, and how many of them are a day: drills press a day into a minute."""
+
+    hour_s: float = 3600.0
+    day_hours: int = 24
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +86,8 @@ class LenderConfig:
     `borrower,tenure_months,utilisation_bp,past_due_days,income_band`; empty: nothing. judge_lost:
     what comes of a draw about which risk or compliance can't be asked: `closed`, it fails, or
     `open`, it goes on as if they had approved. reserve_fen: money in the treasury that an early
-    warning may send for, for tiers that run short.
+    warning may send for, for tiers that run short. forecast_fen: what the lender expects to be
+    drawn in each hour from the calendar's beginning; empty: it expects nothing.
     """
 
     work_dir: str
@@ -99,6 +111,8 @@ class LenderConfig:
     judge_lost: str = "closed"
     law: LawConfig | None = None
     reserve_fen: int = 0
+    calendar: CalendarConfig = field(default_factory=CalendarConfig)
+    forecast_fen: tuple[int, ...] = ()
 
     def __post_init__(self) -> None:
         defects.check(self.defects)
@@ -111,7 +125,8 @@ class LenderConfig:
         raw: dict[str, Any] = json.loads(path.read_text())
         raw["capacity"] = CapacityConfig(**raw["capacity"])
         raw["tiers"] = tuple(TierConfig(**tier) for tier in raw["tiers"])
-        for name in ("protections", "barred_purposes", "defects"):
+        raw["calendar"] = CalendarConfig(**raw["calendar"])
+        for name in ("protections", "barred_purposes", "defects", "forecast_fen"):
             raw[name] = tuple(raw[name])
         law: dict[str, Any] | None = raw.get("law")
         raw["law"] = None if law is None else LawConfig(**law)

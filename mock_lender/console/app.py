@@ -8,9 +8,11 @@
 
     GET    /rules                               names of the rules in force
     PUT    /dates                               {DATE: {at_ns, partners_stop}}: when dates begin
+    GET    /limits/TIER                         what may be drawn from it in an hour, in a day
     GET    /repayments/NAME                     how many of a mass repayment were taken
 
-All need the run's token. Kinds: connections, lock, lag, flush, drain, repayments, rules, date.
+All need the run's token. Kinds: connections, lock, lag, flush, drain, limits, repayments, rules,
+date.
 """
 
 import asyncio
@@ -31,6 +33,7 @@ from starlette.types import ASGIApp
 from mock_lender.cluster.replication import LOST
 from mock_lender.console.calendar import BeganDate, Calendar
 from mock_lender.console.hold import Hold, RefusedError
+from mock_lender.console.limits import Cut, told
 from mock_lender.console.money import Drain, MassRepayment, repaid
 from mock_lender.console.sessions import Crowd, RowLock, locked
 from mock_lender.console.slowness import Lag, SlowFlush, commits_s
@@ -105,6 +108,8 @@ class Console:
             return SlowFlush(self._ctx, float(body["delay_s"]))
         if kind == "drain":
             return Drain(self._ctx, str(body["tier"]), float(body["share"]))
+        if kind == "limits":
+            return Cut(self._ctx, str(body["tier"]), str(body["limit"]), float(body["to"]))
         if kind == "repayments":
             return MassRepayment(self._ctx, name, float(body["rate_per_s"]))
         if kind == "rules":
@@ -191,6 +196,9 @@ def create_app(ctx: ServiceContext) -> ASGIApp:
         name = request.path_params["name"]
         return JSONResponse({"held": name in console.names(), "repaid": await repaid(ctx, name)})
 
+    async def limits(request: Request) -> Response:
+        return JSONResponse(await told(ctx, request.path_params["tier"]))
+
     async def rules(_: Request) -> Response:
         return JSONResponse({"in_force": console.in_force()})
 
@@ -229,6 +237,7 @@ def create_app(ctx: ServiceContext) -> ASGIApp:
             Route("/commits", guarded(commits), methods=["GET"]),
             Route("/rules", guarded(rules), methods=["GET"]),
             Route("/dates", guarded(dates), methods=["PUT"]),
+            Route("/limits/{tier}", guarded(limits), methods=["GET"]),
             Route("/repayments/{name:path}", guarded(repayments), methods=["GET"]),
             Route("/locks/{account:path}", guarded(locks), methods=["GET"]),
             Route("/metrics", metrics),

@@ -46,6 +46,18 @@ DEFECTS: Mapping[str, Defect] = {
         "a tier's balance is read, and written back later: two draws get the same money",
         "tiers-conserved",
     ),
+    "limit-per-slice": Defect(
+        "each slice of a tier may give the tier's whole limit: together they give many times it",
+        "tiers-conserved",
+    ),
+    "limit-forgotten": Defect(
+        "of what was drawn in an hour only the last draw counts against the limit",
+        "tiers-conserved",
+    ),
+    "partner-takes-too-little": Defect(
+        "own funds take 80 % of each joint draw, so that its partner has less than the law asks",
+        "tiers-conserved",
+    ),
     "wrong-amount": Defect("a bank pays less than it was asked, now and then", "books-agree"),
     "stale-status": Defect(
         "for a second after a draw was paid, a poll says that nothing has happened", "answers-true"

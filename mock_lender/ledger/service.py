@@ -2,6 +2,8 @@
 
 import asyncio
 import time
+from collections import Counter
+from collections.abc import Mapping
 from functools import cached_property
 from typing import Any
 
@@ -21,7 +23,9 @@ from mock_lender.http.client import HopClient
 from mock_lender.http.problems import problem
 from mock_lender.ledger.books import Books
 from mock_lender.ledger.database import ContendedError, NoPrimaryError, StoreError
+from mock_lender.ledger.funding import plan_of
 from mock_lender.ledger.store import Store
+from mock_lender.ledger.treasurer import Treasurer
 from mock_lender.quota import lowered
 from mock_lender.rulebook import Rulebook
 from mock_lender.scorecard import Scorecard
@@ -51,7 +55,11 @@ class Ledger:
             "retention_ns": int(config.key_retention_s * 1e9),
             "look_after_ns": int(settings.sweeper_first_look_s * 1e9),
             "pay_within_ns": int(settings.payout_timeout_s * 1e9),
+            "fall_through": ctx.on("tier_fallthrough"),
+            "rebalance": ctx.on("fine_allocation"),
         }
+        self._reserved: Counter[str] = Counter()
+        self._treasurer: Treasurer | None = None
 
     async def start(self) -> None:
         config = self._ctx.config
@@ -60,9 +68,16 @@ class Ledger:
         self._client = HopClient(self._ctx)
         lane = Store(self._lane, self._ctx.clock_offset_ns)
         sweeper = sweeper_of(config.defects)(self._ctx, lane, self._client)
+        plan = plan_of(config) if self._ctx.on("funding_plan") else ()
+        self._treasurer = Treasurer(plan, lane, self._ctx.telemetry)
         self._tasks = [
             asyncio.create_task(work)
-            for work in (self._main.follow(), self._lane.follow(), sweeper.run())
+            for work in (
+                self._main.follow(),
+                self._lane.follow(),
+                sweeper.run(),
+                self._treasurer.run(),
+            )
         ]
         await self._main.there(PRIMARY_AT_START_S)
 
@@ -80,7 +95,10 @@ class Ledger:
         return sorted({str(one.tier) for one in obeyed})
 
     def spared(self) -> list[str]:
-        """Tiers that are drawn from last, for their money is running out."""
+        """Tiers that are drawn from last, for their money is running out; none where a draw has one
+        tier alone."""
+        if not self.terms["fall_through"]:
+            return []
         return sorted({str(one.tier) for one in self._rules.obeyed("spare", time.monotonic_ns())})
 
     def shown(self, borrower: int, quota: dict[str, Any]) -> dict[str, Any]:
@@ -93,6 +111,22 @@ class Ledger:
     def _scorecard(self) -> Scorecard:
         """Read when it is first needed, which in most lenders is never."""
         return Scorecard(self._ctx.features_csv)
+
+    def reserved(self, found: Mapping[str, Any]) -> None:
+        """Count what a reserve has come to."""
+        self._reserved[str(found.get("tier") or found["state"])] += 1
+        self._reserved["gathered"] += found.get("gathered") is True
+
+    def more(self) -> str:
+        """For the metrics: reservations by tier, and what the protections of money have done."""
+        tiers = (one.tier for one in self._ctx.config.tiers)
+        by_tier = (f'reserved_total{{tier="{one}"}} {self._reserved[one]}\n' for one in tiers)
+        hours = 0 if self._treasurer is None else self._treasurer.hour + 1
+        return (
+            f"{''.join(by_tier)}no_money_total {self._reserved['no-money']}\n"
+            f"fine_allocation_gathered_total {self._reserved['gathered']}\n"
+            f"funding_plan_hours {hours}\n"
+        )
 
     @property
     def books(self) -> Books:
@@ -111,7 +145,9 @@ def create_app(ctx: ServiceContext) -> ASGIApp:
         # What the law bars, the press was told by compliance, which has dated it.
         out = {"out": sorted({*ledger.out(), *body.get("not_from", ())})}
         spare = {"avoid": sorted({*body["avoid"], *ledger.spared()})}
-        return _told(await ledger.books.reserve(body | ledger.terms | out | spare))
+        found = await ledger.books.reserve(body | ledger.terms | out | spare)
+        ledger.reserved(found)
+        return _told(found)
 
     async def refuse(request: Request) -> Response:
         body = await asked(request, *FACTS, "cause", "hop", "reason")
@@ -164,7 +200,10 @@ def create_app(ctx: ServiceContext) -> ASGIApp:
         Route("/clock", time_of_day, methods=["GET"]),
     ]
     troubles = {StoreError: unknown, NoPrimaryError: nothing_done, ContendedError: nothing_done}
-    return build_app(ctx, routes, on_start=ledger.start, on_stop=ledger.stop, troubles=troubles)
+    return build_app(
+        ctx, routes, more=ledger.more, on_start=ledger.start, on_stop=ledger.stop,
+        troubles=troubles,
+    )  # fmt: skip
 
 
 async def asked(request: Request, *needed: str) -> dict[str, Any]:

@@ -109,6 +109,18 @@ class Store:
         """The database's time, as CLOCK_MONOTONIC."""
         return int(await self._value("SELECT now_ns($1)", self._offset_ns))
 
+    async def calendar(self) -> tuple[int | None, int, int]:
+        """When its first hour begins, CLOCK_MONOTONIC, None while that was not told; how long an
+        hour is, ns; and the hour whose planned shares hold, below 0: none."""
+        asked = "SELECT began, began_ns, hour_ns, planned FROM calendar"
+        (row,) = await self._database.rows(0.0, asked)
+        return row["began_ns"] if row["began"] else None, row["hour_ns"], row["planned"]
+
+    async def plan_hour(self, hour: int, shares: Mapping[str, float]) -> bool:
+        """Let the draws go by these shares; False: somebody has done it."""
+        asked = "SELECT plan_hour($1, $2::jsonb)"
+        return bool(await self._value(asked, hour, json.dumps(dict(shares))))
+
     async def repay(self, repay_key: str, borrower: int, amount_fen: int) -> dict[str, Any]:
         """State repaid, refused (more than is outstanding) or key-reused; available_fen after."""
         return await self._ask(

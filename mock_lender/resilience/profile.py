@@ -11,9 +11,13 @@ PROFILES: dict[str, tuple[str, ...]] = {
     "naive": ("failover", "retries"),
     "full": (
         "breaker", "canary", "compliance_first", "deadlines", "early_warning", "failover",
-        "last_verdict", "policy_handshake", "quota_cache", "retries", "tier_fallthrough",
+        "fine_allocation", "funding_plan", "last_verdict", "policy_handshake", "quota_cache",
+        "retries", "tier_fallthrough",
     ),
 }  # fmt: skip
+
+
+FINE_SLICES = 8
 
 
 def protections_of(profile: str, switched: Mapping[str, bool]) -> tuple[str, ...]:
@@ -42,6 +46,8 @@ class Settings:
     failure_rate: float = 0.5
     open_s: float = 2.0
     sweeper_tick_s: float = 0.25
+    # Small rows for each tier's money, any of which serves any draw; 0: the parts it was given.
+    slices: int = 0
     # The first replica with a new version: how long it is watched, of how many calls it can be
     # judged, and which share of them may fail.
     canary_watch_s: float = 3.0
@@ -75,4 +81,5 @@ class Settings:
             call_timeout_s=timeout_s,
             payout_timeout_s=timeout_s,
             tries=3 if "retries" in chosen else 1,
+            slices=FINE_SLICES if "fine_allocation" in chosen else 0,
         )
