@@ -15,8 +15,9 @@ from starlette.responses import JSONResponse, Response
 from mock_lender import believed
 from mock_lender.answers import granted, refused
 from mock_lender.context import ServiceContext
-from mock_lender.http.client import HopClient, Reply
+from mock_lender.http.client import HopClient
 from mock_lender.http.problems import problem
+from mock_lender.http.wire import Reply
 from mock_lender.resilience.deadline import Deadline
 
 

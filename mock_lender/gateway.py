@@ -1,5 +1,6 @@
 """The gateway: the borrower's only door, and the one who asks the bank to pay."""
 
+import asyncio
 import hashlib
 import re
 import time
@@ -18,8 +19,10 @@ from mock_lender.draw_path import Draw
 from mock_lender.http.app import build_app, read_json
 from mock_lender.http.client import HopClient
 from mock_lender.http.problems import problem
+from mock_lender.http.routes import Routes
 from mock_lender.http.slots import Slots
 from mock_lender.presses import Press, Presses
+from mock_lender.resilience.admission import Admission
 
 KEY = re.compile(r"[A-Za-z0-9_-]{8,64}")
 # Not the router's int: Python refuses to read a number of thousands of digits.
@@ -32,14 +35,28 @@ AMOUNT_FEN_MAX = 100_000_000_00
 def create_app(ctx: ServiceContext) -> ASGIApp:
     """The public API; see openapi.json beside this file."""
     clients: list[HopClient] = []
+    routes_to: list[Routes] = []
+    looking: list[asyncio.Task[None]] = []
     path = draw_path_of(ctx.config.defects)
     presses = Presses()
 
     async def start() -> None:
         clients.append(HopClient(ctx))
+        if ctx.on("second_site"):
+            banks = {tier.bank for tier in ctx.config.tiers}
+            routes_to.append(Routes(clients[0], banks, ctx.telemetry))
+            looking.append(asyncio.create_task(routes_to[0].run()))
 
     async def stop() -> None:
+        for task in looking:
+            task.cancel()
         await clients[0].close()
+
+    def fit() -> bool:
+        return clients[0].welcome and all(one.ready for one in routes_to)
+
+    def more() -> str:
+        return "".join([*(c.metrics() for c in clients), *(r.metrics() for r in routes_to)])
 
     async def press(request: Request) -> Response:
         draw = await parse_draw(request)
@@ -92,8 +109,9 @@ def create_app(ctx: ServiceContext) -> ASGIApp:
         Route("/v1/borrowers/{borrower}/quota", quota, methods=["GET"]),
         Route("/openapi.json", document, methods=["GET"]),
     ]
-    slots = Slots(ctx.config.capacity.gateway_slots)
-    return build_app(ctx, routes, slots=slots, on_start=start, on_stop=stop)
+    most = ctx.config.capacity.gateway_slots
+    slots = Admission(most, ctx.settings, quick=True) if ctx.on("admission") else Slots(most)
+    return build_app(ctx, routes, slots=slots, fit=fit, more=more, on_start=start, on_stop=stop)
 
 
 async def parse_repayment(request: Request) -> tuple[str, int, int]:

@@ -13,7 +13,8 @@ import pytest
 from mock_lender.cluster.config import CapacityConfig, LenderConfig, TierConfig
 from mock_lender.cluster.postgres import Access
 from mock_lender.context import ServiceContext
-from mock_lender.http.client import HopClient, Reply
+from mock_lender.http.client import HopClient
+from mock_lender.http.wire import Reply
 from mock_lender.resilience.deadline import Deadline
 from mock_lender.telemetry import Telemetry
 

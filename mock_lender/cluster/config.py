@@ -18,7 +18,8 @@ class TierConfig:
 
     own_bp: joint lending, the ten-thousandths of each of its draws that the tier `own` takes.
     closes: its bank can close a payout key; one that can't refuses payouts after a given moment.
-    slices: rows that its money lies in.
+    slices: rows that its money lies in. money_bound_fen: what its bank pays out in a minute at
+    most; 0: as much as there is.
     """
 
     tier: str
@@ -28,6 +29,7 @@ class TierConfig:
     own_bp: int = 0
     closes: bool = True
     slices: int = 8
+    money_bound_fen: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +54,7 @@ class LenderConfig:
     database template is kept. on_standby_lost: `degrade` (go on with one copy, and say so) or
     `stop` (commits wait for a standby). key_retention_s: presses with an older key get 410.
     expire_after_s: draws that nobody comes back to end. timeout_s: of calls and payouts, instead
-    of what follows from the protections.
+    of what follows from the protections. site_round_trip_s: how far the two sites are apart.
     """
 
     work_dir: str
@@ -72,6 +74,7 @@ class LenderConfig:
     key_retention_s: float = 3600.0
     expire_after_s: float = 60.0
     timeout_s: float | None = None
+    site_round_trip_s: float = 0.0
 
     def __post_init__(self) -> None:
         defects.check(self.defects)

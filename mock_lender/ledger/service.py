@@ -21,6 +21,8 @@ from mock_lender.http.problems import problem
 from mock_lender.ledger.books import Books
 from mock_lender.ledger.database import ContendedError, NoPrimaryError, StoreError
 from mock_lender.ledger.store import Store
+from mock_lender.places import round_trip_s
+from mock_lender.resilience.admission import Admission
 from mock_lender.rulebook import Rulebook
 
 FACTS = ("draw_key", "borrower", "amount_fen", "purpose", "body_hash")
@@ -39,6 +41,8 @@ class Ledger:
             ctx.witness_json, ctx.access, config.capacity.ledger_connections, ctx.telemetry
         )
         self._lane = database(ctx.witness_json, ctx.access, LANE_CONNECTIONS, ctx.telemetry)
+        for one in (self._main, self._lane):
+            one.way_s = self._way_s
         self._client: HopClient | None = None
         self._tasks: list[asyncio.Task[None]] = []
         self._books: Books | None = None
@@ -49,6 +53,12 @@ class Ledger:
             "look_after_ns": int(settings.sweeper_first_look_s * 1e9),
             "pay_within_ns": int(settings.payout_timeout_s * 1e9),
         }
+
+    def _way_s(self, server: str, both: bool) -> float:
+        """The standby is at the other site."""
+        config = self._ctx.config
+        between_s = config.site_round_trip_s if both else 0.0
+        return round_trip_s(self._ctx.name, server, config) + between_s
 
     async def start(self) -> None:
         config = self._ctx.config
@@ -74,6 +84,10 @@ class Ledger:
         """Tiers that nothing is drawn from now."""
         obeyed = self._rules.obeyed("tier", time.monotonic_ns())
         return sorted({str(one.tier) for one in obeyed})
+
+    def metrics(self) -> str:
+        """For /metrics."""
+        return "" if self._client is None else self._client.metrics()
 
     @property
     def books(self) -> Books:
@@ -138,7 +152,14 @@ def create_app(ctx: ServiceContext) -> ASGIApp:
         Route("/tiers", tiers, methods=["GET"]),
     ]
     troubles = {StoreError: unknown, NoPrimaryError: nothing_done, ContendedError: nothing_done}
-    return build_app(ctx, routes, on_start=ledger.start, on_stop=ledger.stop, troubles=troubles)
+    slots = None
+    if ctx.on("admission"):
+        # One each connection: more at once would only wait for one.
+        slots = Admission(ctx.config.capacity.ledger_connections, ctx.settings, quick=False)
+    return build_app(
+        ctx, routes, slots=slots, more=ledger.metrics, on_start=ledger.start, on_stop=ledger.stop,
+        troubles=troubles,
+    )  # fmt: skip
 
 
 async def asked(request: Request, *needed: str) -> dict[str, Any]:

@@ -110,6 +110,16 @@ class Breaker:
         """The call failed, or took longer than slow_call_s."""
         self._through(failed=True)
 
+    def answered(self) -> None:
+        """The answer was a refusal for a reason of business: neither good nor bad. Whoever was to
+        be probed is there, though."""
+        if self._probing:
+            self.good()
+
+    def forget(self) -> None:
+        """Its target was out for another reason, and has come back: what was is past."""
+        self._window.forget()
+
     def ended(self) -> None:
         """The call was cancelled, or its answer says nothing of the target's health.
 

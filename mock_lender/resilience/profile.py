@@ -8,9 +8,12 @@ from dataclasses import dataclass
 
 PROFILES: dict[str, tuple[str, ...]] = {
     "none": (),
-    "naive": ("failover", "retries"),
-    "full": ("breaker", "canary", "deadlines", "failover", "retries", "tier_fallthrough"),
-}
+    "naive": ("retries", "round_robin"),
+    "full": (
+        "admission", "breaker", "canary", "cells", "deadlines", "failover", "handshake",
+        "money_bound", "retries", "retry_budget", "second_site", "tier_fallthrough",
+    ),
+}  # fmt: skip
 
 
 def protections_of(profile: str, switched: Mapping[str, bool]) -> tuple[str, ...]:
@@ -38,6 +41,20 @@ class Settings:
     window_calls_min: int = 10
     failure_rate: float = 0.5
     open_s: float = 2.0
+    # Of its calls, and how many retries can be saved up.
+    retry_share: float = 0.2
+    retry_tokens: float = 10.0
+    # A replica is put out after so many failures in a row, or when its last calls took so many
+    # times as long as the others' and so much longer; for so long, and twice that the next time.
+    eject_failures: int = 5
+    eject_calls_min: int = 5
+    eject_times_slower: float = 3.0
+    eject_slower_s: float = 0.05
+    eject_share: float = 0.5
+    eject_s: float = 2.0
+    eject_s_max: float = 8.0
+    # Whoever can't have a slot within this is told so.
+    shed_after_s: float = 0.03
     sweeper_tick_s: float = 0.25
     # The first replica with a new version: how long it is watched, of how many calls it can be
     # judged, and which share of them may fail.
