@@ -39,6 +39,7 @@ NEEDS: dict[str, str] = {
     "quota-race": "crowds",
     "tier-oversell": "calm",
     "wrong-amount": "calm",
+    "misread-amount": "calm",
     "stale-status": "answers-late",
     "refused-but-paid": "calm",
     "blames-risk": "risk-frozen",

@@ -68,10 +68,10 @@ IMPORTERS = {
         "mock_lender.console.sessions",
     ),
     "httptools": ("harness.proxy.http_server",),
-    "httpx": ("mock_lender.http.client",),
-    "httpx_aiohttp": ("mock_lender.http.client",),
+    "httpx": ("mock_lender.http.wire",),
+    "httpx_aiohttp": ("mock_lender.http.wire",),
     "aiohttp": (
-        "mock_lender.http.client",
+        "mock_lender.http.wire",
         "benchmarks.failover",
         "benchmarks.lender_closed",
         "benchmarks.soak",

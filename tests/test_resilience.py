@@ -136,9 +136,8 @@ def test_pybreaker_still_has_the_habits_we_work_around() -> None:
 
 
 def test_profiles_and_single_protections() -> None:
-    assert protections_of("full", {"breaker": False}) == (
-        "canary", "deadlines", "failover", "retries", "tier_fallthrough",
-    )  # fmt: skip
+    without = protections_of("full", {"breaker": False})
+    assert without == tuple(name for name in PROFILES["full"] if name != "breaker")
     assert protections_of("none", {"breaker": True}) == ("breaker",)
     assert Settings.of(()).payout_timeout_s == 10
     assert Settings.of(()).tries == 1
@@ -146,14 +145,14 @@ def test_profiles_and_single_protections() -> None:
 
 
 def test_replicas_in_turn_and_passing_over() -> None:
-    both = Replicas(["a", "b"], 1, failover=True)
+    both = Replicas(["a", "b"], 1, "turns")
     turns = [both.choose([], lambda _: False) for _ in range(4)]
     assert sorted(turns[:2]) == ["a", "b"]
     assert turns[:2] == turns[2:]
     assert {both.choose([], lambda name: name == "a") for _ in range(4)} == {"b"}
     assert both.choose(["a"], lambda _: False) == "b"
     assert both.choose(["a", "b"], lambda _: True) in ("a", "b")
-    alone = Replicas(["a", "b"], 2, failover=False)
+    alone = Replicas(["a", "b"], 2, "always")
     assert {alone.choose(["b"], lambda _: True) for _ in range(3)} == {"b"}
 
 
@@ -184,9 +183,9 @@ def test_deadlines_that_are_none(text: str) -> None:
 
 
 def test_panic_is_when_all_of_several_refuse() -> None:
-    two = Replicas(["ledger-1", "ledger-2"], 1, failover=True)
+    two = Replicas(["ledger-1", "ledger-2"], 1, "least_loaded")
     assert two.panics(lambda _: True)
     assert not two.panics(lambda name: name == "ledger-1")
     # One bank has no other to be compared with, and without failover there is no other to go to.
-    assert not Replicas(["bank.own"], 1, failover=True).panics(lambda _: True)
-    assert not Replicas(["ledger-1", "ledger-2"], 1, failover=False).panics(lambda _: True)
+    assert not Replicas(["bank.own"], 1, "least_loaded").panics(lambda _: True)
+    assert not Replicas(["ledger-1", "ledger-2"], 1, "always").panics(lambda _: True)

@@ -215,7 +215,7 @@ class Worker:
 
     def _look(self, intent: Intent) -> None:
         """See one's quota before drawing; whatever comes of it, the draw is made when due."""
-        name, sender = self._gateway(intent.intent, 0)
+        name, sender = self._gateway(intent, 0)
         asked_ns = self._clock()
         path = f"/v1/borrowers/{intent.borrower}/quota"
         sent = sender.attempt("GET", path, None, {"X-Deadline-Ms": str(int(LOOK_S * 1000))}, LOOK_S)
@@ -225,7 +225,7 @@ class Worker:
         self._record(intent, "look", 1, asked_ns, sent, name)
 
     def _act(self, intent: Intent, act: Act) -> tuple[Sent, str]:
-        name, sender = self._gateway(intent.intent, act.n)
+        name, sender = self._gateway(intent, act.n)
         if act.owed is not None:
             owed = {"borrower": act.owed.borrower, "amount_fen": act.owed.amount_fen}
             headers = {
@@ -249,8 +249,10 @@ class Worker:
         }
         return sender.attempt("POST", "/v1/draws", body, headers, act.timeout_s), name
 
-    def _gateway(self, intent: int, n: int) -> tuple[str, Sender]:
-        return self._senders[(intent + n) % len(self._senders)]
+    def _gateway(self, intent: Intent, n: int) -> tuple[str, Sender]:
+        """Another one each time; with cells the borrower's own the first time."""
+        first = intent.borrower - 1 if self._plan.cells else intent.intent + 1
+        return self._senders[(first + max(n, 1) - 1) % len(self._senders)]
 
     def _record(
         self, intent: Intent, kind: str, n: int, scheduled_ns: int, sent: Sent, replica: str

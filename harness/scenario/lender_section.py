@@ -3,17 +3,22 @@
 from harness.scenario.model import PROFILES, PROTECTIONS, Capacity, LenderSpec
 from harness.scenario.nodes import Book, Node, fields, items, value
 from harness.scenario.numbers import one_of, truth, whole
-from harness.units import parse_duration_s, parse_share
+from harness.units import parse_duration_s, parse_share, parse_yuan_fen
 
 ROLES = ("gateway", "risk", "compliance", "ledger")
 # The lender's own list; a test keeps both in step.
 DEFECTS = (
     "payout-twice-on-retry", "acknowledge-before-commit", "sweeper-voids-on-not-found",
-    "lost-void", "forgotten-hold", "quota-race", "tier-oversell", "wrong-amount", "stale-status",
+    "lost-void", "forgotten-hold", "quota-race", "tier-oversell", "wrong-amount",
+    "misread-amount", "stale-status",
     "refused-but-paid", "blames-risk", "key-reuse-accepted", "failover-that-forgets", "fencing-off",
     "replay-acknowledges-unflushed",
 )  # fmt: skip
-OPTIONAL = ("protections", "defects", "joint", "without_close", "standby_lost")
+OPTIONAL = (
+    "protections", "defects", "joint", "without_close", "standby_lost", "site_round_trip",
+    "money_bound",
+)  # fmt: skip
+ROUND_TRIP_S_MAX = 1.0
 STANDBY_LOST = ("degrade", "stop")
 CAPACITY = ("gateway_slots", "ledger_connections", "bank_slots", "bank_latency")
 TIERS = ("own", "partner-a")
@@ -48,7 +53,20 @@ def lender(book: Book, node: Node | None) -> LenderSpec:
             value(book, item, path, one_of(*DEFECTS), DEFECTS[0], "")
             for path, item in items(book, found.get("defects"), "lender.defects", "defects")
         ),
+        site_round_trip_s=value(
+            book, found.get("site_round_trip"), "lender.site_round_trip", _round_trip, 0.0, ""
+        ),
+        money_bound_fen=value(
+            book, found.get("money_bound"), "lender.money_bound", parse_yuan_fen, 0, ""
+        ),
     )
+
+
+def _round_trip(text: object) -> float:
+    seconds = parse_duration_s(text)
+    if seconds > ROUND_TRIP_S_MAX:
+        raise ValueError(f"a duration up to {ROUND_TRIP_S_MAX:g}s")
+    return seconds
 
 
 def _protections(book: Book, node: Node | None) -> tuple[tuple[str, bool], ...]:

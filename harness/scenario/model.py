@@ -13,7 +13,10 @@ BORROWERS_MAX = 1_000_000
 PROFILES = ("none", "naive", "full")
 # What a draw may be for.
 PURPOSES = ("consumption", "education", "medical", "renovation")
-PROTECTIONS = ("breaker", "canary", "deadlines", "failover", "retries", "tier_fallthrough")
+PROTECTIONS = (
+    "admission", "breaker", "canary", "cells", "deadlines", "failover", "handshake", "money_bound",
+    "retries", "retry_budget", "round_robin", "second_site", "tier_fallthrough",
+)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +39,8 @@ class LenderSpec:
     ((tier, share), ...). `without_close`: tiers whose bank can't close a payout key.
     `standby_lost`: `degrade` (go on with one copy) or `stop` (commits wait).
     `defects` are planted mistakes, by name; a scenario that proves a lender has none.
+    `site_round_trip_s`: how far its two sites are apart. `money_bound_fen`: what each tier's bank
+    may pay out in a minute under the protection `money_bound`; 0: as much as there is.
     """
 
     profile: str
@@ -47,6 +52,12 @@ class LenderSpec:
     without_close: tuple[str, ...]
     standby_lost: str
     defects: tuple[str, ...]
+    site_round_trip_s: float = 0.0
+    money_bound_fen: int = 0
+
+    def has(self, protection: str) -> bool:
+        """Is a protection on that of the profiles only `full` has?"""
+        return dict(self.protections).get(protection, self.profile == "full")
 
 
 @dataclass(frozen=True, slots=True)

@@ -97,6 +97,7 @@ class MockTarget(MockSurroundings):
             edges={edge: f"{host}:{port}" for edge, (host, port) in self._proxied.items()},
             defects=self._spec.defects,
             on_standby_lost=self._spec.standby_lost,
+            site_round_trip_s=self._spec.site_round_trip_s,
         )
 
     def _tiers(self) -> tuple[TierConfig, ...]:
@@ -108,6 +109,7 @@ class MockTarget(MockSurroundings):
                 self._balances_fen[tier],
                 self._own_bp(tier),
                 closes=tier not in self._spec.without_close,
+                money_bound_fen=self._spec.money_bound_fen,
             )
             for tier, share in self._spec.tier_shares
         )

@@ -11,6 +11,7 @@ from typing import Literal
 
 from mock_lender.resilience.profile import Settings
 
+CERTAIN_SHARE = 0.5
 Decision = Literal["wait", "next", "roll_back", "done"]
 
 
@@ -45,8 +46,12 @@ class Watched:
 def judge(watched: Watched, settings: Settings) -> Decision:
     """Go on, go back, or watch a little longer. Too few calls say nothing, for as long as it takes:
     a version that nobody has used is not known to be good."""
+    failed, of_others_failed = watched.canary.shares[0], watched.others.shares[0]
     if watched.canary.served < settings.canary_calls_min:
-        return "wait"
+        # One that fails most calls is soon asked for nothing by those that leave it out.
+        few = watched.canary.served < settings.canary_calls_certain
+        hopeless = failed > CERTAIN_SHARE and failed > 2 * of_others_failed
+        return "roll_back" if hopeless and not few else "wait"
     for share, of_others in zip(watched.canary.shares, watched.others.shares, strict=True):
         # What the others suffer as well is not the version's doing.
         if share > settings.canary_failed_share and share > 2 * of_others:

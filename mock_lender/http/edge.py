@@ -39,7 +39,7 @@ class Edge:
 
     def __init__(
         self, app: ASGIApp, ctx: ServiceContext, slots: Slots | None, *, every_call: bool,
-        fit: Callable[[], bool],
+        fit: Callable[[], bool] = lambda: True,
     ) -> None:  # fmt: skip
         self._app = app
         self._ctx = ctx

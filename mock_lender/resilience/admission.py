@@ -94,10 +94,19 @@ class Admission(Slots):
     def leave(self, *, wasted: bool) -> None:
         """Give a slot back. wasted: nobody waited for the work any more."""
         self._limit.done(now_ns(), wasted=wasted, reached=self._free <= 0)
+        self._keep_back()
+        self.release()
+
+    def take_out(self, number: int) -> None:
+        super().take_out(number)
+        self._keep_back()
+        self._hand_out()
+
+    def _keep_back(self) -> None:
+        """As many as the limit says; one is always left of those that are usable."""
         kept_back = min(self.most - self._limit.now, max(0, self.usable - 1))
         self._free -= kept_back - self._kept_back
         self._kept_back = kept_back
-        self.release()
 
     def _hand_out(self) -> None:
         for waiting in self._ranks:

@@ -57,9 +57,10 @@ class Settings:
     shed_after_s: float = 0.03
     sweeper_tick_s: float = 0.25
     # The first replica with a new version: how long it is watched, of how many calls it can be
-    # judged, and which share of them may fail.
+    # judged, of how many if it fails most of them, and which share of them may fail.
     canary_watch_s: float = 3.0
     canary_calls_min: int = 20
+    canary_calls_certain: int = 6
     canary_failed_share: float = 0.05
     # What a hop keeps back of its deadline to answer in time.
     margin_s: float = 0.03
