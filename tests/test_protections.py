@@ -132,6 +132,19 @@ def test_a_gray_replica_is_put_out_by_its_times_alone_and_for_longer_each_time(h
     assert not slower.out("a")
 
 
+def test_where_the_others_are_not_asked_it_is_held_against_what_it_was(hand: Hand) -> None:
+    some, told = outliers("a", "b")
+    for _ in range(60):
+        come(some, "a", 0.005)
+    for _ in range(6):
+        come(some, "a", 0.3)
+    assert told == [("a", "out")]
+    fresh, none = outliers("a", "b")
+    for _ in range(20):
+        come(fresh, "a", 0.3)  # nothing is known of it, nor of the other
+    assert none == []
+
+
 def test_never_more_than_half_are_out_and_late_outcomes_move_nothing(hand: Hand) -> None:
     some, told = outliers("a", "b", "c")
     for name in ("a", "b", "c"):

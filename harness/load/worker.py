@@ -225,7 +225,7 @@ class Worker:
         self._record(intent, "look", 1, asked_ns, sent, name)
 
     def _act(self, intent: Intent, act: Act) -> tuple[Sent, str]:
-        name, sender = self._gateway(intent, act.n)
+        name, sender = self._gateway(intent, act.n + (self._plan.cells and act.kind == "poll"))
         if act.owed is not None:
             owed = {"borrower": act.owed.borrower, "amount_fen": act.owed.amount_fen}
             headers = {
@@ -250,7 +250,8 @@ class Worker:
         return sender.attempt("POST", "/v1/draws", body, headers, act.timeout_s), name
 
     def _gateway(self, intent: Intent, n: int) -> tuple[str, Sender]:
-        """Another one each time; with cells the borrower's own the first time."""
+        """Another one each time; with cells the borrower's own the first time, and another one
+        to ask what became of it."""
         first = intent.borrower - 1 if self._plan.cells else intent.intent + 1
         return self._senders[(first + max(n, 1) - 1) % len(self._senders)]
 

@@ -1,9 +1,10 @@
 """Which replicas of a service are unlike the others, and are left out for a while.
 
 Out is a replica that failed so many calls in a row, or that takes several times as long as the
-others do: a gray one answers its health check all the while. Never more than a share of them is out
-at once: what all of them have is not the replica's own trouble. Whoever is out comes back by one
-call on trial; a bad trial puts it out for twice as long.
+others do: a gray one answers its health check all the while. Where the others are not asked, as in
+a cell, it is held against what it used to take itself. Never more than a share of them is out at
+once: what all of them have is not the replica's own trouble. Whoever is out comes back by one call
+on trial; a bad trial puts it out for twice as long.
 """
 
 from collections import deque
@@ -15,6 +16,8 @@ from mock_lender.clock import now_ns
 from mock_lender.resilience.profile import Settings
 
 TIMES = 10
+# What a replica used to take: so much of each call, known after so many of them.
+USED_TO, USED_TO_CALLS = 0.02, 50
 
 
 @dataclass(slots=True)
@@ -26,6 +29,14 @@ class _Record:
     out_until_ns: int = 0
     times_out: int = 0
     on_trial: bool = False
+    used_to_s: float = 0.0
+    calls: int = 0
+
+    def took(self, took_s: float) -> None:
+        """A call went well and took so long."""
+        self.times_s.append(took_s)
+        self.calls += 1
+        self.used_to_s += max(USED_TO, 1 / self.calls) * (took_s - self.used_to_s)
 
 
 class Outliers:
@@ -75,7 +86,7 @@ class Outliers:
         elif not one.out_until_ns:  # else: of a call that was made before it was put out
             one.failed_in_a_row = one.failed_in_a_row + 1 if failed else 0
             if not failed:
-                one.times_s.append(took_s)
+                one.took(took_s)
             many = one.failed_in_a_row >= self._settings.eject_failures
             if (many or self._outlies(name)) and self._room(others_out):
                 self._put_out(name)
@@ -98,9 +109,10 @@ class Outliers:
             and not one.out_until_ns
             and len(one.times_s) >= self._settings.eject_calls_min
         ]
-        if not others:
+        one = self._each[name]
+        if not others and one.calls < USED_TO_CALLS:
             return False
-        usual_s = median(others)
+        usual_s = median(others) if others else one.used_to_s
         return took_s > self._settings.eject_times_slower * usual_s + self._settings.eject_slower_s
 
     def _put_out(self, name: str) -> None:
