@@ -187,7 +187,7 @@ def test_both_sides_of_the_record_are_written(tmp_path: Path) -> None:
     assert line[8:10] == ["1", "ok"]
 
 
-@pytest.mark.parametrize(("budget", "most"), [((), 120), (("retry_budget",), 58)])
+@pytest.mark.parametrize(("budget", "most"), [((), 120), (("retry_budget",), 54)])
 def test_a_dependency_that_is_down_is_not_asked_three_times(
     tmp_path: Path, budget: tuple[str, ...], most: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:

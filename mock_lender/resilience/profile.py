@@ -43,7 +43,7 @@ class Settings:
     open_s: float = 2.0
     # Of its calls, and how many retries can be saved up.
     retry_share: float = 0.2
-    retry_tokens: float = 10.0
+    retry_tokens: float = 6.0
     # A replica is put out after so many failures in a row, or when its last calls took so many
     # times as long as the others' and so much longer; for so long, and twice that the next time.
     eject_failures: int = 5
