@@ -21,7 +21,8 @@ SOURCES = sorted(
 FLOORS = (
     ("harness.clock", "harness.seeds", "harness.units", "harness.errors", "harness.processes",
      "harness.stopping", "harness.environment", "harness.running"),
-    ("harness.evidence", "harness.guardian", "harness.scenario.model", "harness.scenario.measures"),
+    ("harness.evidence", "harness.guardian", "harness.scenario.model", "harness.scenario.measures",
+     "harness.scenario.entry"),
     ("harness.proxy",),
     ("harness.faults",),
     ("harness.scenario",),

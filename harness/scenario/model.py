@@ -6,6 +6,8 @@ Times are seconds from t = 0, the start of warmup. Nothing here reads files.
 from dataclasses import dataclass, field
 from typing import Literal
 
+from harness.scenario.entry import Entry
+
 Cause = Literal["risk", "liquidity", "system", "compliance"]
 CAUSES: tuple[Cause, ...] = ("risk", "liquidity", "system", "compliance")
 PHASES = ("warmup", "baseline", "fault", "watch")
@@ -292,7 +294,7 @@ class SafetySpec:
 class Scenario:
     """A whole scenario. toxiproxy: the base URL of one that is there already, to be used instead of
     a proxy of the drill's own; empty for none. proxied: edges that lead through the proxy though no
-    fault is on them, in order of name."""
+    fault is on them, in order of name. entry: what the catalogue has of it; None: not in it."""
 
     name: str
     cause: Cause
@@ -306,3 +308,4 @@ class Scenario:
     safety: SafetySpec = SafetySpec()
     toxiproxy: str = ""
     proxied: tuple[str, ...] = ()
+    entry: Entry | None = None

@@ -195,6 +195,19 @@ def _data(node: Node) -> Any:
     return plain(node)
 
 
+def pairs(book: Book, node: Node | None, path: str) -> list[tuple[str, Node]]:
+    """(key, node) of a mapping with any keys, each once; no node, no pairs."""
+    return [] if node is None else list(fields(book, node, path, ()).items())
+
+
+def flow_text(node: Node) -> str:
+    """A value on one line, as `--set KEY=VALUE` takes it."""
+    if isinstance(node, yaml.ScalarNode) and node.style is None:
+        return str(node.value)
+    text = yaml.serialize(node, allow_unicode=True, width=1_000_000)
+    return " ".join(text.removesuffix("...\n").split())
+
+
 def key_names(node: Node) -> list[str]:
     """The keys of a mapping, as text; none of anything else."""
     mapping = isinstance(node, yaml.MappingNode)
