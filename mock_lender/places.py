@@ -18,9 +18,9 @@ def site_of(name: str) -> str | None:
 
 
 def at_home(caller: str, names: Sequence[str], protections: Collection[str]) -> frozenset[str]:
-    """Those that this caller asks before it asks others: with cells, or a second site, those of
-    its own. Empty: none before others."""
-    if not {"cells", "second_site"} & set(protections):
+    """Those that this caller asks before it asks others: with cells, those of its own. Empty: none
+    before others."""
+    if "cells" not in protections:
         return frozenset()
     return frozenset(name for name in names if site_of(name) == site_of(caller))
 

@@ -363,5 +363,5 @@ def test_sites_are_those_that_the_harness_cuts() -> None:
     assert site_of("bank.partner-a") is None
     names = ["risk-1", "risk-2", "risk-3"]
     assert at_home("gateway-1", names, ("cells",)) == {"risk-1", "risk-3"}
-    assert at_home("gateway-2", names, ("second_site",)) == {"risk-2"}
+    assert at_home("gateway-2", names, ("cells",)) == {"risk-2"}
     assert at_home("gateway-1", names, ("failover",)) == frozenset()

@@ -136,7 +136,7 @@ def test_a_site_without_a_way_to_the_banks_says_so_before_it_is_needed(
             status, body = press(made, "gateway-2", 1, "rescue")
             assert (status, body["reason"], body["certain"]) == (503, "shed", True)
             states = (made.records / "states.gateway-2.csv").read_text()
-            assert "alert,bank.own,no way" in states
+            assert "alert,site b,no way to any bank" in states
             assert made.ask("GET", "/v1/borrowers/11/quota", gateway="gateway-2")[0] == 200
         else:
             status, body = press(made, "gateway-2", 1, "rescue")

@@ -9,6 +9,7 @@ import asyncio
 from collections.abc import Collection
 
 from mock_lender.http.client import HopClient
+from mock_lender.places import site_of
 from mock_lender.telemetry import Telemetry
 
 EVERY_S = 0.5
@@ -22,6 +23,7 @@ class Routes:
     def __init__(self, client: HopClient, banks: Collection[str], telemetry: Telemetry) -> None:
         self._client = client
         self._telemetry = telemetry
+        self._site = f"site {site_of(telemetry.replica)}"
         self._missed = dict.fromkeys(sorted(banks), 0)
 
     @property
@@ -37,7 +39,11 @@ class Routes:
     async def run(self) -> None:
         """Look, until cancelled."""
         while True:
+            was_ready = self.ready
             await asyncio.gather(*(self._look(bank) for bank in self._missed))
+            if self.ready != was_ready:
+                said = "cleared" if self.ready else "no way to any bank"
+                self._telemetry.state("alert", self._site, said)
             await asyncio.sleep(EVERY_S)
 
     async def _look(self, bank: str) -> None:
@@ -46,7 +52,7 @@ class Routes:
         self._missed[bank] = 0 if answers else self._missed[bank] + 1
         is_cut = self._missed[bank] >= MISSED
         if is_cut != was_cut:
-            self._telemetry.state("alert", bank, "no way" if is_cut else "cleared")
+            self._telemetry.state("route", bank, "cut" if is_cut else "there")
 
     def metrics(self) -> str:
         """For /metrics."""

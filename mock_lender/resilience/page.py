@@ -75,13 +75,13 @@ DOES: dict[str, tuple[str, str]] = {
     ),
     "cells": (
         "borrowers knock at a gateway of their cell first, and it asks the replicas of its cell"
-        " before others: a cut hits those of one cell",
+        " before others: a cut hits those of one cell, and no call crosses to the other site",
         "`tries_total`",
     ),
     "second_site": (
-        "a gateway asks the replicas of its own site first, and looks over its own way to the"
-        " banks, whether or not it is used; without any it is not ready, and gives no draw away",
-        "`way_to`; /readyz; states `alert`",
+        "a gateway looks over its own way to the banks, whether or not it is used; without any it"
+        " is not ready, and takes no draw",
+        "`way_to`; /readyz; states `route` and `alert`",
     ),
 }
 HEAD = """# Protections
