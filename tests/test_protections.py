@@ -9,6 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from harness.clock import NS_PER_S
+from harness.load.doors import door
+from harness.load.outcome import COME_BACK_S_MAX, of_answer
 from harness.scenario import model
 from mock_lender import clock
 from mock_lender.places import at_home, site_of
@@ -365,3 +367,21 @@ def test_sites_are_those_that_the_harness_cuts() -> None:
     assert at_home("gateway-1", names, ("cells",)) == {"risk-1", "risk-3"}
     assert at_home("gateway-2", names, ("cells",)) == {"risk-2"}
     assert at_home("gateway-1", names, ("failover",)) == frozenset()
+
+
+def test_whose_cell_is_cut_knocks_elsewhere_and_nobody_else_does() -> None:
+    def doors(n: int, *, poll: bool = False, cells: bool = True) -> list[int]:
+        return [door(2, 10 * who, who, n, poll=poll, cells=cells) for who in (1, 2, 3, 4)]
+
+    assert doors(0) == doors(1) == [0, 1, 0, 1]
+    assert doors(2) == doors(1, poll=True) == [1, 0, 1, 0]
+    assert doors(1, cells=False) == [1, 1, 1, 1]  # whoever it is
+    assert doors(2, cells=False) == [0, 0, 0, 0]
+
+
+def test_a_borrower_comes_back_when_it_is_told_to() -> None:
+    shed = {"reason": "shed", "certain": True, "cause": "system", "hop": "gateway"}
+    assert of_answer(503, {**shed, "retry_after_ms": 1200}).come_back_s == 1.2
+    assert of_answer(503, {**shed, "retry_after_ms": 10**9}).come_back_s == COME_BACK_S_MAX
+    for nonsense in ("1200", None, -5, 1.5):
+        assert of_answer(503, {**shed, "retry_after_ms": nonsense}).come_back_s == 0

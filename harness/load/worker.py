@@ -15,6 +15,7 @@ from harness.evidence.rows import Intent
 from harness.load.alarm import Alarm, Heartbeat
 from harness.load.borrower import Act, Acts, Came, journey, patience, repaying
 from harness.load.courier import Courier, Share
+from harness.load.doors import door
 from harness.load.health import Health
 from harness.load.outcome import DROPPED, Answer
 from harness.load.plan import ORDERED
@@ -225,7 +226,7 @@ class Worker:
         self._record(intent, "look", 1, asked_ns, sent, name)
 
     def _act(self, intent: Intent, act: Act) -> tuple[Sent, str]:
-        name, sender = self._gateway(intent, act.n + (self._plan.cells and act.kind == "poll"))
+        name, sender = self._gateway(intent, act.n, poll=act.kind == "poll")
         if act.owed is not None:
             owed = {"borrower": act.owed.borrower, "amount_fen": act.owed.amount_fen}
             headers = {
@@ -249,11 +250,11 @@ class Worker:
         }
         return sender.attempt("POST", "/v1/draws", body, headers, act.timeout_s), name
 
-    def _gateway(self, intent: Intent, n: int) -> tuple[str, Sender]:
-        """Another one each time; with cells the borrower's own the first time, and another one
-        to ask what became of it."""
-        first = intent.borrower - 1 if self._plan.cells else intent.intent + 1
-        return self._senders[(first + max(n, 1) - 1) % len(self._senders)]
+    def _gateway(self, intent: Intent, n: int, *, poll: bool = False) -> tuple[str, Sender]:
+        gateways, cells = len(self._senders), self._plan.cells
+        return self._senders[
+            door(gateways, intent.intent, intent.borrower, n, poll=poll, cells=cells)
+        ]
 
     def _record(
         self, intent: Intent, kind: str, n: int, scheduled_ns: int, sent: Sent, replica: str
