@@ -10,6 +10,7 @@ there may be one more; when they have gone by then, more at once only makes all 
 import asyncio
 from collections import deque
 from collections.abc import Mapping
+from contextlib import suppress
 
 from mock_lender.clock import now_ns
 from mock_lender.http.slots import Slots
@@ -90,6 +91,8 @@ class Admission(Slots):
             raise
         finally:
             timer.cancel()
+            with suppress(ValueError):  # who got a slot has been taken out already
+                self._ranks[rank].remove(turn)
 
     def leave(self, *, wasted: bool) -> None:
         """Give a slot back. wasted: nobody waited for the work any more."""
