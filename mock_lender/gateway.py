@@ -52,8 +52,10 @@ def create_app(ctx: ServiceContext) -> ASGIApp:
             task.cancel()
         await clients[0].close()
 
-    def fit() -> bool:
-        return clients[0].welcome and all(one.ready for one in routes_to)
+    def lacks() -> str:
+        if not clients[0].welcome:
+            return ctx.role
+        return next((one.cut[0] for one in routes_to if not one.ready), "")
 
     def more() -> str:
         return "".join([*(c.metrics() for c in clients), *(r.metrics() for r in routes_to)])
@@ -111,7 +113,7 @@ def create_app(ctx: ServiceContext) -> ASGIApp:
     ]
     most = ctx.config.capacity.gateway_slots
     slots = Admission(most, ctx.settings, quick=True) if ctx.on("admission") else Slots(most)
-    return build_app(ctx, routes, slots=slots, fit=fit, more=more, on_start=start, on_stop=stop)
+    return build_app(ctx, routes, slots=slots, lacks=lacks, more=more, on_start=start, on_stop=stop)
 
 
 async def parse_repayment(request: Request) -> tuple[str, int, int]:

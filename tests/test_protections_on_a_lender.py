@@ -134,13 +134,15 @@ def test_a_site_without_a_way_to_the_banks_says_so_before_it_is_needed(
         if on:
             until(lambda: not ready(made, "gateway-2"), 5)
             status, body = press(made, "gateway-2", 1, "rescue")
-            assert (status, body["reason"], body["certain"]) == (503, "shed", True)
+            assert (status, body["hop"], body["certain"]) == (503, "bank.own", True)
+            assert 'calls_total{to="ledger"}' not in metrics(made, "gateway-2")
             states = (made.records / "states.gateway-2.csv").read_text()
             assert "alert,site b,no way to any bank" in states
             assert made.ask("GET", "/v1/borrowers/11/quota", gateway="gateway-2")[0] == 200
         else:
             status, body = press(made, "gateway-2", 1, "rescue")
             assert (status, body["reason"]) == (503, "unreachable")
+            assert 'calls_total{to="ledger"}' in metrics(made, "gateway-2")
             assert ready(made, "gateway-2")
         assert ready(made, "gateway-1")
         assert press(made, "gateway-1", 2, "rescue")[0] == 201

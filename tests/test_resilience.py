@@ -106,6 +106,22 @@ def test_late_outcomes_do_not_move_an_open_breaker(hand: Hand) -> None:
     assert not breaker.refuses
 
 
+def test_what_was_sent_before_it_opened_is_not_taken_for_the_probe(hand: Hand) -> None:
+    breaker, told = make()
+    before = breaker.era
+    for _ in range(10):
+        breaker.admit()
+        breaker.bad(before)
+    hand.at_ns += int(FULL.open_s * NS_PER_S)
+    assert breaker.admit()
+    for late in (breaker.good, breaker.bad, breaker.answered, breaker.ended):
+        late(before)
+    assert told == ["open", "half-open"]
+    assert not breaker.admit()  # the probe is still under way
+    breaker.good(breaker.era)
+    assert told == ["open", "half-open", "closed"]
+
+
 def test_a_closed_breaker_starts_from_nothing(hand: Hand) -> None:
     breaker, _ = opened(hand)
     breaker.admit()

@@ -33,7 +33,7 @@ def build_app(
     *,
     slots: Slots | None = None,
     every_call: bool = True,
-    fit: Callable[[], bool] = lambda: True,
+    lacks: Callable[[], str] = str,
     more: Callable[[], str] = str,
     on_start: Hook | None = None,
     on_stop: Hook | None = None,
@@ -41,7 +41,7 @@ def build_app(
 ) -> ASGIApp:
     """A service: its routes, health and metrics. `slots` bounds what is worked on at once: each
     call waits for one, or without `every_call` the routes ask for them where they need one.
-    `fit`: may it be given work that changes anything? `more`: further lines for /metrics.
+    `lacks`: the hop for want of which it is not ready, or "". `more`: further lines for /metrics.
     `troubles`: the answers for exceptions of its own."""
 
     async def health(_: Request) -> Response:
@@ -81,7 +81,7 @@ def build_app(
         },
         lifespan=_lifespan(start, on_stop),
     )
-    edge = Edge(inner, ctx, slots, every_call=every_call, fit=fit)
+    edge = Edge(inner, ctx, slots, every_call=every_call, lacks=lacks)
     return edge
 
 

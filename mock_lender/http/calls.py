@@ -41,13 +41,14 @@ class Call:
 @dataclass(slots=True)
 class Try:
     """Who watches over one try: the outliers or the breaker, or nobody. `trial`: it is the one by
-    which a replica may come back."""
+    which a replica may come back. era: the breaker's."""
 
     server: str
     outliers: Outliers | None = None
     breaker: Breaker | None = None
     trial: bool = False
     admitted: bool = True
+    era: int = 0
     began_ns: int = field(default_factory=time.monotonic_ns)
 
     def forgotten(self) -> None:
@@ -55,4 +56,4 @@ class Try:
         if self.outliers is not None:
             self.outliers.ended(self.server, trial=self.trial)
         if self.breaker is not None:
-            self.breaker.ended()
+            self.breaker.ended(self.era)

@@ -154,7 +154,9 @@ class HopClient:
         if outliers is not None and outliers.out(server):
             trial = not outliers.refuses(server) and outliers.begin(server)
             return Try(server, outliers, None, trial, admitted=trial)
-        return Try(server, outliers, breaker, admitted=breaker is None or breaker.admit())
+        if breaker is None:
+            return Try(server, outliers)
+        return Try(server, outliers, breaker, admitted=breaker.admit(), era=breaker.era)
 
     async def _once(self, call: Call, known: Service, server: str, *, panic: bool) -> Reply:
         limit_s = call.bounded_s
@@ -200,9 +202,8 @@ class HopClient:
         business = reply.kind == "answer" and 400 <= reply.status < 500
         failed = reply.kind == "not_sent" or (reply.kind == "answer" and reply.status >= 500)
         failed = failed or (reply.kind == "unknown" and reply.why != "timeout")
-        if reply.body.get("hop") == "database" or (
-            reply.kind == "unknown" and not slow and not failed
-        ):
+        nothing = reply.why == "deadline" or (reply.kind == "unknown" and not slow and not failed)
+        if nothing or reply.body.get("hop") == "database":
             one.forgotten()
             return
         was_out = one.outliers is not None and one.outliers.out(one.server)
@@ -217,11 +218,11 @@ class HopClient:
         if one.breaker is None or was_out or (one.outliers and one.outliers.out(one.server)):
             return
         if business:
-            one.breaker.answered()
+            one.breaker.answered(one.era)
         elif slow or failed:
-            one.breaker.bad()
+            one.breaker.bad(one.era)
         else:
-            one.breaker.good()
+            one.breaker.good(one.era)
 
     def _headers(self, call: Call) -> dict[str, str]:
         headers = {

@@ -34,12 +34,12 @@ class Edge:
 
     slots: what is worked on at once; with `every_call` each request waits for one here, without it
     the work asks for them itself. A caller that goes away is not noticed: its request is still
-    worked off, as most servers do. fit: may this replica be given work that changes anything?
+    worked off, as most servers do. lacks: the hop for want of which this replica may be given nothing that changes anything; "": none.
     """
 
     def __init__(
         self, app: ASGIApp, ctx: ServiceContext, slots: Slots | None, *, every_call: bool,
-        fit: Callable[[], bool] = lambda: True,
+        lacks: Callable[[], str] = str,
     ) -> None:  # fmt: skip
         self._app = app
         self._ctx = ctx
@@ -50,7 +50,7 @@ class Edge:
         told = partial(ctx.telemetry.state, "planted")
         self._sufferer = Sufferer(ctx.role, self._again, told)
         self._later: set[asyncio.Task[None]] = set()
-        self._fit = fit
+        self._lacks = lacks
         self.served = 0
         self.failed = 0
         self.slow = 0
@@ -60,7 +60,7 @@ class Edge:
     @property
     def ready(self) -> bool:
         """Is it, for everything that it may be asked?"""
-        return self.within.ready and self._fit()
+        return self.within.ready and not self._lacks()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http" or scope["path"] in QUIET:
@@ -180,12 +180,14 @@ class Edge:
         asked_ns = time.monotonic_ns()
         deadline: Deadline | None = scope["state"]["deadline"]
         operation = operation_of(scope["method"], scope["path"])
-        may = self.within.ready and (scope["method"] == "GET" or self._fit())
+        lacks = "" if scope["method"] == "GET" else self._lacks()
         late = deadline is not None and deadline.remaining_s <= 0
-        if not may or late or not await self._slot(deadline, operation):
+        if (
+            not self.within.ready or lacks or late or not await self._slot(deadline, operation)
+        ):  # fmt: skip
             self.shed[operation] += 1
             queued.append(time.monotonic_ns() - asked_ns)
-            await self._busy()(scope, receive, send)
+            await self._not_now(lacks)(scope, receive, send)
             return
         began_ns = time.monotonic_ns()
         queued.append(began_ns - asked_ns)
@@ -197,10 +199,12 @@ class Edge:
             elif self._slots is not None:
                 self._slots.release()
 
-    def _busy(self) -> JSONResponse:
+    def _not_now(self, lacks: str) -> JSONResponse:
+        """Nothing has happened: there are too many, or something else is not there."""
         slots = self._slots
         return problem(
-            503, cause="system", hop=self._ctx.role, reason="shed", certain=True,
+            503, cause="system", hop=lacks or self._ctx.role,
+            reason="unreachable" if lacks else "shed", certain=True,
             come_back_ms=slots.come_back_ms() if isinstance(slots, Admission) else 0,
         )  # fmt: skip
 
