@@ -34,7 +34,8 @@ class Edge:
 
     slots: what is worked on at once; with `every_call` each request waits for one here, without it
     the work asks for them itself. A caller that goes away is not noticed: its request is still
-    worked off, as most servers do. lacks: the hop for want of which this replica may be given nothing that changes anything; "": none.
+    worked off, as most servers do. lacks: the hop for want of which this replica may be given
+    nothing that changes anything; empty: there is none.
     """
 
     def __init__(

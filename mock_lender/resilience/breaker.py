@@ -51,9 +51,9 @@ class Window(pybreaker.CircuitMemoryStorage):
 
 
 class Breaker:
-    """One target's breaker. `admit` before a call, then exactly one of `good`, `bad`, `answered` and
-    `ended`, with the `era` in which it was admitted: each opening begins a new one, and what a call
-    from before it has to say is not about the probe."""
+    """One target's breaker. `admit` before a call, then exactly one of `good`, `bad`, `answered`
+    and `ended`, with the `era` in which it was admitted: each opening begins a new one, and what a
+    call from before it has to say is not about the probe."""
 
     def __init__(
         self, target: str, settings: Settings, changed: Callable[[str, str], None]
