@@ -22,7 +22,8 @@ from mock_lender.telemetry import Telemetry
 Speak = Callable[[socket.socket], None]
 OK = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 2\r\n\r\n{}"
 SHED = (
-    b"HTTP/1.1 503 X\r\nContent-Type: application/json\r\nContent-Length: 17\r\n\r\n"
+    b"HTTP/1.1 503 X\r\nContent-Type: application/json\r\nConnection: close\r\n"
+    b"Content-Length: 17\r\n\r\n"
     b'{"certain": true}'
 )
 

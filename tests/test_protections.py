@@ -138,7 +138,7 @@ def test_where_the_others_are_not_asked_it_is_held_against_what_it_was(hand: Han
     some, told = outliers("a", "b")
     for _ in range(60):
         come(some, "a", 0.005)
-    for _ in range(6):
+    for _ in range(5):
         come(some, "a", 0.3)
     assert told == [("a", "out")]
     fresh, none = outliers("a", "b")
@@ -172,8 +172,7 @@ def test_the_less_busy_of_two_is_asked_and_home_before_others() -> None:
     three = Replicas(["a", "b", "c"], 1, "least_loaded")
     three.begun("a")
     chosen = [three.choose([], lambda _: False) for _ in range(6)]
-    assert "a" not in chosen[:1]
-    assert chosen.count("a") <= 1  # only where the other of two is as busy: nowhere here but c, a
+    assert set(chosen) == {"b", "c"}
     three.over("a")
     home = Replicas(["a", "b"], 1, "least_loaded", {"b"})
     assert {home.choose([], lambda _: False) for _ in range(4)} == {"b"}
