@@ -26,6 +26,8 @@ from random import Random
 from statistics import median
 from typing import Any
 
+import yaml
+
 from benchmarks.results import RESULTS, keep, kept
 from harness.clock import NS_PER_S
 from harness.compare.comparison import compare
@@ -199,10 +201,10 @@ def worse_lenders() -> dict[str, tuple[str, ...]]:
     hit = sorted((one.amount_fen for one in promised if one.due_ns > from_ns), reverse=True)
     above_yuan = hit[round(POINTS / 100 * len(promised))] // 100
     tightening = f"{{business: tightening, above: {above_yuan} yuan, at: fault+0s}}"
-    error = "{service: error, target: risk-1, share: 10 %, at: fault+0s, for: 6s}"
+    (as_it_is,) = yaml.safe_load(SCENARIO.read_text())["faults"]
     p50 = [value for one in sound(KEPT / "same") if (value := one.value("baseline.p50"))]
     slow_ms = scenario.lender.capacity.bank_latency_s * 1000 + (SLOWER - 1) * median(p50)
-    points = f"faults=[{error}, {tightening}]"
+    points = f"faults=[{json.dumps(as_it_is)}, {tightening}]"
     slower = f"lender.capacity.bank_latency={slow_ms:.0f}ms"
     return {"points": (points,), "slower": (slower,), "both": (points, slower)}
 
