@@ -58,6 +58,7 @@ NEEDS: dict[str, str] = {
     "limit-forgotten": "limits",
     "partner-takes-too-little": "joint",
     "wrong-amount": "calm",
+    "misread-amount": "calm",
     "stale-status": "answers-late",
     "refused-but-paid": "calm",
     "blames-risk": "risk-frozen",

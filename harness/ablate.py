@@ -26,8 +26,7 @@ SCHEMA = 1
 FULL, NAIVE = "full", "naive"
 HEADLINE = "full against naive"
 MARKS = {"saves": "good", "costs": "bad"}
-# Watches a version that is being deployed: without a deployment it has nothing to do.
-CANARY, DEPLOYS = "canary", "deploy"
+DEPLOYS = "deploy"
 # Where there is money enough, and no limit, it is all the same how it is allocated.
 OF_MONEY = ("fine_allocation", "funding_plan")
 NOTES = (
@@ -83,19 +82,21 @@ def protections_for(
     if strangers:
         raise mistake("--only", ", ".join(strangers), f"some of {', '.join(PROTECTIONS)}")
     names = tuple(name for name in PROTECTIONS if not only or name in only)
-    idle = {name: why for name, why in _idle(scenario).items() if name in names}
-    left = {name: why for name, why in idle.items() if name not in only}
-    said = tuple(f"{name} is left out: {why}" for name, why in left.items())
-    return tuple(name for name in names if name not in left), said
+    idle = {name: why for name, why in _idle(scenario).items() if name not in only}
+    left = tuple(f"{name} is left out: {idle[name]}" for name in names if name in idle)
+    return tuple(name for name in names if name not in idle), left
 
 
 def _idle(scenario: Scenario) -> dict[str, str]:
     """Protections that have nothing to do in a scenario, and why."""
     found = {}
     if not any(fault.family == DEPLOYS for fault in scenario.faults):
-        found[CANARY] = "nothing is deployed in this scenario, it has nothing to watch"
+        found["canary"] = "nothing is deployed in this scenario, it has nothing to watch"
+        found["handshake"] = "nothing is deployed in this scenario, all are of one version"
     if not scenario.lender.tier_terms:
         found |= dict.fromkeys(OF_MONEY, "no tier has limits or little money in this scenario")
+    if not scenario.lender.money_bound_fen:
+        found["money_bound"] = "lender.money_bound is not said"
     return found
 
 
@@ -109,9 +110,10 @@ def arms_of(side: Side, names: Sequence[str]) -> tuple[tuple[Arm, ...], tuple[Ro
     arms = [arm(FULL, "full", ""), arm(NAIVE, "naive", "")]
     rows = [Row(HEADLINE, FULL, NAIVE)]
     for name in names:
-        label = f"full - {name}"
-        arms.append(arm(label, "full", f"{name}: off"))
-        rows.append(Row(f"{name}, off from full", FULL, label))
+        if name in protections_in(FULL):
+            label = f"full - {name}"
+            arms.append(arm(label, "full", f"{name}: off"))
+            rows.append(Row(f"{name}, off from full", FULL, label))
     for name in names:
         if name not in protections_in(NAIVE):
             label = f"naive + {name}"

@@ -14,8 +14,9 @@ from starlette.responses import JSONResponse, Response
 from mock_lender import believed
 from mock_lender.answers import granted, refused
 from mock_lender.context import ServiceContext
-from mock_lender.http.client import HopClient, Reply
+from mock_lender.http.client import HopClient
 from mock_lender.http.problems import problem
+from mock_lender.http.wire import Reply
 from mock_lender.judges import Judges, Wanted
 from mock_lender.resilience.deadline import Deadline
 
@@ -106,7 +107,7 @@ class DrawPath:
         ) -> Reply:
             return await self._call(draw, service, path, body, wait_s)
 
-        verdicts = await self._judges.of(wanted, ask, self._client.open_targets())
+        verdicts = await self._judges.of(wanted, ask, self._client.refusing())
         risk, compliance = verdicts["risk"], verdicts["compliance"]
         if risk is None or compliance is None:
             # A decision moves no money: without one nothing has happened.

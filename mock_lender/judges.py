@@ -22,7 +22,8 @@ from mock_lender import believed
 from mock_lender.clock import now_ns
 from mock_lender.compliance import Decider, one_clock_of
 from mock_lender.context import ServiceContext
-from mock_lender.http.client import HopClient, Reply
+from mock_lender.http.client import HopClient
+from mock_lender.http.wire import Reply
 from mock_lender.rulebook import LEAD_NS, Rulebook, number_of
 from mock_lender.scorecard import FULL_BP
 
@@ -96,7 +97,7 @@ class Judges:
         self, wanted: Wanted, ask: Ask, shut: Collection[str]
     ) -> Mapping[str, Verdict | None]:
         """Both verdicts, by who gives it; None: there is none, so that the draw must fail. `shut`:
-        replicas whose breaker would refuse a call now."""
+        replicas that may not be called now."""
         found = await asyncio.gather(
             self._verdict("risk", ("borrower", "amount_fen"), wanted, ask, shut),
             self._verdict("compliance", ("borrower", "amount_fen", "purpose"), wanted, ask, shut),

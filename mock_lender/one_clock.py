@@ -11,7 +11,8 @@ import time
 
 from mock_lender import clock
 from mock_lender.context import ServiceContext
-from mock_lender.http.client import HopClient, Reply
+from mock_lender.http.client import HopClient
+from mock_lender.http.wire import Reply
 
 AGAIN_S = 0.5
 HURRY_S = 0.1

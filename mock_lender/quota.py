@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
-from mock_lender.http.client import Reply
+from mock_lender.http.wire import Reply
 from mock_lender.policies import judgement
 from mock_lender.resilience.profile import Settings
 from mock_lender.rulebook import Entry

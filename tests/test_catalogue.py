@@ -8,7 +8,8 @@ from harness.errors import ScenarioError
 from harness.report.coverage import kept, not_covered, page
 from harness.report.suite import list_text
 from harness.scenario.loader import load_scenario
-from harness.scenario.model import PhasePlan, Shape
+from harness.scenario.model import PhasePlan
+from harness.scenario.shape import Shape
 from harness.scenario.story import CLAIM_IDS, CLAIMS, NOT_YET
 from harness.suite.catalogue import SET_NAMES, Drill, find_drills, fingerprint, in_order, of_set
 from tests.catalogue_drills import DRILLS

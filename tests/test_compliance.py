@@ -14,7 +14,7 @@ from mock_lender.console.calendar import Calendar
 from mock_lender.console.hold import RefusedError
 from mock_lender.context import ServiceContext
 from mock_lender.http.app import metric_lines, protection_lines
-from mock_lender.http.client import Reply
+from mock_lender.http.wire import Reply
 from mock_lender.law import register
 from mock_lender.notices import Notices
 from mock_lender.one_clock import OneClock

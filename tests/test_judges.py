@@ -12,7 +12,7 @@ from mock_lender import judges as module
 from mock_lender.cluster.config import CapacityConfig, LenderConfig
 from mock_lender.cluster.postgres import Access
 from mock_lender.context import ServiceContext
-from mock_lender.http.client import Reply
+from mock_lender.http.wire import Reply
 from mock_lender.judges import Judges, Standing, Verdict, Wanted, standing_of
 from mock_lender.resilience.profile import PROFILES
 from mock_lender.rulebook import Wanted as Entered

@@ -167,6 +167,13 @@ def walk(answers: list[Answer], took_s: float = 0.1) -> tuple[list[Act], Answer]
             return made, over.value
 
 
+def test_who_is_told_when_to_come_back_does_not_come_sooner() -> None:
+    told = Answer("failed", reason="shed", come_back_s=1.4)
+    acts, _ = walk([told, GRANTED])
+    assert [act.kind for act in acts] == ["press", "press"]
+    assert acts[1].at_ns >= round(1.4 * NS_PER_S)
+
+
 GRANTED = Answer("granted", over=True)
 FAILED = Answer("failed", reason="shed")
 UNKNOWN = Answer("unknown", reason="timeout")

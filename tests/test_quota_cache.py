@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from mock_lender.http.client import Reply
+from mock_lender.http.wire import Reply
 from mock_lender.quota import QuotaCache
 from mock_lender.resilience.profile import PROFILES, Settings
 from mock_lender.shut import COLD, reopen, shut

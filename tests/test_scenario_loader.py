@@ -255,7 +255,8 @@ def test_every_measure_has_an_extractor_and_is_in_the_docs() -> None:
 def test_every_key_is_in_the_docs() -> None:
     for key in (
         "name", "cause", "seed", "lender.profile", "lender.protections", "lender.defects",
-        "lender.replicas", "lender.tiers", "load.shape.kind", "load.shape.rate",
+        "lender.replicas", "lender.tiers", "lender.site_round_trip", "lender.money_bound",
+        "load.shape.kind", "load.shape.rate",
         "load.shape.steps", "load.shape.spikes", "load.spacing", "load.borrowers",
          "load.journey.quota",
         "load.journey.must_refuse", "load.journey.hot", "load.journey.hot_in", "load.journey.repay",

@@ -15,6 +15,7 @@ from harness.evidence.rows import Intent
 from harness.load.alarm import Alarm, Heartbeat
 from harness.load.borrower import Act, Acts, Came, journey, patience, repaying
 from harness.load.courier import Courier, Share
+from harness.load.doors import door
 from harness.load.health import Health
 from harness.load.outcome import DROPPED, Answer
 from harness.load.plan import ORDERED
@@ -235,7 +236,7 @@ class Worker:
 
     def _look(self, intent: Intent, n: int) -> None:
         """See one's quota before drawing; whatever comes of it, the draw is made when due."""
-        name, sender = self._gateway(intent.intent, 0)
+        name, sender = self._gateway(intent, 0)
         asked_ns = self._clock()
         path = f"/v1/borrowers/{intent.borrower}/quota"
         sent = sender.attempt("GET", path, None, {"X-Deadline-Ms": str(int(LOOK_S * 1000))}, LOOK_S)
@@ -245,20 +246,15 @@ class Worker:
         self._record(intent, "look", n, asked_ns, sent, name)
 
     def _act(self, intent: Intent, act: Act) -> tuple[Sent, str]:
-        name, sender = self._gateway(intent.intent, act.n)
-        if act.owed is not None:
-            owed = {"borrower": act.owed.borrower, "amount_fen": act.owed.amount_fen}
-            headers = {
-                "Idempotency-Key": act.owed.repay_key,
-                "X-Attempt": str(act.n),
-                "X-Deadline-Ms": str(act.deadline_ms),
-            }
-            return sender.attempt("POST", "/v1/repayments", owed, headers, act.timeout_s), name
+        name, sender = self._gateway(intent, act.n, poll=act.kind == "poll")
         headers = {
-            "Idempotency-Key": intent.draw_key,
+            "Idempotency-Key": intent.draw_key if act.owed is None else act.owed.repay_key,
             "X-Attempt": str(act.n),
             "X-Deadline-Ms": str(act.deadline_ms),
         }
+        if act.owed is not None:
+            owed = {"borrower": act.owed.borrower, "amount_fen": act.owed.amount_fen}
+            return sender.attempt("POST", "/v1/repayments", owed, headers, act.timeout_s), name
         if act.kind == "poll":
             path = f"/v1/draws/{intent.draw_key}"
             return sender.attempt("GET", path, None, headers, act.timeout_s), name
@@ -269,8 +265,11 @@ class Worker:
         }
         return sender.attempt("POST", "/v1/draws", body, headers, act.timeout_s), name
 
-    def _gateway(self, intent: int, n: int) -> tuple[str, Sender]:
-        return self._senders[(intent + n) % len(self._senders)]
+    def _gateway(self, intent: Intent, n: int, *, poll: bool = False) -> tuple[str, Sender]:
+        gateways, cells = len(self._senders), self._plan.cells
+        return self._senders[
+            door(gateways, intent.intent, intent.borrower, n, poll=poll, cells=cells)
+        ]
 
     def _record(
         self, intent: Intent, kind: str, n: int, scheduled_ns: int, sent: Sent, replica: str

@@ -12,15 +12,17 @@ ROLES = ("gateway", "risk", "compliance", "ledger")
 # The lender's own list; a test keeps both in step.
 DEFECTS = (
     "payout-twice-on-retry", "acknowledge-before-commit", "sweeper-voids-on-not-found",
-    "lost-void", "forgotten-hold", "quota-race", "tier-oversell", "wrong-amount", "stale-status",
+    "lost-void", "forgotten-hold", "quota-race", "tier-oversell", "wrong-amount",
+    "misread-amount", "stale-status",
     "refused-but-paid", "blames-risk", "key-reuse-accepted", "failover-that-forgets", "fencing-off",
     "replay-acknowledges-unflushed", "rule-forgotten", "rule-dated-late", "cap-in-wrong-unit",
     "limit-per-slice", "limit-forgotten", "partner-takes-too-little",
 )  # fmt: skip
 OPTIONAL = (
     "protections", "defects", "joint", "without_close", "standby_lost", "rules", "reserve",
-    "judge_lost", "calendar", "forecast",
+    "judge_lost", "calendar", "forecast", "site_round_trip", "money_bound",
 )  # fmt: skip
+ROUND_TRIP_S_MAX = 1.0
 STANDBY_LOST = ("degrade", "stop")
 JUDGE_LOST = ("closed", "open")
 CAPACITY = ("gateway_slots", "ledger_connections", "bank_slots", "bank_latency")
@@ -65,7 +67,20 @@ def lender(book: Book, node: Node | None, beside: Beside) -> LenderSpec:
         ),
         law=rules(book, found.get("rules"), beside, TIERS),
         reserve_fen=value(book, found.get("reserve"), "lender.reserve", parse_yuan_fen, 0, ""),
+        site_round_trip_s=value(
+            book, found.get("site_round_trip"), "lender.site_round_trip", _round_trip, 0.0, ""
+        ),
+        money_bound_fen=value(
+            book, found.get("money_bound"), "lender.money_bound", parse_yuan_fen, 0, ""
+        ),
     )  # fmt: skip
+
+
+def _round_trip(text: object) -> float:
+    seconds = parse_duration_s(text)
+    if seconds > ROUND_TRIP_S_MAX:
+        raise ValueError(f"a duration up to {ROUND_TRIP_S_MAX:g}s")
+    return seconds
 
 
 def _protections(book: Book, node: Node | None) -> tuple[tuple[str, bool], ...]:

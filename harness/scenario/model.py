@@ -8,6 +8,7 @@ from typing import Literal
 
 from harness.scenario.entry import Entry
 from harness.scenario.law import LawSpec
+from harness.scenario.shape import Shape
 from harness.scenario.terms import Calendar, TierTerms
 
 Cause = Literal["risk", "liquidity", "system", "compliance"]
@@ -18,8 +19,9 @@ PROFILES = ("none", "naive", "full")
 # What a draw may be for.
 PURPOSES = ("consumption", "education", "medical", "renovation")
 PROTECTIONS = (
-    "breaker", "canary", "compliance_first", "deadlines", "early_warning", "failover",
-    "fine_allocation", "funding_plan", "last_verdict", "policy_handshake", "quota_cache", "retries",
+    "admission", "breaker", "canary", "cells", "compliance_first", "deadlines", "early_warning",
+    "failover", "fine_allocation", "funding_plan", "handshake", "last_verdict", "money_bound",
+    "policy_handshake", "quota_cache", "retries", "retry_budget", "round_robin", "second_site",
     "tier_fallthrough",
 )  # fmt: skip
 
@@ -51,6 +53,8 @@ class LenderSpec:
     (`closed`) or goes on unjudged (`open`).
     `law`: the rules that bind it. `reserve_fen`: money that stands by for its tiers, in the
     treasury, for an early warning to send for.
+    `site_round_trip_s`: how far its two sites are apart. `money_bound_fen`: what each tier's bank
+    may pay out in a minute under the protection `money_bound`; 0: as much as there is.
     """
 
     profile: str
@@ -67,79 +71,12 @@ class LenderSpec:
     reserve_fen: int = 0
     tier_terms: tuple[tuple[str, TierTerms], ...] = ()
     calendar: Calendar = field(default_factory=Calendar)
+    site_round_trip_s: float = 0.0
+    money_bound_fen: int = 0
 
     def has(self, protection: str) -> bool:
         """Is a protection on that of the profiles only `full` has?"""
         return dict(self.protections).get(protection, self.profile == "full")
-
-
-@dataclass(frozen=True, slots=True)
-class Stretch:
-    """From `start_s` to `end_s` the rate goes from `rate_per_s` to `end_rate_per_s` in a straight
-    line; None: it stays."""
-
-    start_s: float
-    end_s: float
-    rate_per_s: float
-    end_rate_per_s: float | None = None
-
-    @property
-    def last_per_s(self) -> float:
-        """The rate just before its end, draw intents a second."""
-        return self.rate_per_s if self.end_rate_per_s is None else self.end_rate_per_s
-
-    @property
-    def slope_per_s2(self) -> float:
-        """How much the rate rises a second."""
-        return (self.last_per_s - self.rate_per_s) / (self.end_s - self.start_s)
-
-    @property
-    def draws(self) -> float:
-        """How many draws are expected in it."""
-        return (self.end_s - self.start_s) * (self.rate_per_s + self.last_per_s) / 2
-
-    def rate_at(self, at_s: float) -> float:
-        """The rate at a moment within it, both ends included."""
-        if self.last_per_s == self.rate_per_s or at_s <= self.start_s:
-            return self.rate_per_s
-        if at_s >= self.end_s:
-            return self.last_per_s
-        passed = (at_s - self.start_s) / (self.end_s - self.start_s)
-        return self.rate_per_s + passed * (self.last_per_s - self.rate_per_s)
-
-
-@dataclass(frozen=True, slots=True)
-class Traced:
-    """A draw given by a trace. due_ns counts from t = 0; what is None is chosen as for any draw.
-
-    row counts the trace's rows from 1, the header left out.
-    """
-
-    due_ns: int
-    borrower: int | None
-    amount_fen: int | None
-    row: int
-
-
-@dataclass(frozen=True, slots=True)
-class Shape:
-    """How many draws are due when.
-
-    kinds: the shapes whose rates were added. stretches: their sum, over [0, load_s) without a gap.
-    traced: draws given one by one, in due order; `trace` is the file they came from, or empty.
-    spacing: `poisson`, or `even`: the k-th draw is due when k are expected.
-    """
-
-    kinds: tuple[str, ...]
-    stretches: tuple[Stretch, ...]
-    spacing: Literal["poisson", "even"] = "poisson"
-    traced: tuple[Traced, ...] = ()
-    trace: str = ""
-
-    @property
-    def named(self) -> frozenset[int]:
-        """The borrowers of whom a trace says when they draw."""
-        return frozenset(draw.borrower for draw in self.traced if draw.borrower is not None)
 
 
 @dataclass(frozen=True, slots=True)

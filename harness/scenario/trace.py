@@ -18,7 +18,7 @@ from pathlib import Path
 from harness.clock import NS_PER_S
 from harness.errors import Problem
 from harness.evidence.given import parquet_columns
-from harness.scenario.model import Traced
+from harness.scenario.shape import Traced
 
 COLUMNS = ("due_s", "borrower", "amount_fen")
 BYTES_MAX = 64 * 2**20

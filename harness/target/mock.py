@@ -116,6 +116,7 @@ class MockTarget(MockSurroundings):
             reserve_fen=self._spec.reserve_fen,
             calendar=CalendarConfig(self._spec.calendar.hour_s, self._spec.calendar.day_hours),
             forecast_fen=self._funding.forecast_fen,
+            site_round_trip_s=self._spec.site_round_trip_s,
         )
 
     def _tiers(self) -> tuple[TierConfig, ...]:
@@ -133,6 +134,7 @@ class MockTarget(MockSurroundings):
             slices=settings.slices or funds.parts,
             hour_limit_fen=funds.hour_limit_fen,
             day_limit_fen=funds.day_limit_fen,
+            money_bound_fen=self._spec.money_bound_fen,
         )
 
     def _own_bp(self, tier: str) -> int:

@@ -19,7 +19,8 @@ class TierConfig:
     own_bp: joint lending, the ten-thousandths of each of its draws that the tier `own` takes.
     closes: its bank can close a payout key; one that can't refuses payouts after a given moment.
     slices: rows that its money lies in. hour_limit_fen, day_limit_fen: what may be drawn from it in
-    an hour, in a day of the calendar; None: any amount.
+    an hour, in a day of the calendar; None: any amount. money_bound_fen: what its bank pays out in
+    a minute at most; 0: as much as there is.
     """
 
     tier: str
@@ -31,6 +32,7 @@ class TierConfig:
     slices: int = 8
     hour_limit_fen: int | None = None
     day_limit_fen: int | None = None
+    money_bound_fen: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +89,8 @@ class LenderConfig:
     what comes of a draw about which risk or compliance can't be asked: `closed`, it fails, or
     `open`, it goes on as if they had approved. reserve_fen: money in the treasury that an early
     warning may send for, for tiers that run short. forecast_fen: what the lender expects to be
-    drawn in each hour from the calendar's beginning; empty: it expects nothing.
+    drawn in each hour from the calendar's beginning; empty: it expects nothing. site_round_trip_s:
+    how far the two sites are apart.
     """
 
     work_dir: str
@@ -113,6 +116,7 @@ class LenderConfig:
     reserve_fen: int = 0
     calendar: CalendarConfig = field(default_factory=CalendarConfig)
     forecast_fen: tuple[int, ...] = ()
+    site_round_trip_s: float = 0.0
 
     def __post_init__(self) -> None:
         defects.check(self.defects)

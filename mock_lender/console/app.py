@@ -21,7 +21,7 @@ import json
 import time
 from collections import defaultdict
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
-from contextlib import asynccontextmanager, suppress
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 from typing import Any
 
 from starlette.applications import Starlette
@@ -219,16 +219,6 @@ def create_app(ctx: ServiceContext) -> ASGIApp:
     def guarded(work: Callable[[Request], Awaitable[Response]]) -> Callable[..., Any]:
         return _with_token(ctx.config.token, work)
 
-    @asynccontextmanager
-    async def lifespan(_: Starlette) -> AsyncIterator[None]:
-        console.calendar.begin()
-        watcher = console.watcher
-        watching = None if watcher is None else asyncio.create_task(watcher.run())
-        yield
-        if watching is not None:
-            watching.cancel()
-        await console.release_all()
-
     return Starlette(
         routes=[
             Route("/holds/{name:path}", guarded(take), methods=["PUT"]),
@@ -244,8 +234,22 @@ def create_app(ctx: ServiceContext) -> ASGIApp:
             Route("/healthz", health),
             Route("/readyz", health),
         ],
-        lifespan=lifespan,
+        lifespan=_lifespan(console),
     )
+
+
+def _lifespan(console: Console) -> Callable[[Starlette], AbstractAsyncContextManager[None]]:
+    @asynccontextmanager
+    async def lifespan(_: Starlette) -> AsyncIterator[None]:
+        console.calendar.begin()
+        watcher = console.watcher
+        watching = None if watcher is None else asyncio.create_task(watcher.run())
+        yield
+        if watching is not None:
+            watching.cancel()
+        await console.release_all()
+
+    return lifespan
 
 
 def _with_token(

@@ -59,6 +59,10 @@ DEFECTS: Mapping[str, Defect] = {
         "tiers-conserved",
     ),
     "wrong-amount": Defect("a bank pays less than it was asked, now and then", "books-agree"),
+    "misread-amount": Defect(
+        "a gateway takes amounts for another unit: banks are asked for ten times as much",
+        "books-agree",
+    ),
     "stale-status": Defect(
         "for a second after a draw was paid, a poll says that nothing has happened", "answers-true"
     ),

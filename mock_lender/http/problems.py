@@ -2,6 +2,7 @@
 
 from starlette.responses import JSONResponse
 
+WRONG_VERSION = "wrong-version"
 TEXTS: dict[str, tuple[str, str]] = {
     "over-quota": ("金额超过您的可用额度。", "The amount is above your available quota."),
     "barred": ("您的账户目前不能借款。", "Your account can't borrow at present."),
@@ -13,6 +14,7 @@ TEXTS: dict[str, tuple[str, str]] = {
     "limit-cut": ("您的额度已下调。", "Your limit has been lowered."),
     "no-money": ("资金暂时不足，请稍后再试。", "Funds are short for the moment; try again later."),
     "shed": ("系统繁忙，请稍后再试。", "We are busy; please try again in a moment."),
+    WRONG_VERSION: ("系统正在升级，请稍后再试。", "We are updating; please try again in a moment."),
     "in-progress": ("正在处理，请勿重复提交。", "This draw is being worked on."),
     "unknown": ("结果待确认，请稍后查询。", "The result is not known yet; please ask again."),
     "voided": ("本次未成功，未放款，可重试。", "Nothing was paid out; you may try again."),
@@ -36,13 +38,15 @@ def problem(
     certain: bool = False,
     final: bool = False,
     more: str = "",
+    come_back_ms: int = 0,
 ) -> JSONResponse:
     """An `application/problem+json` answer.
 
-    certain: nothing happened and nothing will. final: stored, and replayed for ever.
+    certain: nothing happened and nothing will. final: stored, and replayed for ever. come_back_ms:
+    when it may be tried again; 0: nothing is known of that.
     """
     zh, en = TEXTS.get(reason, ("请求有误。", "The request is not right."))
-    body = {
+    body: dict[str, object] = {
         "type": f"urn:problem:lender:{reason}",
         "title": reason,
         "status": status,
@@ -54,4 +58,10 @@ def problem(
         "certain": certain,
         "final": final,
     }
-    return JSONResponse(body, status_code=status, media_type="application/problem+json")
+    headers = {}
+    if come_back_ms:
+        body["retry_after_ms"] = come_back_ms
+        headers["Retry-After"] = str(-(-come_back_ms // 1000))  # whole seconds, RFC 9110 10.2.3
+    return JSONResponse(
+        body, status_code=status, headers=headers, media_type="application/problem+json"
+    )

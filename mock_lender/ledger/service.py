@@ -26,7 +26,9 @@ from mock_lender.ledger.database import ContendedError, NoPrimaryError, StoreErr
 from mock_lender.ledger.funding import plan_of
 from mock_lender.ledger.store import Store
 from mock_lender.ledger.treasurer import Treasurer
+from mock_lender.places import round_trip_s
 from mock_lender.quota import lowered
+from mock_lender.resilience.admission import Admission
 from mock_lender.rulebook import Rulebook
 from mock_lender.scorecard import Scorecard
 
@@ -46,6 +48,8 @@ class Ledger:
             ctx.witness_json, ctx.access, config.capacity.ledger_connections, ctx.telemetry
         )
         self._lane = database(ctx.witness_json, ctx.access, LANE_CONNECTIONS, ctx.telemetry)
+        for one in (self._main, self._lane):
+            one.way_s = self._way_s
         self._client: HopClient | None = None
         self._tasks: list[asyncio.Task[None]] = []
         self._books: Books | None = None
@@ -60,6 +64,12 @@ class Ledger:
         }
         self._reserved: Counter[str] = Counter()
         self._treasurer: Treasurer | None = None
+
+    def _way_s(self, server: str, both: bool) -> float:
+        """The standby is at the other site."""
+        config = self._ctx.config
+        between_s = config.site_round_trip_s if both else 0.0
+        return round_trip_s(self._ctx.name, server, config) + between_s
 
     async def start(self) -> None:
         config = self._ctx.config
@@ -112,13 +122,19 @@ class Ledger:
         """Read when it is first needed, which in most lenders is never."""
         return Scorecard(self._ctx.features_csv)
 
-    def reserved(self, found: Mapping[str, Any]) -> None:
-        """Count what a reserve has come to."""
+    async def reserve(self, body: Mapping[str, Any]) -> dict[str, Any]:
+        """Reserve, and count what it has come to."""
+        # What the law bars, the press was told by compliance, which has dated it.
+        out = {"out": sorted({*self.out(), *body.get("not_from", ())})}
+        spare = {"avoid": sorted({*body["avoid"], *self.spared()})}
+        found = await self.books.reserve({**body, **self.terms, **out, **spare})
         self._reserved[str(found.get("tier") or found["state"])] += 1
         self._reserved["gathered"] += found.get("gathered") is True
+        return found
 
     def more(self) -> str:
-        """For the metrics: reservations by tier, and what the protections of money have done."""
+        """For the metrics: reservations by tier, what the protections of money have done, and those
+        of its calls."""
         tiers = (one.tier for one in self._ctx.config.tiers)
         by_tier = (f'reserved_total{{tier="{one}"}} {self._reserved[one]}\n' for one in tiers)
         hours = 0 if self._treasurer is None else self._treasurer.hour + 1
@@ -126,6 +142,7 @@ class Ledger:
             f"{''.join(by_tier)}no_money_total {self._reserved['no-money']}\n"
             f"fine_allocation_gathered_total {self._reserved['gathered']}\n"
             f"funding_plan_hours {hours}\n"
+            f"{'' if self._client is None else self._client.metrics()}"
         )
 
     @property
@@ -142,12 +159,7 @@ def create_app(ctx: ServiceContext) -> ASGIApp:
 
     async def reserve(request: Request) -> Response:
         body = await asked(request, *FACTS, "nonce", "avoid", "gateway")
-        # What the law bars, the press was told by compliance, which has dated it.
-        out = {"out": sorted({*ledger.out(), *body.get("not_from", ())})}
-        spare = {"avoid": sorted({*body["avoid"], *ledger.spared()})}
-        found = await ledger.books.reserve(body | ledger.terms | out | spare)
-        ledger.reserved(found)
-        return _told(found)
+        return _told(await ledger.reserve(body))
 
     async def refuse(request: Request) -> Response:
         body = await asked(request, *FACTS, "cause", "hop", "reason")
@@ -200,8 +212,11 @@ def create_app(ctx: ServiceContext) -> ASGIApp:
         Route("/clock", time_of_day, methods=["GET"]),
     ]
     troubles = {StoreError: unknown, NoPrimaryError: nothing_done, ContendedError: nothing_done}
+    # One each connection: more at once would only wait for one.
+    most = ctx.config.capacity.ledger_connections
+    slots = Admission(most, ctx.settings, quick=False) if ctx.on("admission") else None
     return build_app(
-        ctx, routes, more=ledger.more, on_start=ledger.start, on_stop=ledger.stop,
+        ctx, routes, slots=slots, more=ledger.more, on_start=ledger.start, on_stop=ledger.stop,
         troubles=troubles,
     )  # fmt: skip
 

@@ -8,11 +8,12 @@ from dataclasses import dataclass
 
 PROFILES: dict[str, tuple[str, ...]] = {
     "none": (),
-    "naive": ("failover", "retries"),
+    "naive": ("retries", "round_robin"),
     "full": (
-        "breaker", "canary", "compliance_first", "deadlines", "early_warning", "failover",
-        "fine_allocation", "funding_plan", "last_verdict", "policy_handshake", "quota_cache",
-        "retries", "tier_fallthrough",
+        "admission", "breaker", "canary", "cells", "compliance_first", "deadlines", "early_warning",
+        "failover", "fine_allocation", "funding_plan", "handshake", "last_verdict", "money_bound",
+        "policy_handshake", "quota_cache", "retries", "retry_budget", "second_site",
+        "tier_fallthrough",
     ),
 }  # fmt: skip
 
@@ -45,13 +46,28 @@ class Settings:
     window_calls_min: int = 10
     failure_rate: float = 0.5
     open_s: float = 2.0
+    # Of its calls, and how many retries can be saved up.
+    retry_share: float = 0.2
+    retry_tokens: float = 6.0
+    # A replica is put out after so many failures in a row, or when its last calls took so many
+    # times as long as the others' and so much longer; for so long, and twice that the next time.
+    eject_failures: int = 5
+    eject_calls_min: int = 5
+    eject_times_slower: float = 3.0
+    eject_slower_s: float = 0.05
+    eject_share: float = 0.5
+    eject_s: float = 2.0
+    eject_s_max: float = 8.0
+    # Whoever can't have a slot within this is told so.
+    shed_after_s: float = 0.03
     sweeper_tick_s: float = 0.25
     # Small rows for each tier's money, any of which serves any draw; 0: the parts it was given.
     slices: int = 0
     # The first replica with a new version: how long it is watched, of how many calls it can be
-    # judged, and which share of them may fail.
+    # judged, of how many if it fails most of them, and which share of them may fail.
     canary_watch_s: float = 3.0
     canary_calls_min: int = 20
+    canary_calls_certain: int = 6
     canary_failed_share: float = 0.05
     # The last good verdict: how often it is asked for, how long a new one is waited for by whoever
     # has it, how old it may be, and up to which amount a draw may go by it.

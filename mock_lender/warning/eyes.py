@@ -84,12 +84,12 @@ def numbers(text: str) -> dict[str, float]:
 
 
 class Breakers:
-    """Which targets have an open breaker somewhere, read from the services' own records."""
+    """Which targets have an open breaker somewhere, or are put out, by the services' records."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self._read: dict[Path, int] = {}
-        self._open: set[tuple[str, str]] = set()
+        self._open: set[tuple[str, str, str]] = set()
 
     def look(self) -> set[str]:
         """Targets; what was written since the last look is read."""
@@ -101,13 +101,13 @@ class Breakers:
             self._read[file] = self._read.get(file, 0) + len(whole)
             for line in whole.decode().splitlines():
                 self._note(line.split(","))
-        return {target for _, target in self._open}
+        return {target for _, _, target in self._open}
 
     def _note(self, row: list[str]) -> None:
         replica, kind, subject, state = row[:4]
-        if kind == "breaker":
-            change = self._open.discard if state == "closed" else self._open.add
-            change((replica, subject))
+        if kind in ("breaker", "ejection"):
+            change = self._open.discard if state in ("closed", "in") else self._open.add
+            change((replica, kind, subject))
 
 
 class Purse:

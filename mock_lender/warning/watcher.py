@@ -4,7 +4,7 @@ before they try, and starts the remedy.
     sees                                       alerts        tells, and starts
     a replica or bank silent, failing,         it
     queueing, short of slots, its clock off
-    an open breaker                            its target
+    an open breaker, a replica put out         its target
     no primary database, or one copy           database
     a tier's run-way is short                  ledger        spread: it is drawn from last;
                                                              top up, from the reserve
