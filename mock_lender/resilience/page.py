@@ -66,8 +66,8 @@ DOES: dict[str, tuple[str, str]] = {
     ),
     "quota_cache": (
         "looks at one borrower share one reading; while the ledger is silent a quota is shown as"
-        f" it was, {S.quota_stale_s:g} s old at most. Without it a cache of {S.quota_fresh_s:g} s is"
-        " all there is",
+        f" it was, {S.quota_stale_s:g} s old at most. Without it a cache of {S.quota_fresh_s:g} s"
+        " is all there is",
         "`quota_cache_hits_total`, `quota_cache_shared_total`, `quota_cache_stale_total`",
     ),
     "compliance_first": (
