@@ -7,7 +7,7 @@
     judge_lost       neither: the draw fails (`closed`), or goes on unjudged (`open`)
 
 `policy_handshake`: each answer says of which revision of the rule book it is. One that is behind
-what this gateway has heard of is not believed, and another replica is asked.
+what this gateway knows, or has heard of, is not believed, and another replica is asked.
 """
 
 import asyncio
@@ -23,7 +23,7 @@ from mock_lender.clock import now_ns
 from mock_lender.compliance import forbids
 from mock_lender.context import ServiceContext
 from mock_lender.http.client import HopClient, Reply
-from mock_lender.rulebook import LEAD_NS, Rulebook, number_of
+from mock_lender.rulebook import Rulebook, number_of
 from mock_lender.scorecard import FULL_BP
 
 # What each is asked, and how it names what it went by.
@@ -83,9 +83,8 @@ class Judges:
         self._barred = frozenset(ctx.config.barred_purposes)
         self._rules = Rulebook(ctx.rulebook_json, ctx.telemetry)
         self._standing: Standing | None = None
-        # The newest revision that was heard of, and when it was.
+        # The newest revision that is known.
         self._newest = 0
-        self._newest_ns = 0
         self._counted: Counter[str] = Counter()
 
     async def of(
@@ -140,14 +139,13 @@ class Judges:
         return None
 
     def _behind(self, revision: object) -> bool:
-        """Is it older than one that has been known for long enough to be everywhere? What is
-        entered in the book is dated a little ahead: so long the older one is right as well."""
+        """Is it older than one that this gateway knows, or has heard of? What was decided just
+        before a new one came is asked again, too."""
         if not self._ctx.on("policy_handshake") or type(revision) is not int:
             return False
-        at_ns = time.monotonic_ns()
-        if revision > self._newest:
-            self._newest, self._newest_ns = revision, at_ns
-        return revision < self._newest and at_ns - self._newest_ns > LEAD_NS
+        self._rules.look()
+        self._newest = max(self._newest, revision, self._rules.revision)
+        return revision < self._newest
 
     def _last_of(self, judge: str, wanted: Wanted) -> Verdict | None:
         if not self._ctx.on("last_verdict"):

@@ -180,7 +180,8 @@ class Rulebook:
         self._noted: set[int] = set()
         self.revision = 0
 
-    def _look(self) -> None:
+    def look(self) -> None:
+        """See what is new, where it comes here."""
         if is_shut(UNPUSHED):
             return
         try:
@@ -195,12 +196,12 @@ class Rulebook:
 
     def told(self, kind: str, at_ns: int) -> tuple[Entry, ...]:
         """Entries of a kind that are obeyed now, and of which borrowers know."""
-        self._look()
+        self.look()
         return tuple(e for e in self._entries if e.kind == kind and e.told(at_ns))
 
     def known(self, kind: str, at_ns: int) -> tuple[Entry, ...]:
         """Entries of a kind that whoever decides now, at `at_ns`, must obey."""
-        self._look()
+        self.look()
         return tuple(e for e in self._entries if e.kind == kind and e.obeyed(at_ns))
 
     def obeyed(self, kind: str, at_ns: int) -> tuple[Entry, ...]:
