@@ -5,7 +5,7 @@ and a failure is certain. From then on a failure is unknown, unless this gateway
 the payout was never sent, or the bank has said that it will never pay that key.
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -91,11 +91,13 @@ class DrawPath:
         body: Mapping[str, Any],
         timeout_s: float | None = None,
         bounded: bool = True,
+        avoid: Collection[str] = (),
     ) -> Reply:
         """`bounded` False: what has begun is finished even when the borrower's time is up."""
         return await self._client.call(
             service, "POST", path, body=body, draw_key=draw.key, attempt=draw.attempt,
-            deadline=draw.deadline if bounded else None, timeout_s=timeout_s, idempotent=True,
+            deadline=draw.deadline if bounded else None, timeout_s=timeout_s, avoid=avoid,
+            idempotent=True,
         )  # fmt: skip
 
     async def _ask(self, draw: Draw) -> Approval | Response:
@@ -103,9 +105,10 @@ class DrawPath:
         wanted = Wanted(draw.key, draw.borrower, draw.amount_fen, draw.purpose)
 
         async def ask(
-            service: str, path: str, body: Mapping[str, Any], wait_s: float | None
-        ) -> Reply:
-            return await self._call(draw, service, path, body, wait_s)
+            service: str, path: str, body: Mapping[str, Any], wait_s: float | None,
+            avoid: Collection[str],
+        ) -> Reply:  # fmt: skip
+            return await self._call(draw, service, path, body, wait_s, avoid=avoid)
 
         verdicts = await self._judges.of(wanted, ask, self._client.refusing())
         risk, compliance = verdicts["risk"], verdicts["compliance"]

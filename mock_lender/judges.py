@@ -7,7 +7,7 @@
     judge_lost       neither: the draw fails (`closed`), or goes on unjudged (`open`)
 
 `policy_handshake`: each answer says of which revision of the rule book it is. One that is behind
-what this gateway has heard of is not believed, and another replica is asked.
+what this gateway knows, or has heard of, is not believed, and another replica is asked.
 """
 
 import asyncio
@@ -24,13 +24,14 @@ from mock_lender.compliance import Decider, one_clock_of
 from mock_lender.context import ServiceContext
 from mock_lender.http.client import HopClient
 from mock_lender.http.wire import Reply
-from mock_lender.rulebook import LEAD_NS, Rulebook, number_of
+from mock_lender.rulebook import Rulebook, number_of
 from mock_lender.scorecard import FULL_BP
 
 # What each is asked, and how it names what it went by.
 PATHS = {"risk": ("/decide", "policy"), "compliance": ("/check", "rules")}
-# Asks one of them: service, path, body, and how long it is waited for (None: as ever).
-Ask = Callable[[str, str, Mapping[str, Any], float | None], Awaitable[Reply]]
+# Asks one of them: service, path, body, how long it is waited for (None: as ever), and the replicas
+# that are asked last.
+Ask = Callable[[str, str, Mapping[str, Any], float | None, Collection[str]], Awaitable[Reply]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,9 +88,8 @@ class Judges:
         self._one_clock = one_clock_of(ctx) if ctx.on("last_verdict") else None
         self._rules = Rulebook(ctx.rulebook_json, ctx.telemetry)
         self._standing: Standing | None = None
-        # The newest revision that was heard of, and when it was.
+        # The newest revision that is known.
         self._newest = 0
-        self._newest_ns = 0
         self._counted: Counter[str] = Counter()
         self._following: asyncio.Task[None] | None = None
 
@@ -130,8 +130,9 @@ class Judges:
     ) -> Verdict | None:
         """An answer that may be believed, or None."""
         path, version = PATHS[judge]
+        behind: list[str] = []
         for _ in range(self._ctx.config.replicas[judge] + 1):
-            reply = await ask(judge, path, body, wait_s)
+            reply = await ask(judge, path, body, wait_s, behind)
             if not believed.decided(reply, version):
                 return None
             if not self._behind(reply.body.get("revision")):
@@ -142,18 +143,18 @@ class Judges:
                     limit_bp if type(limit_bp) is int else FULL_BP,
                     tuple(reply.body.get("not_from", ())),
                 )  # fmt: skip
+            behind.append(reply.server)
             self._counted["behind"] += 1
         return None
 
     def _behind(self, revision: object) -> bool:
-        """Is it older than one that has been known for long enough to be everywhere? What is
-        entered in the book is dated a little ahead: so long the older one is right as well."""
+        """Is it older than one that this gateway knows, or has heard of? What was decided just
+        before a new one came is asked again, too."""
         if not self._ctx.on("policy_handshake") or type(revision) is not int:
             return False
-        at_ns = time.monotonic_ns()
-        if revision > self._newest:
-            self._newest, self._newest_ns = revision, at_ns
-        return revision < self._newest and at_ns - self._newest_ns > LEAD_NS
+        self._rules.look()
+        self._newest = max(self._newest, revision, self._rules.revision)
+        return revision < self._newest
 
     def _last_of(self, judge: str, wanted: Wanted) -> Verdict | None:
         if not self._ctx.on("last_verdict"):
@@ -199,14 +200,16 @@ class Judges:
 
     async def _follow(self, client: HopClient) -> None:
         """Keep what risk says of everybody, until cancelled."""
+        behind: list[str] = []
         while True:
             known = self._standing.version if self._standing is not None else ""
             reply = await client.call(
                 "risk", "GET", f"/standing?known={known}", idempotent=True,
-                timeout_s=self._settings.verdict_every_s,
+                timeout_s=self._settings.verdict_every_s, avoid=behind,
             )  # fmt: skip
+            behind = [reply.server] if self._behind(reply.body.get("revision")) else []
             with suppress(KeyError, TypeError, ValueError):
-                if reply.ok and not self._behind(reply.body["revision"]):
+                if reply.ok and not behind:
                     self._standing = standing_of(reply.body, self._standing)
             await asyncio.sleep(self._settings.verdict_every_s)
 

@@ -209,7 +209,7 @@ class Rulebook:
         self._noted: set[int] = set()
         self.revision = 0
 
-    def _look(self) -> tuple[Entry, ...]:
+    def look(self) -> tuple[Entry, ...]:
         """All of it, as it is now; what does not reach this replica is as it was."""
         if is_shut(UNPUSHED):
             return self._entries
@@ -228,17 +228,17 @@ class Rulebook:
         """Entries that borrowers have been told of by then, and that are not over."""
         return tuple(
             one
-            for one in self._look()
+            for one in self.look()
             if one.announced_ns is not None and one.announced_ns <= at_ns < one.ended_ns
         )
 
     def told(self, kind: str, at_ns: int) -> tuple[Entry, ...]:
         """Entries of a kind that are obeyed now, and of which borrowers know."""
-        return tuple(one for one in self._look() if one.kind == kind and one.told(at_ns))
+        return tuple(one for one in self.look() if one.kind == kind and one.told(at_ns))
 
     def known(self, kind: str, at_ns: int) -> tuple[Entry, ...]:
         """Entries of a kind that whoever decides now, at `at_ns`, must obey."""
-        return tuple(one for one in self._look() if one.kind == kind and one.obeyed(at_ns))
+        return tuple(one for one in self.look() if one.kind == kind and one.obeyed(at_ns))
 
     def obeyed(self, kind: str, at_ns: int) -> tuple[Entry, ...]:
         """The same, of who decides: it is noted when it first obeys an entry."""

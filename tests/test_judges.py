@@ -8,7 +8,6 @@ from typing import Any
 
 import pytest
 
-from mock_lender import judges as module
 from mock_lender.cluster.config import CapacityConfig, LenderConfig
 from mock_lender.cluster.postgres import Access
 from mock_lender.context import ServiceContext
@@ -45,12 +44,15 @@ class Answers:
         self.of = of
         self.asked: list[str] = []
         self.waits: list[float | None] = []
+        self.avoided: list[list[str]] = []
 
     async def __call__(
-        self, service: str, _: str, __: Mapping[str, Any], wait_s: float | None
-    ) -> Reply:
+        self, service: str, _: str, __: Mapping[str, Any], wait_s: float | None,
+        avoid: Collection[str],
+    ) -> Reply:  # fmt: skip
         self.asked.append(service)
         self.waits.append(wait_s)
+        self.avoided.append(list(avoid))
         mine = self.of.get(service, [])
         if not mine:
             return Reply("unknown", f"{service}-1", why="timeout")
@@ -151,22 +153,26 @@ def test_rules_are_looked_up_here_by_their_dates(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(("protections", "asked"), [(FULL, 2), (("retries",), 1)])
 def test_an_answer_by_an_older_book_is_not_believed(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, protections: tuple[str, ...], asked: int
+    tmp_path: Path, protections: tuple[str, ...], asked: int
 ) -> None:
-    monkeypatch.setattr(module, "LEAD_NS", 0)
     made = judges(tmp_path, protections)
     told(made, Answers(risk=[yes("policy", 200)], compliance=[yes("rules", 200)]))
     answers = Answers(risk=[yes("policy", 100), yes("policy", 200)], compliance=[yes("rules", 200)])
     assert told(made, answers)["risk"] is not None
     assert answers.asked.count("risk") == asked
+    assert (["policy-1"] in answers.avoided) == (asked == 2)
     both = Answers(risk=[yes("policy", 100)], compliance=[yes("rules", 200)])
     assert (told(made, both)["risk"] is None) == (protections is FULL)
 
 
-def test_a_book_that_is_new_everywhere_soon_is_waited_for(tmp_path: Path) -> None:
+def test_a_gateway_knows_the_book_itself(tmp_path: Path) -> None:
     made = judges(tmp_path)
-    answers = Answers(risk=[yes("policy", 100)], compliance=[yes("rules", 200)])
-    assert told(made, answers)["risk"] is not None
+    Writer(tmp_path / "rulebook.json").publish("r", [Entered("risk", 60.0, above_fen=1)])
+    newest = (tmp_path / "rulebook.json").stat().st_mtime_ns
+    old = Answers(risk=[yes("policy", newest - 1)], compliance=[yes("rules", newest)])
+    assert told(made, old)["risk"] is None
+    new = Answers(risk=[yes("policy", newest)], compliance=[yes("rules", newest)])
+    assert told(made, new)["risk"] is not None
 
 
 def test_a_standing_verdict_that_has_not_changed_is_dated_anew() -> None:

@@ -5,17 +5,19 @@ with early warnings sees it there and tells its borrowers, another one when they
 """
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from harness.faults.fault import Sighting, Surroundings
 from harness.faults.probes import answer
 from harness.faults.rules import ASK_S, NOBODY, BookFault, by_all, refuses
+from harness.faults.service_shut import REACHED, told_in_metrics
+from harness.faults.service_wide import METRICS_S
 
 BP = 10_000
 # Below so many points nobody is in a calm market; see docs/scenario-format.md.
 CUTOFF = 1_500
-PROBES = 50
+PROBES = 30
 BITES_WITHIN_S = 2.0
 PROBE_S = 0.05
 
@@ -28,6 +30,7 @@ class PolicyFault(BookFault):
     announced: bool = False
     lead_s: float = 0.0
     edge_or_replica: str = "gateway->risk"
+    look_s_max: float = 2 * (ASK_S + METRICS_S) + 0.2
 
     def __post_init__(self) -> None:
         """It can't bite before its date."""
@@ -42,6 +45,18 @@ class PolicyFault(BookFault):
     def policy(self) -> Mapping[str, object]:
         """What it says, as the console takes it."""
         raise NotImplementedError
+
+    def _obeyed_by(
+        self, around: Surroundings, look: Callable[[tuple[str, int]], bool | None], what: str
+    ) -> Sighting:
+        """By all risk replicas that the book reaches: one to which its push is lost is not asked
+        for what it can't know."""
+
+        def reached(where: tuple[str, int]) -> bool | None:
+            said = look(where)
+            return None if said is False and told_in_metrics(where, REACHED) == "0" else said
+
+        return by_all(around, "risk", reached, what)
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,10 +82,10 @@ class Tightening(PolicyFault):
     def observe(self, around: Surroundings) -> Sighting:
         """Each risk replica is asked about somebody whom nobody knows, and who has no points."""
         if self.cut:
-            return by_all(around, "risk", self._cuts, "cut limits")
+            return self._obeyed_by(around, self._cuts, "cut limits")
         asked = {"borrower": NOBODY, "amount_fen": self.above_fen + 1}
-        return by_all(
-            around, "risk", lambda where: refuses(where, "/decide", asked, "tightened"), "refuse"
+        return self._obeyed_by(
+            around, lambda where: refuses(where, "/decide", asked, "tightened"), "refuse"
         )
 
     def _cuts(self, where: tuple[str, int]) -> bool | None:
@@ -83,7 +98,7 @@ class Stress(PolicyFault):
     """The market is under stress of a `level`, 0 to 1: risk refuses whom it leaves few points."""
 
     level: float = 0.0
-    look_s_max: float = PROBES * PROBE_S + 2 * ASK_S
+    look_s_max: float = PROBES * PROBE_S + 2 * (ASK_S + METRICS_S)
 
     @property
     def policy(self) -> Mapping[str, object]:
@@ -91,11 +106,11 @@ class Stress(PolicyFault):
 
     def observe(self, around: Surroundings) -> Sighting:
         """Each replica is asked about somebody without points, who is refused by all or by none;
-        then fifty borrowers are, the replicas in turn, and how many are refused is said."""
+        then thirty borrowers are, the replicas in turn, and how many are refused is said."""
         asked = {"borrower": NOBODY, "amount_fen": 1}
         reason = "market-stress"
-        seen = by_all(
-            around, "risk", lambda where: refuses(where, "/decide", asked, reason), "refuse"
+        seen = self._obeyed_by(
+            around, lambda where: refuses(where, "/decide", asked, reason), "refuse"
         )
         replicas, hit = around.replicas("risk"), 0
         until_s = time.monotonic() + PROBES * PROBE_S

@@ -17,6 +17,9 @@ from harness.faults.service_probes import role_of
 from harness.faults.service_wide import METRICS_S, gone
 from harness.scenario.model import FaultSpec
 
+# Whether what is entered in the rule book comes to a replica, in its metrics.
+REACHED = "rulebook_reached"
+
 
 def told_in_metrics(address: tuple[str, int], name: str) -> str | None:
     """A line's value as a service's metrics have it; None when it does not say."""
@@ -67,7 +70,7 @@ def _cold_cache(spec: FaultSpec) -> Fault:
 
 def _lost_push(spec: FaultSpec) -> Fault:
     target = _of(spec, "risk", "compliance")
-    return Shut(target, "unpushed", "rulebook_reached", "0", spec.for_s or 0.0, spec.name)
+    return Shut(target, "unpushed", REACHED, "0", spec.for_s or 0.0, spec.name)
 
 
 def _of(spec: FaultSpec, *roles: str) -> str:

@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from functools import partial
 from typing import Any
 
@@ -62,12 +62,13 @@ class HopClient:
         attempt: int = 0,
         deadline: Deadline | None = None,
         timeout_s: float | None = None,
+        avoid: Collection[str] = (),
         idempotent: bool,
     ) -> Reply:
         """One call, with the retries this profile has.
 
         `service` is a role or a bank. What may have been sent is tried again only when the call
-        is `idempotent`. `timeout_s` bounds each try.
+        is `idempotent`. `timeout_s` bounds each try. `avoid`: replicas that are asked last.
         """
         bounded_s = timeout_s if timeout_s is not None else self._settings.call_timeout_s
         call = Call(service, method, path, body, draw_key, attempt, deadline, bounded_s)
@@ -75,7 +76,7 @@ class HopClient:
         known.calls += 1
         if known.budget is not None:
             known.budget.earn()
-        tried: list[str] = []
+        tried = [*avoid]
         maybe_sent = False
 
         async def one_try() -> Reply:

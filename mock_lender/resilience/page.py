@@ -52,7 +52,7 @@ DOES: dict[str, tuple[str, str]] = {
     ),
     "policy_handshake": (
         "answers of risk and compliance say of which revision of the rule book they are; one that"
-        " is behind what the gateway has heard of is not believed, and another replica is asked",
+        " is behind what the gateway knows is not believed, and another replica is asked",
         "`rulebook_revision`, `verdicts_behind_total`",
     ),
     "last_verdict": (
