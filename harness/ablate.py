@@ -28,6 +28,8 @@ HEADLINE = "full against naive"
 MARKS = {"saves": "good", "costs": "bad"}
 # Watches a version that is being deployed: without a deployment it has nothing to do.
 CANARY, DEPLOYS = "canary", "deploy"
+# Adopts the rules of a rules file ahead: without one likewise.
+LAW = "compliance_first"
 NOTES = (
     "Saved is what the arm without it lost more than the arm with it: a negative number speaks "
     "against the protection. Intervals are of the mean over the rounds and are not adjusted for "
@@ -81,11 +83,14 @@ def protections_for(
     if strangers:
         raise mistake("--only", ", ".join(strangers), f"some of {', '.join(PROTECTIONS)}")
     names = tuple(name for name in PROTECTIONS if not only or name in only)
-    idle = any(fault.family == DEPLOYS for fault in scenario.faults)
-    if CANARY in names and not idle and CANARY not in only:
-        left = "canary is left out: nothing is deployed in this scenario, it has nothing to watch"
-        return tuple(name for name in names if name != CANARY), (left,)
-    return names, ()
+    idle = {}
+    if not any(fault.family == DEPLOYS for fault in scenario.faults):
+        idle[CANARY] = "nothing is deployed in this scenario, it has nothing to watch"
+    if not scenario.lender.law.rules:
+        idle[LAW] = "this scenario has no rules file, it has nothing to adopt"
+    left = [name for name in names if name in idle and name not in only]
+    skipped = tuple(f"{name} is left out: {idle[name]}" for name in left)
+    return tuple(name for name in names if name not in left), skipped
 
 
 def arms_of(side: Side, names: Sequence[str]) -> tuple[tuple[Arm, ...], tuple[Row, ...]]:

@@ -214,14 +214,16 @@ def test_repeats_vote_and_show_their_spread(
 def test_the_arms_of_an_ablation_and_what_they_are_for() -> None:
     scenario = Arm("full", SMOKE).loaded().scenario
     names, skipped = protections_for(scenario, ())
-    assert names == ("breaker", "deadlines", "failover", "retries", "tier_fallthrough")
-    assert skipped[0].startswith("canary is left out")
+    assert names == (
+        "breaker", "deadlines", "early_warning", "failover", "retries", "tier_fallthrough",
+    )  # fmt: skip
+    assert [one.partition(" is left out")[0] for one in skipped] == ["canary", "compliance_first"]
     assert protections_for(scenario, ("canary",))[0] == ("canary",)
     arms, rows = arms_of(BASE, names)
     assert [arm.label for arm in arms] == [
-        "full", "naive", "full - breaker", "full - deadlines", "full - failover", "full - retries",
-        "full - tier_fallthrough", "naive + breaker", "naive + deadlines",
-        "naive + tier_fallthrough",
+        "full", "naive", "full - breaker", "full - deadlines", "full - early_warning",
+        "full - failover", "full - retries", "full - tier_fallthrough", "naive + breaker",
+        "naive + deadlines", "naive + early_warning", "naive + tier_fallthrough",
     ]  # fmt: skip
     assert (rows[0].have, rows[0].lack) == ("full", "naive")
     spec = {arm.label: arm.loaded().scenario.lender for arm in arms}

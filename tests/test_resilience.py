@@ -137,7 +137,8 @@ def test_pybreaker_still_has_the_habits_we_work_around() -> None:
 
 def test_profiles_and_single_protections() -> None:
     assert protections_of("full", {"breaker": False}) == (
-        "canary", "deadlines", "failover", "retries", "tier_fallthrough",
+        "canary", "compliance_first", "deadlines", "early_warning", "failover", "retries",
+        "tier_fallthrough",
     )  # fmt: skip
     assert protections_of("none", {"breaker": True}) == ("breaker",)
     assert Settings.of(()).payout_timeout_s == 10
