@@ -93,6 +93,8 @@ def _idle(scenario: Scenario) -> dict[str, str]:
     if not any(fault.family == DEPLOYS for fault in scenario.faults):
         found["canary"] = "nothing is deployed in this scenario, it has nothing to watch"
         found["handshake"] = "nothing is deployed in this scenario, all are of one version"
+    if not scenario.lender.law.rules:
+        found["compliance_first"] = "this scenario has no rules file, it has nothing to adopt"
     if not scenario.lender.tier_terms:
         found |= dict.fromkeys(OF_MONEY, "no tier has limits or little money in this scenario")
     if not scenario.lender.money_bound_fen:

@@ -219,7 +219,8 @@ def test_the_arms_of_an_ablation_and_what_they_are_for() -> None:
     names, skipped = protections_for(scenario, ())
     assert skipped[0].startswith("canary is left out")
     assert {*PROTECTIONS} - {*names} == {
-        "canary", "fine_allocation", "funding_plan", "handshake", "money_bound",
+        "canary", "compliance_first", "fine_allocation", "funding_plan", "handshake",
+        "money_bound",
     }  # fmt: skip
     assert protections_for(scenario, ("canary",))[0] == ("canary",)
     arms, rows = arms_of(
