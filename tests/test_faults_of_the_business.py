@@ -5,6 +5,7 @@ of our own, felt by borrowers, dated in the book, and gone without a trace in th
 import json
 from collections.abc import Iterator, Mapping
 from typing import Any
+from urllib.request import urlopen
 
 import pytest
 
@@ -203,6 +204,17 @@ def test_a_payout_that_was_refused_in_a_window_is_never_paid(around: LenderSurro
     gone(around, fault)
     assert asked[0] == 409
     assert around.made.ask("POST", "/payouts", payout, gateway="bank.own")[0] == 409
+
+
+def test_the_metrics_of_a_ledger_tell_of_its_tiers(around: LenderSurroundings) -> None:
+    place = around.made.service("ledger-1")
+    with urlopen(f"http://{place.host}:{place.port}/metrics", timeout=5) as said:
+        lines = said.read().decode().splitlines()
+    named = {line.rpartition(" ")[0] for line in lines}
+    assert {'reserved_total{tier="own"}', 'reserved_total{tier="partner-a"}'} <= named
+    assert {"no_money_total", "fine_allocation_gathered_total", "funding_plan_hours"} <= named
+    counted = {name: int(number) for name, _, number in (line.rpartition(" ") for line in lines)}
+    assert counted['reserved_total{tier="partner-a"}'] > 0
 
 
 def test_all_of_it_is_dated_and_the_books_agree(around: LenderSurroundings) -> None:

@@ -25,10 +25,8 @@ class PartnerWalks(BookFault):
     tier: str = ""
     told_after_s: float = 0.0
     in_flight: str = CANCEL
-
-    @property
-    def edge_or_replica(self) -> str:
-        return f"gateway->bank.{self.tier}" if self.told_after_s else "gateway->ledger"
+    # Where most of it is felt, for as long as it lasts: a draw has one tier less.
+    edge_or_replica: str = "gateway->ledger"
 
     @property
     def entries(self) -> Sequence[Mapping[str, object]]:
@@ -142,7 +140,7 @@ KINDS: Kinds = {
         observed="The bank answers a payout of nothing as it does in a window, not as nonsense.",
         undone=f"{RELEASED} Without `for` the partner stays away as long as the run lasts.",
         cannot="The bank still closes keys and tells of them: a partner whose computers are gone "
-        "as well is process: kill.",
+        "as well is process: kill. Exposure counts every reservation, for each had one tier less.",
         causes=("liquidity", "system"),
     ),
     ("business", "limit_cut"): FaultKind(
