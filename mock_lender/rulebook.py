@@ -14,7 +14,6 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Protocol
 
-from mock_lender.scorecard import FULL_BP
 from mock_lender.shut import UNPUSHED, is_shut
 from mock_lender.telemetry import Telemetry
 
@@ -72,10 +71,6 @@ class Entry:
     def told(self, at_ns: int) -> bool:
         """Is it obeyed at a moment, and do borrowers know by then?"""
         return self.announced_ns is not None and self.announced_ns <= at_ns and self.obeyed(at_ns)
-
-    def limit_left_fen(self, limit_fen: int) -> int:
-        """What it leaves of a limit."""
-        return limit_fen if self.keep_bp is None else limit_fen * self.keep_bp // FULL_BP
 
 
 class Dateable(Protocol):

@@ -36,7 +36,7 @@ def test_each_by_its_own_clock_they_approve_what_the_law_bars(tmp_path: Path) ->
 def test_a_partner_that_stops_breaks_by_compliance_until_the_rule_is_adopted(
     tmp_path: Path,
 ) -> None:
-    walks = str(COMPLIANCE / "partner-walks.yaml")
+    walks = str(COMPLIANCE / "partner-off-the-list.yaml")
     ran = drill(tmp_path, walks, *SETTINGS, "--profile", "naive")
     assert ran.exit == 1, ran.out + ran.err
     broken_by = ran.verdict["guarantee"]["broken_by"]

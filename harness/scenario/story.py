@@ -110,7 +110,7 @@ CLAIMS = (
     Claim(
         "rules-pile-up", "cause: compliance",
         "Rule after rule comes out, each stricter than the last.",
-        "Compliance is a service with a book of dated rules, asked for every draw.",
+        "Compliance is a service with a file of dated rules, asked for every draw.",
         ACCESS,
     ),
     Claim(
@@ -135,13 +135,15 @@ CLAIMS = (
     Claim(
         "remedy-plan-funds", "remedy: liquidity",
         "Plan the money before festivals and quarter ends.",
-        "The oracle says which broken draws some lawful split of the tiers would have covered.",
+        "`funding_plan`: each hour's shares follow from a forecast. The oracle says which broken "
+        "draws some lawful split of the tiers would have covered.",
         "drill.avoidable",
     ),
     Claim(
         "remedy-fine-allocation", "remedy: liquidity",
         "Move money in fine portions to where it is wanted.",
-        "Tiers lie in slices, and a hold that is not used is released at once.",
+        "`fine_allocation`: tiers lie in slices that serve any draw and are gathered at need; a "
+        "hold that is not used is released at once.",
         "drill.stranded",
     ),
     Claim(
@@ -183,4 +185,4 @@ CLAIMS = (
 )  # fmt: skip
 CLAIM_IDS = tuple(claim.id for claim in CLAIMS)
 # Claims that no drill puts to the test yet. Each leaves this list with its first drill.
-NOT_YET = ("remedy-plan-funds", "remedy-fine-allocation")
+NOT_YET: tuple[str, ...] = ()
