@@ -199,10 +199,11 @@ def worse_lenders() -> dict[str, tuple[str, ...]]:
     hit = sorted((one.amount_fen for one in promised if one.due_ns > from_ns), reverse=True)
     above_yuan = hit[round(POINTS / 100 * len(promised))] // 100
     tightening = f"{{business: tightening, above: {above_yuan} yuan, at: fault+0s}}"
-    error = "{service: error, target: risk-1, share: 10 %, at: fault+0s, for: 6s}"
+    lines = SCENARIO.read_text().splitlines()
+    (as_it_is,) = (line.strip().removeprefix("- ") for line in lines if line.startswith("  - {"))
     p50 = [value for one in sound(KEPT / "same") if (value := one.value("baseline.p50"))]
     slow_ms = scenario.lender.capacity.bank_latency_s * 1000 + (SLOWER - 1) * median(p50)
-    points = f"faults=[{error}, {tightening}]"
+    points = f"faults=[{as_it_is}, {tightening}]"
     slower = f"lender.capacity.bank_latency={slow_ms:.0f}ms"
     return {"points": (points,), "slower": (slower,), "both": (points, slower)}
 

@@ -6,9 +6,9 @@ The lender has no planted mistake and all protections; its faults are the exampl
 docs/faults.md, dealt in pairs by a seed, another seed for each drill's draws. A finding of any
 audit rule, or a draw that was wrongly approved, is a false accusation: its run stays in
 runs/innocence. Of none in n drills the share of false accusations is below 1 - 0.05^(1/n), with a
-confidence of 95 %. A rule that could not be judged accuses nobody; a drill that was inconclusive or
-did not complete does not count towards n. Goes on where an earlier call ended; `--again` forgets
-it.
+confidence of 95 %. A rule that could not be judged accuses nobody. A drill that was inconclusive or
+did not complete is not one of the n, and another is made. Goes on where an earlier call ended;
+`--again` forgets it.
 
 Results: docs/results/innocence.json, after every drill. Exit 1 with a false accusation.
 """
@@ -116,16 +116,15 @@ def summary_of(rows: Sequence[dict[str, Any]]) -> dict[str, Any]:
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--drills", type=int, default=30)
+    parser.add_argument("--drills", type=int, default=30, help="conclusive ones")
     parser.add_argument("--most", type=int, default=1000, help="drills of this call")
     parser.add_argument("--again", action="store_true")
     arguments = parser.parse_args()
     rows = kept(PLACE, "drills", resume=not arguments.again)
-    for number, faults in enumerate(pairs(arguments.drills)):
-        if number < len(rows) or arguments.most <= 0:
-            continue
-        arguments.most -= 1
-        rows.append(run_one(number, faults))
+    for number in range(len(rows), len(rows) + arguments.most):
+        if summary_of(rows)["conclusive"] >= arguments.drills:
+            break
+        rows.append(run_one(number, pairs(number + 1)[number]))
         keep(PLACE, "drills", rows, summary_of(rows))
         print(
             f"{number + 1}: exit {rows[-1]['exit']}, {rows[-1]['rules']}: {rows[-1]['reason']}",

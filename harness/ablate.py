@@ -167,9 +167,9 @@ def _row(one: Worth) -> tuple[str | Strip | None, ...]:
 
 def _cells(saved: Saved) -> tuple[str, str]:
     low, high = saved.interval.low, saved.interval.high
-    mark = " or more" if saved.at_least else ""
+    more, less = " or more" * bool(saved.at_least), " or less" * bool(saved.at_most)
     return (
-        shown(saved.key, saved.estimate) + mark,
+        shown(saved.key, saved.estimate) + more + less,
         f"{saved.interval.told} {shown(saved.key, low)} to {shown(saved.key, high)}",
     )
 
@@ -222,4 +222,5 @@ def _saved_json(saved: Saved) -> dict[str, Any]:
         "coverage": round(saved.interval.coverage, 4),
         "values": [round(value, 4) for value in saved.values],
         "at_least": saved.at_least,
+        "at_most": saved.at_most,
     }

@@ -16,7 +16,7 @@ from harness.compare.power import PAIRS_MIN
 from harness.compare_runs import CANDIDATE, How, Side, drilled, mistake, runs_of, write
 from harness.errors import HarnessError
 from harness.repeats.arms import Arm, plan_print
-from harness.repeats.digest import Digest, faults_print, from_json
+from harness.repeats.digest import Digest, faults_print, from_json, patience_print
 from harness.repeats.repeats import Drive, by_arm, line
 
 SCHEMA = 1
@@ -49,11 +49,13 @@ class Baseline:
 def set_command(name: str, what: list[Path], store: Path) -> int:
     """`drawproof baseline set`: from now on NAME is these runs. Raises ScenarioError."""
     place = _place(store, name)
-    found = [one for path in what for one in runs_of(path)]
+    found = [
+        one for path in dict.fromkeys(path.resolve() for path in what) for one in runs_of(path)
+    ]
     odd = [one for one in found if not one.counts]
     runs = tuple(one for one in found if one.counts)
     for one in odd:
-        print(f"left out: {one.run}: {one.verdict or 'no verdict'}: {one.reason}")
+        print(f"left out: {one.run}: {one.verdict or 'no verdict'}: {one.doubt}")
     if not runs:
         raise mistake("RUN", "no run with a verdict that counts", "at least one sound run")
     wrong = [one for one in runs if one.wrong]
@@ -63,6 +65,7 @@ def set_command(name: str, what: list[Path], store: Path) -> int:
     for what_differs, kinds in (
         ("scenarios", {one.scenario for one in runs}),
         ("fault schedules", {one.faults for one in runs}),
+        ("load.patience", {one.patience for one in runs}),
     ):
         if len(kinds) > 1:
             raise mistake("RUN", f"runs of {len(kinds)} {what_differs}", "runs of one drill")
@@ -113,6 +116,12 @@ def gate_command(
         raise mistake(
             "--baseline", f"{baseline.name!r}, whose runs had other faults than the scenario",
             f"the faults of its runs, or {set_again}",
+        )  # fmt: skip
+    mine = patience_print(loaded.scenario.load.patience)
+    if any(one.patience not in ("", mine) for one in base):
+        raise mistake(
+            "--baseline", f"{baseline.name!r}, whose borrowers had another load.patience",
+            f"the patience of its runs, which says what a kept promise is, or {set_again}",
         )  # fmt: skip
     for one in {one.seed: one for one in base}.values():
         if plan_print(arm.planned(one.seed)) != one.plan:

@@ -15,6 +15,11 @@ from harness.commands import warn
 from harness.compare.comparison import Comparison, compare
 from harness.compare.measures import Measure, chosen
 from harness.errors import HarnessError, Problem, ScenarioError
+from harness.evidence.seal import PLACE as SEAL
+from harness.evidence.store import RunDir
+from harness.judge.judge import judge
+from harness.judge.load_view import load_view
+from harness.judge.verdict import verdict_bytes
 from harness.repeats.arms import Arm, seeds_from
 from harness.repeats.book import Done, is_repeats, read_done
 from harness.repeats.child import Child, runner_of
@@ -34,6 +39,7 @@ from harness.report.comparison import (
     comparison_md,
     comparison_text,
 )
+from harness.report.load_alone import is_load_alone
 from harness.stopping import Interrupted, StopFlag
 
 BASE, CANDIDATE = "base", "candidate"
@@ -138,15 +144,27 @@ def runs_of(what: Path) -> list[Digest]:
     if is_repeats(what):
         return _of_arm(what, None)
     if (what / "run.json").is_file():
-        return [digest(what, what.name)]
+        return [_as_judged(what, what.name)]
     found = [
-        digest(path, path.name)
+        _as_judged(path, path.name)
         for path in sorted(what.iterdir() if what.is_dir() else ())
         if not path.is_symlink() and (path / "run.json").is_file()
     ]
     if not found:
         raise mistake("RUN", repr(str(what)), "a run directory, or a folder of run directories")
     return found
+
+
+def _as_judged(path: Path, name: str) -> Digest:
+    """The figures of a run, by its verdict.json: which must be what this drawproof makes of the
+    evidence, for a comparison is of lenders and not of judges. Runs from before evidence was sealed
+    are taken at their word. Raises ScenarioError."""
+    run, verdict = RunDir(path), path / "verdict.json"
+    sealed = (path / SEAL).is_file() and verdict.is_file() and not is_load_alone(run)
+    if sealed and verdict_bytes(judge(load_view(run))) != verdict.read_bytes():
+        found = f"{str(path)!r}, whose verdict.json is not what its evidence comes to"
+        raise mistake("RUN", found, f"runs judged by this drawproof: `drawproof recheck {path}`")
+    return digest(path, name)
 
 
 def _of_arm(place: Path, label: str | None) -> list[Digest]:
@@ -157,7 +175,12 @@ def _of_arm(place: Path, label: str | None) -> list[Digest]:
     if label not in labels:
         named = ", ".join(f"{place}:{one}" for one in labels)
         raise mistake("RUN", f"{str(place)!r} of arm {label or 'unsaid'}", f"one of {named}")
-    return [found for _, found in sorted(by_arm(done, label).items())]
+    kept = [found for _, found in sorted(by_arm(done, label).items())]
+    # The runs themselves where they still lie there: what the book has was some judge's.
+    return [
+        _as_judged(place / one.run, one.run) if (place / one.run / "run.json").is_file() else one
+        for one in kept
+    ]
 
 
 def write(found: Comparison, place: Path, title: str) -> int:

@@ -32,6 +32,7 @@ from harness.scenario.loader import Loaded, load_scenario
 from harness.scenario.model import Scenario
 from harness.scenario.shapes import rate_at
 from harness.stopping import StopFlag
+from harness.terminal import plain
 
 WARMUP_S = 3.0
 GROW, EXACT = 1.25, 0.05
@@ -233,7 +234,7 @@ def _as_point(
         promised=baseline.promised,
         p95_ms=p95,
         own=own_times(view.calls, keys),
-        reason=verdict.reason,
+        reason=plain(verdict.reason),
         wrong=wrong,
         run=run,
     )

@@ -7,6 +7,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from harness.compare.comparison import STOPPED
 from harness.compare.measures import USUAL
 from harness.compare.vote import Vote, vote
 from harness.compare_runs import How, Side, drilled
@@ -28,7 +29,11 @@ def repeat_command(side: Side, times: int, how: How, drive: Drive | None = None)
     seeds = seeds_from(scenario.seed, times)
     done = drilled("run", (arm,), seeds, scenario.name, how, drive)
     runs = [one.digest for one in done.rows]
-    found = vote([one.verdict for one in runs], sum(bool(one.wrong) for one in runs))
+    found = vote(
+        [one.verdict for one in runs],
+        sum(bool(one.wrong) for one in runs),
+        sum(one.exit_code == STOPPED for one in runs),
+    )
     spread = spreads([one for one in runs if one.counts])
     page = _page(scenario.name, runs, found, spread)
     value = {"schema": SCHEMA, "scenario": scenario.name, **asdict(found), "spread": spread}

@@ -55,6 +55,7 @@ def keep_run(
     text, planned = _planned(scenario, (*changes, f"seed={seed}"), profile)
     found: dict[str, Any] = json.loads(_verdict())
     found |= {"seed": seed, "verdict": verdict, "exit_code": EXITS[verdict], "reason": "made up"}
+    found["doubts"] = ["made up"] if verdict == "inconclusive" else []
     for share in (found["guarantee"], found["guarantee"]["by_phase"]["fault"]):
         share |= {"promised": promised, "broken": broken, "kept": promised - broken}
         share |= {"promised_fen": promised * 10_000, "broken_fen": broken * 10_000}
@@ -86,6 +87,7 @@ def figures(seed: int = 7, verdict: str = "held", **values: float | None) -> Dig
         run=f"run-{seed}", scenario="demo", seed=seed, profile="full", plan="p", faults="f",
         verdict=verdict, exit_code=EXITS[verdict], reason="because", values=found, at_least=(),
         by={}, wrong=(), commit="abc", versions={}, machine={},
+        doubts=("because",) if verdict == "inconclusive" else (),
     )  # fmt: skip
 
 

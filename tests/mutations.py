@@ -56,7 +56,7 @@ class Mutation:
 
 
 def _another(text: str) -> str:
-    """Another tier, bank or borrower in an account's name."""
+    """Another tier, bank or borrower in an account's name, or another purpose."""
     head, colon, rest = text.partition(":")
     if head == "borrower":
         number, _, side = rest.partition(":")
@@ -64,7 +64,7 @@ def _another(text: str) -> str:
     for one, other in (TIERS, TIERS[::-1]):
         if one in text:
             return text.replace(one, other)
-    return text
+    return f"{text}-else" if text.isalpha() else text
 
 
 def _fields(table: str) -> dict[str, str]:
@@ -82,7 +82,7 @@ def mutations() -> Iterator[Mutation]:
             elif column.endswith("_ns"):
                 # More than a deadline: what is known a little later is a little slower, no more.
                 yield from (Mutation(table, "time", column, by * NS_PER_S) for by in (9, -9))
-            elif column in ("borrower", "tier", "bank", "account"):
+            elif column in ("borrower", "tier", "bank", "account", "purpose"):
                 yield Mutation(table, "who", column, 1)
 
 

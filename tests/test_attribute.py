@@ -3,6 +3,7 @@
 import json
 import random
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,12 +14,13 @@ from harness.compare.costs import ALONE, COMPANY, INTERACTION, Costs, costs
 from harness.compare.worth import DRAWS, MONEY
 from harness.compare_runs import How, Side
 from harness.errors import ScenarioError
+from harness.judge.judge import judge
 from harness.plan import make_plan
 from harness.repeats.arms import Arm, Cell, plan_print
 from harness.repeats.digest import Digest
 from harness.repeats.leave_out import ALL, NONE, LeftOut, arms_of
 from tests.fake_runs import SMALL, Played, figures
-from tests.run_views import SMOKE
+from tests.run_views import SMOKE, clean, scenario
 
 KILL, SLOW = "process: kill ledger-1", "network: latency gateway->bank.partner-a"
 BY = {
@@ -150,14 +152,34 @@ def test_three_faults_have_costs_in_company_alone() -> None:
 
 def test_a_round_with_a_drill_in_doubt_says_nothing() -> None:
     made = left_out(KILL, SLOW)
-    rounds = dict(planted(11, 3, (40, 25), 0))
+    rounds = dict(planted(11, 4, (40, 25), 0))
     rounds[1] = {**rounds[1], NONE: outcome(0, 1, "inconclusive")}
     rounds[2] = {ALL: rounds[2][ALL]}
     found = costs(made, rounds)
-    assert found.rounds == 1
+    assert found.rounds == 2
     assert [text.partition(":")[0] for text in found.dropped] == ["round 2", "round 3"]
     assert "was not run" in found.dropped[1]
     assert costs(made, {0: {}}).found == ()
+    # What is left when most are in doubt is no fair sample.
+    del rounds[3]
+    few = costs(made, rounds)
+    assert (few.rounds, few.found) == (0, ())
+    assert "2 of 3 rounds have a drill in doubt" in few.dropped[-1]
+
+
+def test_a_drill_without_faults_counts_though_there_is_nothing_to_recover_from() -> None:
+    """Its `recovered within` has no data; what it lost is known. Wrong money in doubt is not."""
+    scenes = scenario("faults=[]")
+    calm = judge(replace(clean(), faults=(), scenario=scenes))
+    assert (calm.verdict, calm.doubts) == ("inconclusive", ())
+    rounds = {0: {ALL: outcome(9, 0), NONE: replace(outcome(1, 0), verdict="inconclusive")}}
+    made = LeftOut((KILL,), (Arm(ALL, SMOKE), Arm(NONE, SMOKE)))
+    assert costs(made, rounds).rounds == 1
+    rounds[0][ALL] = replace(outcome(9, 0), doubts=("evidence is missing: calls",))
+    found = costs(made, rounds)
+    assert (found.rounds, found.dropped[0]) == (
+        0, f"round 1: {ALL}: evidence is missing: calls",
+    )  # fmt: skip
 
 
 def drives(broken: Mapping[str, int], **more: Any) -> Played:

@@ -90,6 +90,7 @@ def test_a_lender_that_loses_money_fails_the_gate_with_one_run(tmp_path: Path) -
         (["compare", "{base}", "--candidate-set", "seed=3"], "a scenario file, where settings"),
         (["compare", "{smoke}", "--candidate-set", "load.shape.rate=31/s"], "other draws than in"),
         (["compare", "{smoke}", "--candidate-set", "load.shape.rat=31/s"], "load.shape.rat"),
+        (["compare", "{smoke}", "--candidate-set", "load.patience.poll=1s"], "a kept promise is"),
         (["compare", "{smoke}", "--candidate-lender", "{empty}"], "a checkout of drawproof"),
         (["compare", "{smoke}", "--pairs", "0"], "from 1 to 100"),
         (["compare", "{smoke}", "--primary", "p50"], "--primary: found 'p50'"),
@@ -173,6 +174,7 @@ def test_the_gate_drills_the_baselines_seeds_and_says_what_is_not_the_same(
     [
         (("load.shape.rate=6/s",), None, "planned other draws than the scenario does now"),
         (("faults.1.for=5s",), None, "had other faults than the scenario"),
+        (("load.patience.retries=5",), None, "whose borrowers had another load.patience"),
         ((), 9, "at most 8, as the baseline has"),
     ],
 )

@@ -1,6 +1,7 @@
 """How the disk was: real beats of the controller, and what the judge makes of them."""
 
 import os
+import threading
 import time
 from collections.abc import Iterable
 from dataclasses import replace
@@ -61,7 +62,7 @@ def test_a_disk_that_holds_a_write_up_is_seen(
 
     def slow(descriptor: int) -> None:
         forced.append(descriptor)
-        time.sleep(0.25)
+        threading.Event().wait(0.25)
 
     monkeypatch.setattr(os, "fsync", slow)
     disk = DiskBeat(tmp_path / "disk.0.arrows", tmp_path / "beat")

@@ -11,9 +11,10 @@ from harness.errors import ScenarioError
 from harness.evidence.rows import Tombstone
 from harness.judge.judge import judge
 from harness.judge.view import RunView
-from harness.report.explain import broken_draws, explain, plain
+from harness.report.explain import broken_draws, explain
 from harness.report.html import html
 from harness.report.text import summary
+from harness.terminal import plain
 from tests.run_views import FAULT, broken, changed, clean
 
 DRAW = 183
@@ -134,3 +135,10 @@ def test_the_command_tells_either_and_knows_a_wrong_key(
     assert main(["explain", str(tmp_path), "--draw", "nobody"]) == ScenarioError.exit_code
     assert "--draw" in capsys.readouterr().err
     assert main(["explain", str(tmp_path / "nowhere")]) == ScenarioError.exit_code
+
+
+def test_what_is_not_known_is_not_told() -> None:
+    """Without the tiers nobody knows whether there was money for it."""
+    view = replace(broken(clean(), range(DRAW, DRAW + 2)), missing=("tiers",))
+    assert "BROKEN: system at bank.partner-a, whether it was avoidable is not known" in story(view)
+    assert explain(view, judge(view), "9" * 30) is None

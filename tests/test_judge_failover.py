@@ -6,9 +6,11 @@ from harness.evidence.rows import State, Version
 from harness.judge.audit import audit
 from harness.judge.ends import Finding
 from harness.judge.intents import judge_intents
+from harness.judge.judge import judge
 from harness.judge.names import role
 from harness.judge.oracle import Oracle
 from harness.judge.view import RunView
+from tests.repaid_views import repaid
 from tests.run_views import LIMIT_FEN, changed, clean, failed_over
 
 
@@ -127,3 +129,32 @@ def test_a_wall_clock_that_was_set_is_a_doubt_and_no_accusation() -> None:
     assert finding(moved, "tiers-conserved").verdict == "breached"
     known = replace(moved, harness_failures=("the wall clock was set by -0.200 s",))
     assert finding(known, "tiers-conserved").verdict == "held"
+
+
+def test_nobody_is_accused_by_dates_of_a_clock_that_was_set() -> None:
+    """Bank and borrowers have another clock: beside theirs the ledger's dates say nothing."""
+    view = repaid()
+    middle_ns = view.t0_ns + 20 * 10**9
+    moved = {
+        name: [
+            row._replace(
+                **{
+                    column: at_ns + 10**9 * (1 if at_ns > middle_ns else 0)
+                    for column in columns
+                    if (at_ns := getattr(row, column)) is not None
+                }
+            )
+            for row in getattr(view, name)
+        ]
+        for name, columns in {
+            "versions": ["locked_ns"], "postings": ["locked_ns"], "repayments": ["ended_ns"],
+            "tries": ["opened_ns", "ended_ns"], "draws": ["requested_ns", "decided_ns", "ended_ns"],
+        }.items()
+    }  # fmt: skip
+    told = "the wall clock was set by 1.000 s during the run"
+    later = replace(changed(view, **moved), harness_failures=(told,))
+    verdict = judge(later)
+    assert (verdict.verdict, verdict.exit_code) == ("inconclusive", 3), verdict.reason
+    assert told in verdict.reason
+    assert not [one for one in verdict.parts.audit if one.verdict == "breached"]
+    assert judge(replace(later, harness_failures=())).verdict == "breached"

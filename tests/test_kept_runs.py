@@ -15,6 +15,8 @@ from pathlib import Path
 import pyarrow.parquet as pq
 import pytest
 
+from harness.compare_runs import runs_of
+from harness.errors import ScenarioError
 from harness.evidence.columns import PLACES
 from harness.evidence.seal import PLACE
 from harness.evidence.store import RunDir
@@ -108,6 +110,25 @@ def test_a_newer_run_owes_its_manifest_and_its_digests(tmp_path: Path) -> None:
     (run.path / "load" / "manifest.json").unlink()
     run.compact()
     assert "load/manifest.json is missing" in json.loads(told(run.path))["reason"]
+
+
+def test_a_run_is_compared_by_what_its_evidence_comes_to(tmp_path: Path) -> None:
+    """Not by a verdict that somebody, or another judge, has written beside it."""
+    run = Path(shutil.copytree(DATA / "held", tmp_path / "held"))
+    verdict = run / "verdict.json"
+    verdict.write_bytes((run / EXPECTED).read_bytes())
+    (found,) = runs_of(run)
+    assert found.counts
+    assert found.value("drill.guarantee") is not None
+    raw = json.loads(verdict.read_text())
+    raw["guarantee"]["count"] = 0.5
+    verdict.write_text(json.dumps(raw, indent=1, ensure_ascii=False) + "\n")
+    with pytest.raises(ScenarioError, match="is not what its evidence comes to"):
+        runs_of(run)
+    verdict.write_bytes((run / EXPECTED).read_bytes())
+    (run / "attempts.parquet").write_bytes(b"")
+    with pytest.raises(ScenarioError, match="drawproof recheck"):
+        runs_of(tmp_path)
 
 
 def test_kept_runs_are_small_and_name_no_place() -> None:

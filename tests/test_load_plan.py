@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from harness.clock import NS_PER_S
+from harness.evidence.columnar import Rows
 from harness.load.borrower import Act, Came, patience
 from harness.load.funds import funding
 from harness.load.intents import plan_intents
@@ -137,6 +138,13 @@ def test_the_table_of_answers(
 ) -> None:
     answer = of_answer(status, body)
     assert (answer.outcome, answer.over, answer.working) == (outcome, over, working)
+
+
+def test_half_a_surrogate_pair_of_a_target_can_be_written_down() -> None:
+    """JSON can say it and UTF-8 can't: evidence would end there."""
+    told = of_answer(503, {"certain": True, "reason": "\ud800x", "hop": "ledger"})
+    rows = Rows.of("tombstones", [(told.hop, told.reason, 1)])
+    assert [*rows.column("payout_key")] == ["?x"]
 
 
 def test_without_an_answer_only_a_connection_that_was_never_made_is_certain() -> None:

@@ -185,6 +185,16 @@ def test_the_rule_of_the_vote(
     assert (found.verdict, found.exit_code) == says
 
 
+def test_nothing_is_held_of_which_a_run_had_to_be_stopped() -> None:
+    runs: list[str | None] = ["held", "held", "held", "inconclusive"]
+    assert vote(runs, 0).exit_code == 0
+    found = vote(runs, 0, stopped=1)
+    assert (found.verdict, found.exit_code) == ("inconclusive", 3)
+    assert "1 of 4 were stopped for safety" in found.reason
+    assert vote(["breached"] * 3, 0, stopped=1).exit_code == 1
+    assert vote(runs, 1, stopped=1).exit_code == 1
+
+
 def test_wilsons_interval_as_published() -> None:
     """Newcombe 1998, table I, method 3: 81 of 263, 15 of 148, 0 of 20, 1 of 29."""
     for given_, known in (

@@ -12,7 +12,7 @@ from harness.evidence.recorder import write_rows
 from harness.evidence.store import RunDir
 from harness.repeats.arms import Arm, check_arms, in_order, seeds_from
 from harness.repeats.book import read_done
-from harness.repeats.child import Child, runner_of
+from harness.repeats.child import Child, Runner, runner_of
 from harness.repeats.digest import digest, from_json
 from harness.repeats.repeats import Repeats, by_arm, run_repeats
 from harness.stopping import Interrupted, StopFlag
@@ -180,6 +180,25 @@ def test_a_drill_that_is_refused_says_why(tmp_path: Path) -> None:
     (cell,) = in_order((Arm("broken", tmp_path / "none.yaml"),), (5,))
     with pytest.raises(ScenarioError, match=r"none\.yaml"):
         Child(StopFlag())(cell, tmp_path / "place")
+
+
+def test_a_lender_of_another_drawproof_is_never_judged_by_itself(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where our judge can't read what it left, the run has no verdict at all."""
+    place = tmp_path / "place"
+
+    def said(_: Child, runner: Runner, words: list[str], log: Path) -> int:
+        if words[0] == "run":
+            keep_run(place / "theirs", 5)
+            (place / "latest").symlink_to("theirs")
+            return 0
+        return 5  # a newer run than our `recheck` knows
+
+    monkeypatch.setattr(Child, "_run", said)
+    (cell,) = in_order((Arm("other", SMOKE, lender=ROOT),), (5,))
+    found = digest(Child(StopFlag())(cell, place).run, "theirs")
+    assert (found.verdict, found.measured) == (None, False)
 
 
 @pytest.mark.drill

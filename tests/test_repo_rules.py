@@ -20,13 +20,13 @@ SOURCES = sorted(
 # Floors of the harness, the lowest first: a module imports from its own room or from below.
 FLOORS = (
     ("harness.clock", "harness.seeds", "harness.units", "harness.errors", "harness.processes",
-     "harness.stopping", "harness.environment", "harness.running"),
+     "harness.stopping", "harness.environment", "harness.running", "harness.terminal"),
     ("harness.evidence", "harness.guardian", "harness.scenario.model", "harness.scenario.measures",
      "harness.scenario.terms"),
     ("harness.proxy",),
     ("harness.faults",),
     ("harness.scenario",),
-    ("harness.judge", "harness.load", "harness.nemesis"),
+    ("harness.judge", "harness.load", "harness.nemesis", "harness.disk_beat"),
     ("harness.capacity",),
     ("harness.target", "harness.plan", "harness.heal", "harness.stop", "harness.safety",
      "harness.repeats"),

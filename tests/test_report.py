@@ -43,6 +43,14 @@ def test_text_of_a_target_is_escaped() -> None:
     assert "&lt;img" in text
 
 
+def test_a_summary_moves_no_cursor() -> None:
+    """A hop, a reason, a fault's last words are a target's, and go to somebody's terminal."""
+    view = replace(clean(), ended="error: \x1b[2J\u202e")
+    told = summary(view, judge(view))
+    assert not {"\x1b", "\u202e"} & {*told}
+    assert "\\u001b[2J\\u202e" in told
+
+
 def test_the_page_says_verdict_expectations_faults_and_rules() -> None:
     view = clean()
     text = page(view)

@@ -83,6 +83,8 @@ def value_of_clean(kept: list[str] = []) -> dict[str, Any]:  # noqa: B006  once 
         ("*_`~#$&", r"\*\_\`\~\#\$\&"),
         ("a\r\n\x1b[31mb\u202e", r"a \[31mb "),
         ("@team", "@\u200bteam"),
+        ("www.evil.example", "www\u200b.evil.example"),
+        ("fixes #12, GH-3", "fixes \\#\u200b12, GH-\u200b3"),
     ],
 )
 def test_markdown_of_others_is_only_words(text: str, made: str) -> None:

@@ -29,6 +29,9 @@ Word = Literal["better", "same", "worse", "cannot tell"]
 EXITS: dict[Word, int] = {"better": 0, "same": 0, "worse": 1, "cannot tell": 3}
 # Runs that end in doubt do so for a reason: what is left over is not a fair sample of the arm.
 DROPPED_MOST = 0.25
+# Exit codes of drills that were stopped for safety, or in which something failed: their pairs are
+# left out, and with them the worst that there was to see of the lender.
+STOPPED, FAILED = 4, 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +96,9 @@ def compare(
     lines = compare_pairs(sound, measures)
     wrong = tuple(f"{one.run}: {', '.join(one.wrong)}" for one in candidate if one.wrong)
     word, reason = _whole(lines, len(found.pairs), len(sound), wrong)
+    unfair = _stopped(base, candidate)
+    if unfair and word in ("better", "same"):
+        word, reason = "cannot tell", unfair
     return Comparison(
         word=word,
         reason=reason,
@@ -102,6 +108,21 @@ def compare(
         dropped=(*dropped, *(f"without a partner: {one}" for one in found.alone)),
         notes=(*_verdicts(sound), *apart(base, candidate)),
         wrong=wrong,
+    )
+
+
+def _stopped(base: Sequence[Digest], candidate: Sequence[Digest]) -> str:
+    """Why what is left of the candidate's runs is the better part of them; empty when it is not."""
+    left, right = (
+        sum(one.exit_code in (STOPPED, FAILED) and not one.counts for one in side)
+        for side in (base, candidate)
+    )
+    if right <= left:
+        return ""
+    runs = "1 run" if right == 1 else f"{right} runs"
+    return (
+        f"{runs} of the candidate, and {left} of the base, had to be stopped or failed: what is "
+        f"left is no fair sample"
     )
 
 

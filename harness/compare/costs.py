@@ -9,8 +9,8 @@ with it only, less the drill without any), and by how much the first is more is 
 It is above zero when the two together cost more than each by itself, as when one takes away what
 the other would have been survived by. Costs are totals over a drill, draws and fen, never put down
 to single draws: which draw meets what differs from run to run. Over rounds: the mean, and an
-interval for it from the differences of rounds (see `paired`). Rounds in which a drill was
-inconclusive say nothing and are left out.
+interval for it from the differences of rounds (see `paired`). Rounds in which a drill is in doubt
+say nothing and are left out; where they are more than half, nothing is said at all.
 """
 
 from collections.abc import Mapping, Sequence
@@ -64,6 +64,9 @@ def costs(left_out: LeftOut, rounds: Mapping[int, Round]) -> Costs:
     doubts = {number: _doubt(rounds[number], labels) for number in sorted(rounds)}
     chosen = [rounds[number] for number, doubt in doubts.items() if doubt is None]
     dropped = tuple(f"round {number + 1}: {doubt}" for number, doubt in doubts.items() if doubt)
+    if 2 * len(chosen) < len(rounds):
+        what = f"{len(dropped)} of {len(rounds)} rounds have a drill in doubt"
+        return Costs(0, (*dropped, f"{what}: what is left is no fair sample"), {}, ())
     if not chosen:
         return Costs(0, dropped, {}, ())
     lost = {
@@ -100,8 +103,9 @@ def _doubt(one: Round, labels: Sequence[str]) -> str | None:
     for label in labels:
         if label not in one:
             return f"{label} was not run"
-        if not one[label].counts:
-            return f"{label}: {one[label].reason}"
+        # Without a fault an expectation of recovery has nothing to look at; what was lost is known.
+        if not one[label].measured:
+            return f"{label}: {one[label].doubt}"
         if any(one[label].value(key) is None for key in KEYS):
             return f"{label}: nothing was promised"
     return None

@@ -19,7 +19,10 @@ class Pair:
         """Why it can't be compared, in a sentence; empty when it can."""
         for side, one in (("base", self.base), ("candidate", self.candidate)):
             if not one.counts:
-                return f"seed {one.seed}, {side}: {one.verdict or 'no verdict'}: {one.reason}"
+                return f"seed {one.seed}, {side}: {one.verdict or 'no verdict'}: {one.doubt}"
+        known = {one.patience for one in (self.base, self.candidate) if one.patience}
+        if len(known) > 1:
+            return f"seed {self.base.seed}: the borrowers of the two runs are not equally patient"
         return ""
 
 

@@ -23,10 +23,11 @@ class Vote:
     interval95: tuple[float, float] | None
 
 
-def vote(verdicts: Sequence[str | None], wrong: int) -> Vote:
+def vote(verdicts: Sequence[str | None], wrong: int, stopped: int = 0) -> Vote:
     """The rule: wrong money in any run breaches. Else an inconclusive run has no voice, and where
     they are the half or more, or held and breached are level, nothing is decided (3). Else the
-    larger number wins: held (0) or breached (1)."""
+    larger number wins: held (0) or breached (1); but nothing is held of which a run was stopped
+    for safety, as many as `stopped` (3)."""
     held, breached = verdicts.count("held"), verdicts.count("breached")
     sound, runs = held + breached, len(verdicts)
     told = f"{held} of {sound} sound runs held"
@@ -38,6 +39,9 @@ def vote(verdicts: Sequence[str | None], wrong: int) -> Vote:
         reason = f"{runs - sound} of {runs} runs are inconclusive: too many for a vote"
     elif held == breached:
         verdict, code, reason = "inconclusive", 3, f"{told}: level"
+    elif held > breached and stopped:
+        verdict, code = "inconclusive", 3
+        reason = f"{told}, and {stopped} of {runs} were stopped for safety"
     elif held > breached:
         verdict, code, reason = "held", 0, told
     else:

@@ -22,14 +22,16 @@ Word = Literal["saves", "costs", "no difference shown", "too few rounds", "canno
 @dataclass(frozen=True, slots=True)
 class Saved:
     """One figure: draws, fen or seconds. values: one a round that both arms have. estimate: their
-    mean. interval: of the mean, 95 % or what so few rounds give. at_least: in how many rounds a
-    value is only known to be so large (a recovery that was not reached)."""
+    mean. interval: of the mean, 95 % or what so few rounds give. at_least, at_most: in how many
+    rounds a value may be larger, or smaller, than it is known to be (a recovery that was not
+    reached without the thing, or with it)."""
 
     key: str
     values: tuple[float, ...]
     estimate: float
     interval: Interval
     at_least: int
+    at_most: int = 0
 
     @property
     def word(self) -> Word:
@@ -79,7 +81,7 @@ def worth(
             dropped.append(f"round {number + 1}: only one of the two was run")
             continue
         doubted = [run for run in (one, other) if not run.counts]
-        dropped += [f"round {number + 1}: {run.run}: {run.reason}" for run in doubted]
+        dropped += [f"round {number + 1}: {run.run}: {run.doubt}" for run in doubted]
         if not doubted:
             pairs.append((one, other))
     saved = {key: found for key in keys if (found := _saved(key, pairs)) is not None}
@@ -102,13 +104,14 @@ def _why(pairs: Sequence[tuple[Digest, Digest]], rounds: int) -> str:
 
 
 def _saved(key: str, pairs: Sequence[tuple[Digest, Digest]]) -> Saved | None:
-    values, at_least = [], 0
+    values, at_least, at_most = [], 0, 0
     for one, other in pairs:
         have, lack = one.value(key), other.value(key)
         if have is not None and lack is not None:
             values.append(lack - have)
-            at_least += key in one.at_least or key in other.at_least
+            at_least += key in other.at_least
+            at_most += key in one.at_least
     if not values:
         return None
     paired = Paired(tuple(values))
-    return Saved(key, tuple(values), paired.estimate, paired.interval(LEVEL), at_least)
+    return Saved(key, tuple(values), paired.estimate, paired.interval(LEVEL), at_least, at_most)

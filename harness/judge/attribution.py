@@ -46,7 +46,7 @@ def attribute(view: RunView, ends: Sequence[IntentEnd], exposures: Mapping[str, 
     found = []
     for end in broken_ends:
         second = (end.intent.due_ns - view.t0_ns) // NS_PER_S
-        cause, hop = ("system", MACHINE) if second in bad else why.of(end.intent)
+        cause, hop = ("system", MACHINE) if second in bad else why.of(end.intent, end.lawful)
         faults = tuple(touched[end.intent.intent])
         found.append(replace(end, cause=cause, hop=hop, exposed_to=faults))
     return judged.but_for(found)
@@ -59,6 +59,9 @@ def _touched(exposures: Mapping[str, Exposure], broken: set[int]) -> Mapping[int
         for number in one.intents & broken:
             found[number].append(name)
     return found
+
+
+COMPLIANCE = "compliance"
 
 
 class _Why:
@@ -77,13 +80,15 @@ class _Why:
         self._grounds = Grounds(view, refused)
         self._hops = Hops(Occupied(view), view.scenario.load.patience)
 
-    def of(self, intent: Intent) -> tuple[str, str]:
-        """Cause and hop."""
+    def of(self, intent: Intent, lawful: bool) -> tuple[str, str]:
+        """Cause and hop. What the law forbade broke by the law, whatever else befell it."""
         attempts = self._attempts[intent.intent]
         if not attempts or any(map(_ours, attempts)):
             return "system", MACHINE
         presses = [one for one in attempts if one.kind == "press"]
         decided = self._decided(intent, attempts)
+        if not lawful and (decided is None or decided[0] != COMPLIANCE):
+            return COMPLIANCE, COMPLIANCE
         if decided is not None:
             return decided
         # One that was granted, and too late, went wrong itself when nothing before it did.

@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from harness.judge import audit_answers, audit_books, audit_causes, audit_ends
+from harness.judge.clocks import ledger_is_dated
 from harness.judge.ends import Finding, IntentEnd
 from harness.judge.offences import Offences
 from harness.judge.view import RunView
@@ -89,6 +90,9 @@ RULES = (
     ),
 )  # fmt: skip
 FAILOVER, CAUSES = 10, 11
+# They hold what the ledger has dated against what others have: whom it accuses by dates that say
+# nothing, nobody knows.
+BY_DATES = (CAUSES, 13)
 KEYS_SHOWN = 10
 
 
@@ -123,6 +127,9 @@ def _finding(entry: Entry, view: RunView, ends: Sequence[IntentEnd]) -> Finding:
     except Exception as exc:  # noqa: BLE001  a check that crashed must not pass, whatever crashed it
         first = f"the check itself failed: {type(exc).__name__}: {exc}"
         return Finding(entry.number, entry.name, "inconclusive", 0, 0, first)
+    if found.rows and entry.number in BY_DATES and not ledger_is_dated(view):
+        first = f"the ledger's dates say nothing; by them: {found.rows[0][1]}"
+        return Finding(entry.number, entry.name, "inconclusive", found.examined, 0, first)
     if found.rows:
         worst = max(found.rows, key=lambda row: row[0])[1]
         return Finding(

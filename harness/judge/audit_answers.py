@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from harness.evidence.rows import DRAWING, Attempt
 from harness.judge import audit_repayments
 from harness.judge.audit_dates import NEAR_NS
-from harness.judge.clocks import clock_error_ns
+from harness.judge.clocks import clock_error_ns, ledger_is_dated
 from harness.judge.ends import Ends, IntentEnd
 from harness.judge.offences import Offences
 from harness.judge.told import know_what_was_told
@@ -22,7 +22,7 @@ SELECT i.draw_key, i.amount_fen, CASE WHEN d.draw_key IS NULL THEN ', not in the
         WHEN d.state <> 'paid' THEN ', ' || d.state || ' in the ledger'
         WHEN (d.borrower, d.amount_fen) IS DISTINCT FROM (i.borrower, i.amount_fen)
             THEN ' to another borrower or amount'
-        WHEN t.granted_ns < d.ended_ns - $near_ns THEN ' before it was posted' END AS how
+        WHEN $dated AND t.granted_ns < d.ended_ns - $near_ns THEN ' before it was posted' END AS how
 FROM intents i JOIN told t USING (intent) LEFT JOIN {draws} d USING (draw_key)
 WHERE t.granted AND how IS NOT NULL ORDER BY i.intent
 """
@@ -44,8 +44,8 @@ def acknowledged_once(view: RunView, _: Sequence[IntentEnd]) -> Offences:
     (examined,) = books.one(EXAMINED)
     found = Offences(examined)
     question = GRANTED.format(draws=books.single("draws", "draw_key"))
-    near_ns = NEAR_NS + clock_error_ns(view)
-    for key, amount_fen, how in books.ask(question, {"near_ns": near_ns}):
+    at = {"near_ns": NEAR_NS + clock_error_ns(view), "dated": ledger_is_dated(view)}
+    for key, amount_fen, how in books.ask(question, at):
         found.add(amount_fen, f"{key}: granted{how}")
     for key, amount_fen in books.ask(DRAWS_TWICE) if books.doubled("draws", "draw_key") else ():
         found.add(amount_fen, f"{key}: in the ledger more than once")
@@ -61,12 +61,12 @@ ORDER BY ALL
 """
 
 
-# What was granted is rule 1's to compare.
+# The borrower and the amount of what was granted are rule 1's to compare.
 ALTERED = """
 SELECT d.draw_key, d.amount_fen FROM draws d JOIN intents i USING (draw_key)
 LEFT JOIN told t USING (intent)
-WHERE NOT coalesce(t.granted, false)
-    AND (d.borrower, d.amount_fen, d.purpose) IS DISTINCT FROM (i.borrower, i.amount_fen, i.purpose)
+WHERE d.purpose IS DISTINCT FROM i.purpose OR (NOT coalesce(t.granted, false)
+    AND (d.borrower, d.amount_fen) IS DISTINCT FROM (i.borrower, i.amount_fen))
 ORDER BY d.draw_key
 """
 
@@ -128,7 +128,7 @@ def one_payout(view: RunView, _: Sequence[IntentEnd]) -> Offences:
 SUSPECT = """
 WITH of_interest AS (
     SELECT i.intent, i.draw_key, t.* EXCLUDE (intent) FROM told t JOIN intents i USING (intent)
-    WHERE t.refused OR t.failed OR t.voided_ns IS NOT NULL
+    WHERE t.refused OR t.nothing OR t.voided_ns IS NOT NULL
 ), paid AS (
     SELECT t.draw_key, min(p.paid_ns) AS paid_ns
     FROM tries t JOIN payouts p USING (payout_key)
@@ -138,7 +138,7 @@ WITH of_interest AS (
 SELECT DISTINCT o.intent, p.paid_ns,
     o.draw_key IN (SELECT draw_key FROM draws WHERE state = 'paid') AS in_ledger
 FROM of_interest o LEFT JOIN paid p USING (draw_key)
-WHERE (o.granted AND o.refused) OR ((o.refused OR o.failed) AND in_ledger)
+WHERE (o.granted AND o.refused) OR ((o.refused OR o.nothing) AND in_ledger)
     OR o.voided_ns > p.paid_ns + $error_ns
 """
 ANSWERS = """
@@ -173,8 +173,11 @@ def answers_true(view: RunView, _: Sequence[IntentEnd]) -> Offences:
             found.add(intent.amount_fen, f"{key}: told {' then '.join(finals)}")
         if finals and finals[0] == "refused" and in_ledger:
             found.add(intent.amount_fen, f"{key}: refused for good, and paid")
-        if {a.outcome for a in mine} == {"failed"} and in_ledger:
+        outcomes = {a.outcome for a in mine}
+        if outcomes == {"failed"} and in_ledger:
             found.add(intent.amount_fen, f"{key}: failed for certain, and paid")
+        elif not finals and outcomes <= {"failed", "refused"} and in_ledger:
+            found.add(intent.amount_fen, f"{key}: told each time that there was no money, and paid")
         if _denied(mine, None if paid_ns is None else paid_ns + error_ns):
             found.add(intent.amount_fen, f"{key}: told voided after it was paid")
     audit_repayments.answers(view, found)

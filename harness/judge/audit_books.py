@@ -8,14 +8,12 @@ from typing import Any
 
 from harness.evidence.query import Books
 from harness.evidence.rows import Version
-from harness.judge import audit_dates, audit_repayments
+from harness.judge import audit_dates, audit_repayments, audit_sums
 from harness.judge.audit_limits import check_limits, check_shares
+from harness.judge.clocks import ledger_is_dated
 from harness.judge.ends import IntentEnd
 from harness.judge.offences import Offences
 from harness.judge.view import RunView
-
-# The drill's own words for it, see harness.drill.
-CLOCK_MOVED = "the wall clock was set"
 
 # Of two versions with one number, which only spoilt books have, it must be one and the same that
 # comes first in every run of the question.
@@ -117,22 +115,6 @@ NUMBER = 'hash(draw_key, "try", event)'
 EVENT = """struct_pack(key := draw_key, nr := "try", event := event)"""
 WRONG = ("postings sum to {} fen", "no postings", "no versions", "postings dated otherwise")
 
-# By numbers made of the names first, too; then, if there is anything, by the names.
-OFF = """
-WITH sums AS (
-    SELECT {nr}(account) AS nr, sum(amount_fen)::BIGINT AS fen FROM postings GROUP BY ALL
-), sides AS (
-    SELECT account, 0 AS place, 'held' AS side, held_fen AS fen FROM last_versions
-    UNION ALL SELECT account, 1, 'outstanding', outstanding_fen FROM last_versions
-    UNION ALL SELECT account, 2, 'available', balance_fen FROM last_versions
-    UNION ALL SELECT account, 3, 'drawn', outstanding_fen FROM last_versions
-    UNION ALL SELECT account, 4, 'available', -held_fen - outstanding_fen FROM last_versions
-)
-SELECT l.account, l.side, coalesce(s.fen, 0) - l.fen AS off_fen
-FROM sides l LEFT JOIN sums s ON s.nr = {nr}(l.account || ':' || l.side)
-WHERE l.fen IS NOT NULL AND off_fen <> 0 ORDER BY l.account, l.place
-"""
-
 # Of versions with one number, which only spoilt books have, the most of each amount counts.
 LAST = """
 SELECT account, max(held_fen) AS held_fen, max(outstanding_fen) AS outstanding_fen,
@@ -142,26 +124,10 @@ FROM versions JOIN (SELECT account, max(version) AS version FROM versions GROUP 
 GROUP BY account
 """
 
-OWED = """
-SELECT tier, sum(own_fen)::BIGINT FROM tries WHERE state = 'paid'
-GROUP BY tier ORDER BY min(draw_key), tier
-"""
-
-OUTSIDE = """
-SELECT account, sum(amount_fen)::BIGINT FROM postings
-WHERE account LIKE 'settlement:%' OR account LIKE 'collections:%' GROUP BY account
-"""
-
 
 def know_last_versions(books: Books) -> None:
     """Let questions know the table `last_versions`: what each account came to."""
     books.once("last_versions", LAST)
-
-
-def _dated(view: RunView) -> bool:
-    """The moments at which locks were won say nothing when somebody has set the wall clock that
-    they are read from, which is a doubt of its own."""
-    return not any(CLOCK_MOVED in failure for failure in view.harness_failures)
 
 
 def _check_order(found: Offences, rows: Sequence[tuple[str, int, int, bool, bool]]) -> None:
@@ -189,7 +155,8 @@ def quota(view: RunView, _: Sequence[IntentEnd]) -> Offences:
         population=books.single("population", "borrower"),
         tie=TIE,
     )
-    for _account, rows in groupby(books.ask(question, {"dated": _dated(view)}), key=itemgetter(0)):
+    at = {"dated": ledger_is_dated(view)}
+    for _account, rows in groupby(books.ask(question, at), key=itemgetter(0)):
         mine = list(rows)
         if _account is None:
             raise ValueError("a version of a borrower's account without a borrower")
@@ -222,7 +189,8 @@ def tiers(view: RunView, _: Sequence[IntentEnd]) -> Offences:
     moved: Counter[tuple[str, str, str]] = Counter()
     draws = books.single("draws", "draw_key")
     question = TIERS.format(draws=draws, tries=books.single("tries", 'draw_key, "try"'), tie=TIE)
-    for account, rows in groupby(books.ask(question, {"dated": _dated(view)}), key=itemgetter(0)):
+    at = {"dated": ledger_is_dated(view)}
+    for account, rows in groupby(books.ask(question, at), key=itemgetter(0)):
         mine = list(rows)
         _check_order(found, [row[:5] for row in mine])
         tier = account.removeprefix("tier:").partition("/")[0]
@@ -234,7 +202,7 @@ def tiers(view: RunView, _: Sequence[IntentEnd]) -> Offences:
     if found.examined:
         _check_moved(view, moved, found)
         check_shares(view, found)
-        if _dated(view):
+        if ledger_is_dated(view):
             check_limits(view, found)
     return found
 
@@ -296,15 +264,7 @@ def postings(view: RunView, _: Sequence[IntentEnd]) -> Offences:
         what = WRONG[wrong].format(total_fen)
         found.add(total_fen or 0, f"{event['key']} try {event['nr']} {event['event']}: {what}")
     know_last_versions(books)
-    off = books.ask(OFF.format(nr="hash"))
-    for account, side, off_fen in books.ask(OFF.format(nr="")) if off else ():
-        found.add(off_fen, f"{account}:{side}: {off_fen} fen off its postings")
-    outside: dict[str, int] = dict(books.ask(OUTSIDE))
-    for tier, owed_fen in books.ask(OWED):
-        # What a tier's bank has paid for the tier `own` is owed to it.
-        off_fen = outside.get(f"settlement:{tier}:receivable", 0) - owed_fen
-        if off_fen:
-            found.add(off_fen, f"settlement:{tier}: {off_fen} fen off what was paid for own")
+    outside = audit_sums.accounts(view, found)
     if found.examined:
         audit_repayments.collected(view, outside, found)
         audit_dates.events_agree(view, found)

@@ -1,12 +1,15 @@
-"""What one event moved is dated alike wherever the lender wrote it down. Parts of rules 4, 6 and 7.
+"""What one event moved is the same, and dated alike, wherever the lender wrote it down. Parts of
+rules 4, 6 and 7.
 
 A transaction of the ledger dates all that it writes by the locks that it won: a try begins when
 the last of its accounts was locked for its reservation, and ends when the last was for its end; its
-draw ends with it. A book in which somebody has moved a date, a person or a tier no longer
-agrees so.
+draw ends with it. Each of its accounts moves once at either: the borrower's own, the slice of its
+tier, and that of `own` where it has a part. A book in which somebody has moved a date, a person or
+a tier no longer agrees so; nor does one that is whole in itself and somebody else's debt.
 """
 
 from harness.clock import NS_PER_MS
+from harness.judge.clocks import ledger_is_dated
 from harness.judge.offences import Offences
 from harness.judge.view import RunView
 
@@ -18,16 +21,41 @@ SET_CLOCK = "clock_skew"
 TRIES = """
 WITH moves AS (
     SELECT {nr}(draw_key, "try") AS nr, max(locked_ns) FILTER (event = 'reserve') AS opened_ns,
-        max(locked_ns) FILTER (event IN ('post', 'void')) AS ended_ns,
-        bool_or(event = 'post') AS posted
-    FROM versions WHERE event IN ('reserve', 'post', 'void') GROUP BY ALL
+        max(locked_ns) FILTER (event <> 'reserve') AS ended_ns,
+        bool_or(event = 'post') AS posted, bool_or(event = 'void') AS voided,
+        min(TRY_CAST(substr(account, 10) AS BIGINT)) FILTER (quota) AS first_whose,
+        max(TRY_CAST(substr(account, 10) AS BIGINT)) FILTER (quota) AS last_whose,
+        count(*) FILTER (quota AND event = 'reserve') AS quota_began,
+        count(*) FILTER (quota AND event <> 'reserve') AS quota_ended,
+        count(*) FILTER (NOT quota AND event = 'reserve') AS slices_began,
+        count(*) FILTER (NOT quota AND event <> 'reserve') AS slices_ended
+    FROM (SELECT *, starts_with(account, 'borrower:') AS quota FROM versions)
+    WHERE event IN ('reserve', 'post', 'void') GROUP BY ALL
+), own AS (
+    SELECT t.*, d.borrower, (t.state <> 'paying')::INT AS ends, 1 + (t.own_fen <> 0)::INT AS slices
+    FROM tries t LEFT JOIN {draws} d USING (draw_key)
 )
-SELECT t.payout_key, m.opened_ns IS DISTINCT FROM t.opened_ns AS other_start,
-    m.ended_ns IS DISTINCT FROM t.ended_ns AS other_end
-FROM tries t LEFT JOIN moves m ON m.nr = {nr}(t.draw_key, t."try")
-WHERE other_start OR other_end OR coalesce(m.posted, false) <> (t.state = 'paid')
-ORDER BY t.draw_key, t."try", t.payout_key
+SELECT coalesce(t.payout_key, 'a try that is not there of ' || {name}) AS payout_key,
+    t.payout_key IS NOT NULL AND m.opened_ns IS DISTINCT FROM t.opened_ns AS other_start,
+    t.payout_key IS NOT NULL AND m.ended_ns IS DISTINCT FROM t.ended_ns AS other_end,
+    t.payout_key IS NULL
+        OR (m.first_whose, m.last_whose) IS DISTINCT FROM (t.borrower, t.borrower) AS another,
+    (m.quota_began, m.quota_ended, m.slices_began, m.slices_ended)
+        IS DISTINCT FROM (1, t.ends, t.slices, t.ends * t.slices) AS miscounted
+FROM own t FULL JOIN moves m ON m.nr = {nr}(t.draw_key, t."try")
+WHERE other_start OR other_end OR another OR miscounted
+    OR coalesce(m.posted, false) <> (t.state = 'paid') OR (m.posted AND m.voided)
+ORDER BY t.draw_key NULLS LAST, t."try", 1
 """
+
+# What is wrong with a try, in the order of its columns, and when it is none of them.
+MOVED = (
+    "began otherwise than its versions say",
+    "ended otherwise than its versions say",
+    "moved the quota of another borrower, or of none",
+    "did not move its borrower's quota and its slices once each",
+)
+POSTED = "was posted or not otherwise than its versions say"
 
 DRAWS = """
 SELECT d.draw_key, d.amount_fen FROM {draws} d
@@ -40,16 +68,17 @@ ORDER BY d.draw_key
 
 
 def events_agree(view: RunView, found: Offences) -> None:
-    """6: each try is dated by the versions that it moved, and each paid draw as its paid try."""
+    """6: each try has moved its borrower's quota and its slices once at its start and once at its
+    end, and is dated by that; each paid draw is dated as its paid try."""
     books = view.books
+    draws = books.single("draws", "draw_key")
     # By numbers made of the keys first, which is quick; then, if there is anything, by the keys.
-    suspect = books.ask(TRIES.format(nr="hash"))
-    for key, other_start, other_end in books.ask(TRIES.format(nr="row")) if suspect else ():
-        what = "began" if other_start else "ended" if other_end else "was posted or not"
-        found.add(0, f"{key}: {what} otherwise than its versions say")
-    question = DRAWS.format(
-        draws=books.single("draws", "draw_key"), tries=books.single("tries", 'draw_key, "try"')
-    )
+    suspect = books.ask(TRIES.format(nr="hash", name="m.nr::VARCHAR", draws=draws))
+    again = TRIES.format(nr="row", name="m.nr[1] || ' try ' || m.nr[2]", draws=draws)
+    for key, *wrong in books.ask(again) if suspect else ():
+        what = next((words for words, so in zip(MOVED, wrong, strict=True) if so), POSTED)
+        found.add(0, f"{key}: {what}")
+    question = DRAWS.format(draws=draws, tries=books.single("tries", 'draw_key, "try"'))
     for key, amount_fen in books.ask(question):
         found.add(amount_fen, f"{key}: its last try has another state, tier or end")
 
@@ -64,7 +93,7 @@ ORDER BY p.payout_key
 
 def paid_meanwhile(view: RunView, found: Offences) -> None:
     """7: a bank paid between the beginning of its try and the end that the ledger posted."""
-    if any(SET_CLOCK in fault.name for fault in view.faults):
+    if any(SET_CLOCK in fault.name for fault in view.faults) or not ledger_is_dated(view):
         return
     books = view.books
     question = PAYOUTS.format(

@@ -15,13 +15,14 @@ from harness.judge.view import RunView
 # their bank had closed.
 TRIES = """
 SELECT t.payout_key, t.state, coalesce(d.amount_fen, 0) AS due_fen, p.payout_key IS NULL AS unpaid,
-    p.amount_fen
+    p.amount_fen, p.amount_fen = due_fen AND p.bank = b.bank AS of_another
 FROM tries t
 LEFT JOIN {draws} d USING (draw_key)
 LEFT JOIN {payouts} p USING (payout_key)
 LEFT JOIN {tiers} b ON b.tier = t.tier
 WHERE CASE WHEN t.state = 'paid'
-    THEN p.payout_key IS NULL OR p.bank IS DISTINCT FROM b.bank OR p.amount_fen <> due_fen
+    THEN p.payout_key IS NULL OR p.amount_fen <> due_fen
+        OR (p.bank, p.draw_key) IS DISTINCT FROM (b.bank, t.draw_key)
     ELSE p.payout_key IS NOT NULL AND t.state <> 'paying' END
 ORDER BY t.draw_key, t."try", t.tier, t.payout_key
 """
@@ -37,8 +38,8 @@ def books_agree(view: RunView, _: Sequence[IntentEnd]) -> Offences:
     """7: each paid try is in its bank's book, once, with its amount and while it was open; and
     nothing else is.
 
-    Broken by a payment that only one of the two books has, by another bank or amount, and by a
-    payout of a key that was closed. Examined are tries and payouts.
+    Broken by a payment that only one of the two books has, by another bank, draw or amount, and by
+    a payout of a key that was closed. Examined are tries and payouts.
     """
     books = view.books
     found = Offences(examined=len(view.tries) + len(view.payouts))
@@ -47,11 +48,13 @@ def books_agree(view: RunView, _: Sequence[IntentEnd]) -> Offences:
         payouts=books.single("payouts", "payout_key"),
         tiers=books.single("tiers", "tier"),
     )
-    for key, state, due_fen, unpaid, paid_fen in books.ask(question):
+    for key, state, due_fen, unpaid, paid_fen, of_another in books.ask(question):
         if state != "paid":  # still paying: rules 8 and 12
             found.add(paid_fen, f"{key}: {state}, paid by the bank")
         elif unpaid:
             found.add(due_fen, f"{key}: paid in the ledger, not by the bank")
+        elif of_another:
+            found.add(due_fen, f"{key}: paid for another draw, by the bank's book")
         else:
             found.add(due_fen, f"{key}: another bank or amount")
     for key, amount_fen, unknown, closed in books.ask(PAYOUTS):

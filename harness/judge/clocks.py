@@ -15,6 +15,8 @@ from harness.evidence.rows import ClockRow
 from harness.judge.view import RunView
 
 DRIFT_PPM = 200
+# The drill's own words for it, see harness.drill.
+CLOCK_MOVED = "the wall clock was set"
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +41,12 @@ def worker_clocks(view: RunView) -> tuple[WorkerClock, ...]:
             (worker, sorted(found, key=lambda row: row.at_ns)) for worker, found in rows.items()
         )
     )
+
+
+def ledger_is_dated(view: RunView) -> bool:
+    """Do the ledger's dates say anything beside those of others? Not when somebody has set the wall
+    clock that they are read from, which is a doubt of its own."""
+    return not any(CLOCK_MOVED in failure for failure in view.harness_failures)
 
 
 def clock_error_ns(view: RunView) -> int:

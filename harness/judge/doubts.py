@@ -1,7 +1,10 @@
 """What makes a run inconclusive whatever it measured: no data is not zero."""
 
+from collections.abc import Sequence
+
 from harness.clock import NS_PER_S
 from harness.judge.drift import Drift
+from harness.judge.ends import Finding
 from harness.judge.exposure import window_ns
 from harness.judge.parts import Parts
 from harness.judge.view import FaultLine, RunView
@@ -37,7 +40,19 @@ def doubts(view: RunView, parts: Parts) -> list[str]:
         found.append("nothing was rightly refused although some draws had to be")
     if parts.repaid.planned >= 10 and parts.repaid.repaid == 0:
         found.append("nothing was repaid although some draws had to be")
-    return found
+    return found + _about_audit(view, parts.audit)
+
+
+def _about_audit(view: RunView, audit: Sequence[Finding]) -> list[str]:
+    """A rule that crashed, or had nothing to look at, says nothing of the money, whether or not the
+    scenario expects a clean audit. Why one lacks its tables is said already."""
+    if view.missing or view.cut:
+        return []
+    return [
+        f"rule {one.rule} ({one.name}) can't tell: {one.first}"
+        for one in audit
+        if one.verdict == "inconclusive"
+    ]
 
 
 def _about_drift(drift: Drift) -> list[str]:

@@ -21,7 +21,7 @@ TOLD = """
 SELECT intent, min(done_ns) FILTER (outcome = 'granted') AS granted_ns,
     bool_or(outcome = 'granted') AS granted,
     bool_or(outcome = 'refused' AND cause IS DISTINCT FROM 'liquidity') AS refused,
-    bool_and(outcome = 'failed') AS failed, bool_or(outcome = 'unknown') AS asked,
+    bool_and(outcome IN ('failed', 'refused')) AS nothing, bool_or(outcome = 'unknown') AS asked,
     max(sent_ns) FILTER (kind = 'poll' AND reason = 'voided') AS voided_ns
 FROM attempts WHERE kind IN ('press', 'poll') GROUP BY intent
 """
@@ -30,6 +30,6 @@ FROM attempts WHERE kind IN ('press', 'poll') GROUP BY intent
 def know_what_was_told(books: Books) -> None:
     """Let questions know the table `told`, a row an intent that was ever pressed: when its borrower
     first learned of the grant; whether it was ever granted, or refused for good (no money for the
-    moment is not); whether all its attempts failed for certain, whether one may have worked
-    (`asked`); and when the last poll was sent that was told that nothing has happened."""
+    moment is not); whether each of its attempts was told that nothing has happened (`nothing`),
+    whether one may have worked (`asked`); and when the last poll was sent that was told so."""
     books.once("told", TOLD)

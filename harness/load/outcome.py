@@ -61,4 +61,5 @@ DROPPED = Answer("dropped", None, MACHINE, "in-flight-bound", over=True)
 
 
 def _text(value: object) -> str | None:
-    return value[:80] if isinstance(value, str) else None
+    """Half a surrogate pair, which JSON can say and UTF-8 can't, must not silence who writes it."""
+    return value[:80].encode("utf-8", "replace").decode() if isinstance(value, str) else None

@@ -68,8 +68,8 @@ def seeds_from(first: int, count: int) -> tuple[int, ...]:
 def check_arms(arms: Sequence[Arm], seed: int) -> str:
     """All mistakes before anything starts, and the fingerprint of the plan, the same in all arms.
 
-    Raises ScenarioError: for a mistake in an arm, and for arms that plan other draws, which no
-    pairing can compare.
+    Raises ScenarioError: for a mistake in an arm, and for arms that plan other draws or have less
+    patient borrowers, which no pairing can compare.
     """
     labels = [arm.label for arm in arms]
     if len(set(labels)) < len(labels):
@@ -82,6 +82,13 @@ def check_arms(arms: Sequence[Arm], seed: int) -> str:
             raise _mistake(
                 f"the arm {label!r}", text,
                 "settings that leave the plan (seed, load, phases, borrowers) as it is",
+            )  # fmt: skip
+    patience = {arm.label: arm.loaded().scenario.load.patience for arm in arms}
+    for label, told in patience.items():
+        if told != patience[first]:
+            raise _mistake(
+                f"the arm {label!r}", f"another load.patience than in {first!r}",
+                "the same in all arms: it says what a kept promise is",
             )  # fmt: skip
     return prints[first]
 

@@ -93,7 +93,9 @@ class Child:
         if unhealed(run):
             raise SafetyError(f"faults are left by {run}; see `drawproof heal {run}`")
         if cell.arm.lender is not None:
-            # Every arm is judged by one judge: ours, of what the other left as evidence.
+            # Every arm is judged by one judge: ours, of what the other left as evidence. Where ours
+            # can't read that, no verdict is left, and not the other's.
+            (run / "verdict.json").unlink(missing_ok=True)
             code = self._run(runner_of(None), ["recheck", str(run)], log)
         return Ended(code, run)
 

@@ -16,7 +16,8 @@ from harness.evidence.fingerprint import draws_fingerprint
 from harness.evidence.tables import read_rows
 from harness.repeats.arms import plan_of
 from harness.scenario.loader import load_scenario
-from harness.scenario.model import FaultSpec, PhasePlan
+from harness.scenario.model import FaultSpec, Patience, PhasePlan
+from harness.terminal import plain
 
 OF_SHARE = {"count": "guarantee", "money": "guarantee_money"}
 NOT_A_VALUE = ("interval95", "by_phase", "by_cause", "by_hop", "by_fault", "broken_by", "avoidable")
@@ -49,11 +50,26 @@ class Digest:
     commit: str | None
     versions: Mapping[str, str | None]
     machine: Mapping[str, object]
+    # Fingerprint of the borrowers' patience, which says what a kept promise is. Empty: not known.
+    patience: str = ""
+    # Reasons why nothing that it measured may be believed; of one with wrong money too.
+    doubts: tuple[str, ...] = ()
+
+    @property
+    def measured(self) -> bool:
+        """May its figures be believed, whether or not they were enough for its expectations?"""
+        return self.verdict is not None and not self.doubts
 
     @property
     def counts(self) -> bool:
-        """May it be compared? An inconclusive run may not: what it measured is in doubt."""
-        return self.verdict in ("held", "breached")
+        """May it be compared? An inconclusive run may not: what it measured is in doubt. Nor may
+        one of wrong money that is in doubt besides."""
+        return self.verdict in ("held", "breached") and not self.doubts
+
+    @property
+    def doubt(self) -> str:
+        """Why it may not be compared, in words."""
+        return self.doubts[0] if self.verdict == "breached" and self.doubts else self.reason
 
     def value(self, key: str) -> float | None:
         """One figure, `drill.guarantee`; None: not measured, or not known by this run."""
@@ -66,9 +82,11 @@ class Digest:
 
 def from_json(raw: Mapping[str, Any]) -> Digest:
     """The reverse of `Digest.as_json`. Raises KeyError, TypeError."""
-    names = Digest.__slots__
-    lists = {"at_least": tuple(raw["at_least"]), "wrong": tuple(raw["wrong"])}
-    return Digest(**{**{name: raw[name] for name in names}, **lists})
+    # Older ones said neither; an inconclusive run had its doubt as its reason.
+    doubts = [raw["reason"]] if raw["verdict"] == "inconclusive" else []
+    known: dict[str, Any] = {"patience": "", "doubts": doubts, **raw}
+    lists = {name: tuple(known[name]) for name in ("at_least", "wrong", "doubts")}
+    return Digest(**{**{name: known[name] for name in Digest.__slots__}, **lists})
 
 
 def digest(run: Path, name: str) -> Digest:
@@ -100,7 +118,7 @@ def digest(run: Path, name: str) -> Digest:
         faults=faults_print(scenario.faults),
         verdict=told.get("verdict"),
         exit_code=told.get("exit_code", 5),
-        reason=told.get("reason", "the run left no verdict"),
+        reason=plain(told.get("reason", "the run left no verdict")),
         values=found,
         at_least=tuple(at_least),
         by={key: guarantee.get(f"by_{key}", {}) for key in ("cause", "hop", "fault")},
@@ -108,6 +126,8 @@ def digest(run: Path, name: str) -> Digest:
         commit=known.get("commit"),
         versions=known.get("versions", {}),
         machine=known.get("machine", {}),
+        patience=patience_print(scenario.load.patience),
+        doubts=tuple(plain(text) for text in told.get("doubts", ())),
     )
 
 
@@ -124,8 +144,16 @@ def _planned(run: Path, planned: dict[str, object]) -> dict[str, object]:
 
 def faults_print(faults: Sequence[FaultSpec]) -> str:
     """The fingerprint of a fault schedule; hex."""
-    rows = [asdict(one) for one in faults]
-    return hashlib.sha256(json.dumps(rows, sort_keys=True).encode()).hexdigest()[:16]
+    return _print([asdict(one) for one in faults])
+
+
+def patience_print(patience: Patience) -> str:
+    """The same of how long borrowers wait and how often they press."""
+    return _print(asdict(patience))
+
+
+def _print(value: object) -> str:
+    return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()[:16]
 
 
 def values(
@@ -141,8 +169,10 @@ def values(
                 found[f"{phase}.{OF_SHARE.get(key, key)}"] = number
     for phase, latency in verdict["latency_ms"].items():
         for key in (key for key in latency if key.startswith("p")):
-            found[f"{phase}.{key}"] = latency[key]
-            if key in latency["beyond_deadline"]:
+            value_ms = latency[key]
+            found[f"{phase}.{key}"] = value_ms
+            # Known late or never: either is beyond the deadline, and neither is the better.
+            if key in latency["beyond_deadline"] or (value_ms or 0) > deadline_ms:
                 found[f"{phase}.{key}"] = deadline_ms
                 at_least.append(f"{phase}.{key}")
     recovery = verdict["recovery"]

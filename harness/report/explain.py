@@ -2,10 +2,9 @@
 of the money. Pure: from the view and its verdict to plain text.
 
 Times are seconds from the due time, unless they say otherwise. Whatever a target has written is
-escaped: a name in evidence must not move a terminal's cursor.
+escaped.
 """
 
-import unicodedata
 from collections.abc import Iterable, Iterator
 
 from harness.clock import NS_PER_MS, NS_PER_S
@@ -16,9 +15,15 @@ from harness.judge.exposure import window_ns
 from harness.judge.oracle import Oracle, lasts, says_no
 from harness.judge.verdict import Verdict
 from harness.judge.view import RunView
+from harness.terminal import plain
 from harness.units import format_yuan
 
 KEYS_SHOWN = 5
+# What a column of numbers can hold.
+DIGITS_MAX = 18
+AVOIDABLE = {
+    True: "avoidable", False: "unavoidable", None: "whether it was avoidable is not known",
+}  # fmt: skip
 END_WORDS = {
     "kept": "KEPT",
     "broken": "BROKEN",
@@ -28,14 +33,6 @@ END_WORDS = {
     "withheld": "WITHHELD",
     "granted_anyway": "WITHHELD, and granted anyway",
 }
-
-
-def plain(text: str) -> str:
-    """One line of text, with all that is no letter, sign or space written as its number."""
-    return "".join(
-        sign if unicodedata.category(sign)[0] not in "CZ" or sign == " " else f"\\u{ord(sign):04x}"
-        for sign in text
-    )
 
 
 def broken_draws(view: RunView, verdict: Verdict) -> str:
@@ -72,7 +69,8 @@ def _some(keys: list[str]) -> str:
 def explain(view: RunView, verdict: Verdict, draw: str) -> str | None:
     """The story of the draw with this key, or this number in the plan; None: there is none."""
     ends = verdict.parts.ends
-    by_number = [ends.where(intent=int(draw))] if draw.isascii() and draw.isdigit() else []
+    is_number = draw.isascii() and draw.isdigit() and len(draw) <= DIGITS_MAX
+    by_number = [ends.where(intent=int(draw))] if is_number else []
     found = [end for some in (ends.where(draw_key=draw), *by_number) for end in some]
     if not found:
         return None
@@ -113,7 +111,7 @@ class _Story:
         end = self._end
         text = END_WORDS[end.end]
         if end.broken:
-            text += f": {end.cause} at {end.hop}, {'avoidable' if end.avoidable else 'unavoidable'}"
+            text += f": {end.cause} at {end.hop}, {AVOIDABLE[end.avoidable]}"
         return text
 
     def _at(self, at_ns: int | None) -> str:

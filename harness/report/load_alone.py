@@ -15,6 +15,7 @@ from harness.judge.view import RunView
 from harness.report.html import render
 from harness.report.junit import junit
 from harness.report.markdown import summary_md
+from harness.terminal import plain
 
 REASON = "a load alone, without a drill: there are no books to judge by"
 EXIT_CODE = 3
@@ -79,7 +80,7 @@ def _summary(view: RunView, saw: Seen, health: GeneratorHealth, doubts: list[str
     lines += [f"  {phase:10}{latency_words(saw.latency_ms[phase])}" for phase in PHASES]
     if health.verdict == "held":
         lines.append(f"generator   well; bad seconds: {health.bad_seconds}")
-    return "\n".join([*lines, *(f"in doubt    {doubt}" for doubt in doubts)])
+    return "\n".join(map(plain, [*lines, *(f"in doubt    {doubt}" for doubt in doubts)]))
 
 
 def _verdict_json(

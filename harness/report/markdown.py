@@ -16,14 +16,16 @@ BROKEN_BY_MOST = 3
 DOUBTS_MOST = 5
 # CommonMark lets any of these be written with a backslash; `:` so that no address becomes a link.
 SPECIAL = re.compile(r"([\\`*_\[\]<>|~&#$]|:(?=//))")
+# What GitHub makes a link of by itself, escaped or not: a name, an address, a number of an issue.
+LINKED = re.compile(r"@|(?<=\bwww)(?=\.)|#(?=\w)|(?<=\bgh)-(?=\d)", re.IGNORECASE)
 UNSEEN = re.compile(r"[\x00-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2066-\u2069\ufeff]+")
 
 
 def escaped(text: object) -> str:
     """One line of plain words, whatever it was."""
     plain = UNSEEN.sub(" ", str(text))
-    # A name after an @ would call somebody; a space of no width between them does not show.
-    return SPECIAL.sub(r"\\\1", plain).replace("@", "@\u200b")
+    # A space of no width in between does not show.
+    return LINKED.sub("\\g<0>\u200b", SPECIAL.sub(r"\\\1", plain))
 
 
 def table(head: Sequence[str], rows: Sequence[Sequence[object]]) -> list[str]:

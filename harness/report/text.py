@@ -9,6 +9,7 @@ from harness.judge.parts import Parts
 from harness.judge.verdict import Verdict
 from harness.judge.view import RunView
 from harness.report.happened import told_of_fault
+from harness.terminal import plain
 from harness.units import format_yuan
 
 MARK = {"held": "✓", "inconclusive": "?", "breached": "✗"}
@@ -92,7 +93,7 @@ def summary(view: RunView, verdict: Verdict) -> str:
     ]
     lines += [f"in doubt    {doubt}" for doubt in verdict.doubts]
     lines.append(_printed(verdict))
-    return "\n".join(lines)
+    return "\n".join(map(plain, lines))
 
 
 def _harm(parts: Parts) -> list[str]:

@@ -1,0 +1,12 @@
+"""What a target or a file has written, on its way to somebody's terminal."""
+
+import unicodedata
+
+
+def plain(text: str) -> str:
+    """One line of text, with all that is no letter, sign or space written as its number: a name in
+    evidence must not move a terminal's cursor."""
+    return "".join(
+        sign if unicodedata.category(sign)[0] not in "CZ" or sign == " " else f"\\u{ord(sign):04x}"
+        for sign in text
+    )
