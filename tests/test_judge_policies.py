@@ -1,6 +1,7 @@
 """Risk policies replayed by the judge: what they forbid, cut and were told of, and from when."""
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -20,7 +21,7 @@ DRAW = 100
 KEY = f"key-{DRAW:06d}"
 
 
-def policy(from_s: float = 9, to_s: float = 12, **says: int) -> Policy:
+def policy(from_s: float = 9, to_s: float = 12, **says: Any) -> Policy:
     from_ns, to_ns = (T0_NS + round(at_s * NS_PER_S) for at_s in (from_s, to_s))
     return Policy("risk", 2, None, from_ns, from_ns, None, ended_ns=to_ns)._replace(**says)
 

@@ -5,6 +5,7 @@ import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -65,8 +66,8 @@ def test_the_last_verdict_of_risk_is_gone_by_and_told_from_when_it_is(tmp_path: 
 def test_without_it_the_lender_fails_closed_or_open(
     tmp_path: Path, judge_lost: str, status: int
 ) -> None:
-    changes = {"protections": WITHOUT, "judge_lost": judge_lost}
-    with lender(tmp_path / "lender", **changes) as made, silent_risk(made):
+    given: dict[str, Any] = {"protections": WITHOUT, "judge_lost": judge_lost}
+    with lender(tmp_path / "lender", **given) as made, silent_risk(made):
         said = made.draw("risk-says-nothing", borrower=11, X_Deadline_Ms=PATIENT)
         assert said[0] == status, said
         late = made.draw("in-arrears-still", borrower=ARREARS, X_Deadline_Ms=PATIENT)
