@@ -187,7 +187,7 @@ class Judges:
     async def start(self, client: HopClient) -> None:
         """Begin to keep what is needed when they can't be asked, where that is wanted."""
         if self._one_clock is not None:
-            await self._one_clock.start()
+            await self._one_clock.start(client)
         if self._ctx.on("last_verdict"):
             self._following = asyncio.create_task(self._follow(client))
 

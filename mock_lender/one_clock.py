@@ -27,21 +27,22 @@ class OneClock:
 
     def __init__(self, ctx: ServiceContext) -> None:
         self._ctx = ctx
-        self._client: HopClient | None = None
+        self._own: HopClient | None = None
         self._following: asyncio.Task[None] | None = None
         self._told: tuple[int, int, int] | None = None
 
-    async def start(self) -> None:
-        """Begin to ask."""
-        self._client = HopClient(self._ctx)
-        self._following = asyncio.create_task(self._follow(self._client))
+    async def start(self, client: HopClient | None = None) -> None:
+        """Begin to ask, by this client; None: by one of its own."""
+        if client is None:
+            client = self._own = HopClient(self._ctx)
+        self._following = asyncio.create_task(self._follow(client))
 
     async def stop(self) -> None:
         """Ask no more."""
         if self._following is not None:
             self._following.cancel()
-        if self._client is not None:
-            await self._client.close()
+        if self._own is not None:
+            await self._own.close()
 
     def now_ns(self) -> int:
         """The latest that it may be now, as CLOCK_MONOTONIC, ns."""
