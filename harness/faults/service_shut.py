@@ -4,7 +4,6 @@ policies come.
 Planted there as the other conditions of a service are, and leases like them.
 """
 
-import http.client
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -14,7 +13,7 @@ from harness.faults.kind import UNDONE, FaultKind, Kinds, service_target, wrong_
 from harness.faults.planted import Planted
 from harness.faults.probes import refuses
 from harness.faults.service_probes import role_of
-from harness.faults.service_wide import METRICS_S, gone
+from harness.faults.service_wide import METRICS_S, gone, metrics_of
 from harness.scenario.model import FaultSpec
 
 # Whether what is entered in the rule book comes to a replica, in its metrics.
@@ -23,16 +22,7 @@ REACHED = "rulebook_reached"
 
 def told_in_metrics(address: tuple[str, int], name: str) -> str | None:
     """A line's value as a service's metrics have it; None when it does not say."""
-    connection = http.client.HTTPConnection(*address, timeout=METRICS_S)
-    try:
-        connection.request("GET", "/metrics")
-        said = connection.getresponse().read(100_000).decode()
-    except (OSError, http.client.HTTPException):
-        return None
-    finally:
-        connection.close()
-    found = dict(line.rsplit(" ", 1) for line in said.splitlines() if " " in line)
-    return found.get(name)
+    return metrics_of(address).get(name)
 
 
 @dataclass(frozen=True, slots=True)
