@@ -85,6 +85,10 @@ def test_open_breakers_are_read_from_the_services_own_record(tmp_path: Path) -> 
     assert breakers.look() == {"bank.own"}
     with file.open("a") as more:
         more.write("gateway-1,breaker,bank.own,closed,4\n")
+        more.write("gateway-1,ejection,risk-2,out,5\n")
+    assert breakers.look() == {"risk-2"}
+    with file.open("a") as more:
+        more.write("gateway-1,ejection,risk-2,in,6\n")
     assert breakers.look() == set()
 
 
