@@ -32,7 +32,8 @@ def judged(plan: Plan) -> dict[str, tuple[int, int]]:
     """(promised, withheld) by phase, as the judge counts them in the books of a lender that paid
     what the plan says it had promised, and nothing else."""
     policies, published = [BARRED], [Published(None, "policy", 1, 0)]
-    notices = notices_of(plan.scenario, plan.population, plan.faults)
+    warned = plan.scenario.lender.has("early_warning")
+    notices = notices_of(plan.population, plan.faults, warned=warned)
     for number, notice in enumerate(notices, 2):
         kind = "risk" if notice.forbids is None else "compliance"
         policies.append(

@@ -62,8 +62,8 @@ def test_nobody_is_short_of_quota_or_money_who_need_not_be() -> None:
             demand_fen[intent.borrower] += intent.amount_fen
     for number, wanted_fen in demand_fen.items():
         assert wanted_fen * 10 <= people[number].limit_fen
-    balances = funding(SCENARIO, POPULATION, INTENTS).balances_fen
-    assert min(balances.values()) >= 10 * sum(demand_fen.values())
+    tiers = funding(SCENARIO, POPULATION, INTENTS).tiers
+    assert min(one.balance_fen for one in tiers.values()) >= 10 * sum(demand_fen.values())
 
 
 def test_no_borrower_comes_again_too_soon() -> None:

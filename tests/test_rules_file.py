@@ -119,7 +119,7 @@ def test_what_the_scenario_says_of_it_is_checked(tmp_path: Path, more: str, mend
 
 def test_without_a_rules_file_no_date_can_begin() -> None:
     line = "faults=[{business: rule_date, target: 2024-07-01, at: fault}]"
-    with pytest.raises(ScenarioError, match=r"after lender\.rules\.today: this lender has none"):
+    with pytest.raises(ScenarioError, match=r"after lender\.rules\.today; this lender has none"):
         load_scenario(SMOKE, (line,), None)
 
 

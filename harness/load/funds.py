@@ -35,11 +35,6 @@ class Funding:
     tiers: Mapping[str, TierFunds] = field(default_factory=dict)
     forecast_fen: tuple[int, ...] = ()
 
-    @property
-    def balances_fen(self) -> Mapping[str, int]:
-        """What each tier has at the opening."""
-        return {tier: one.balance_fen for tier, one in self.tiers.items()}
-
 
 def funding(
     scenario: Scenario, population: Sequence[Borrower], intents: Sequence[Intent]
