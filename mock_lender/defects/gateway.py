@@ -53,10 +53,11 @@ class MisreadAmount(DrawPath):
         body: Mapping[str, Any],
         timeout_s: float | None = None,
         bounded: bool = True,
+        avoid: Collection[str] = (),
     ) -> Reply:
         if path == "/payouts":
             body = {**body, "amount_fen": body["amount_fen"] * TIMES}
-        return await super()._call(draw, service, path, body, timeout_s, bounded)
+        return await super()._call(draw, service, path, body, timeout_s, bounded, avoid)
 
 
 class BlamesRisk(DrawPath):
