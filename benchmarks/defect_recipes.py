@@ -30,8 +30,11 @@ RECIPES: dict[str, tuple[str, ...]] = {
         "faults=[{service: late, target: bank.partner-a, share: 50 %, latency: 3s, at: fault+1s,"
         " for: 5s}]",
     ),
-    # Calls to it run out of time: under a deadline they are not made again.
-    "risk-frozen": ("faults=[{process: freeze, target: risk-1, at: fault+1s, for: 4s}]",),
+    # Calls to it run out of time: under a deadline they are not made again, and nothing stands in.
+    "risk-frozen": (
+        "faults=[{process: freeze, target: risk-1, at: fault+1s, for: 4s}]",
+        "lender.protections.last_verdict=off",
+    ),
     "primary-killed": ("faults=[{database: kill_primary, at: fault+2s}]",),
     "primary-frozen": ("faults=[{database: freeze_primary, at: fault+1s, for: 4s}]",),
     # A date begins; the last rule of the file is of it.
