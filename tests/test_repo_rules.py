@@ -31,11 +31,12 @@ FLOORS = (
     ("harness.target", "harness.plan", "harness.heal", "harness.stop", "harness.safety",
      "harness.repeats"),
     ("harness.draining",),
-    ("harness.watch", "harness.compare"),
+    ("harness.watch", "harness.compare", "harness.suite"),
     ("harness.report", "harness.drill", "harness.drilled", "harness.lender_up"),
     ("harness.commands", "harness.find_capacity", "harness.chaos", "harness.compare_runs",
-     "harness.attribute_faults", "harness.baselines", "harness.ablate", "harness.repeat_run"),
-    ("harness.cli", "harness.cli_repeats", "harness.cli_words"),
+     "harness.attribute_faults", "harness.baselines", "harness.ablate", "harness.repeat_run",
+     "harness.suite_run"),
+    ("harness.cli", "harness.cli_repeats", "harness.cli_suite", "harness.cli_words"),
 )  # fmt: skip
 
 # Heavy dependencies, and the only places that may import them.

@@ -13,6 +13,8 @@ SETS = ("ci", "release", "peak")
 FULL_SET = "full"
 ON, OFF = "on", "off"
 AUDIT = "audit: "
+# Breaks with any rule of the audit: it need not be named beside one.
+AUDIT_CLEAN = "drill: audit clean"
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,13 +22,14 @@ class Variant:
     """The drill with something changed.
 
     label: for people. profile: None: the drill's own. changes: `key=value` as for `--set`.
-    breaches: the lines that break by it.
+    breaches: the lines that break by it. also: those that may break beside them, as a consequence.
     """
 
     label: str
     profile: str | None
     changes: tuple[str, ...]
     breaches: tuple[str, ...]
+    also: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Literal
 
 from harness.errors import guess
@@ -34,7 +35,7 @@ def entry(book: Book, root: Node, found: Mapping[str, Node]) -> Entry | None:
         if key not in found:
             allowed = f"a value: a drill of the catalogue has {', '.join(NEEDED)}"
             book.add(root, key, "nothing", allowed)
-    kind = value(book, found.get("class"), "class", one_of(*CLASSES), CLASSES[0], "")
+    kind = value(book, found.get("class"), "class", one_of(*CLASSES), "system", "")
     off, differ = _arms(book, found.get("arms"), kind)
     mutations = [
         _mutation(book, item, path)
@@ -96,7 +97,7 @@ def _arms(book: Book, node: Node | None, kind: str) -> tuple[Variant, Differ]:
     path, control = f"arms.{OFF}", kind == "control"
     found = fields(
         book, arms[OFF], path, ("differ",) if control else ("breaches", "differ"),
-        ("profile", "set", *(("breaches",) if control else ())),
+        ("profile", "set", "also", *(("breaches",) if control else ())),
     )  # fmt: skip
     off = _variant(book, arms[OFF], path, found, OFF)
     if not control and "breaches" in found and not off.breaches:
@@ -119,13 +120,13 @@ _WHY = {
 
 
 def _mutation(book: Book, node: Node, path: str) -> Variant:
-    found = fields(book, node, path, ("set", "breaches"))
+    found = fields(book, node, path, ("set", "breaches"), ("also",))
     made = _variant(book, node, path, found, "")
     if "set" in found and len(made.changes) != 1:
         book.add(node, f"{path}.set", f"{len(made.changes)} changes", "one: one thing is switched")
     if "breaches" in found and not made.breaches:
         book.add(node, f"{path}.breaches", "no line", "the lines that break by it, and no others")
-    return Variant(", ".join(made.changes), None, made.changes, made.breaches)
+    return replace(made, label=", ".join(made.changes))
 
 
 def _variant(book: Book, node: Node, path: str, found: Mapping[str, Node], label: str) -> Variant:
@@ -137,11 +138,12 @@ def _variant(book: Book, node: Node, path: str, found: Mapping[str, Node], label
     )
     if profile is None and not changes and "set" not in found:
         book.add(node, path, "the drill as it is", "a `profile`, or a `set` of keys and values")
-    breaches = tuple(
-        value(book, item, where, _line, "", "")
-        for where, item in items(book, found.get("breaches"), f"{path}.breaches", "lines")
-    )
-    return Variant(label, profile, changes, breaches)
+
+    def lines(key: str) -> tuple[str, ...]:
+        listed = items(book, found.get(key), f"{path}.{key}", "lines")
+        return tuple(value(book, item, where, _line, "", "") for where, item in listed)
+
+    return Variant(label, profile, changes, lines("breaches"), lines("also"))
 
 
 def _line(raw: object) -> str:
