@@ -18,9 +18,8 @@ SETTINGS = [word for value in SHORT for word in ("--set", value)]
 
 
 def test_untold_it_breaks_the_promise_by_risk_alone(tmp_path: Path) -> None:
-    untold = ["faults.0.announced=off", "lender.protections.early_warning=off"]
-    more = [*untold, 'expect.fault=["guarantee <= 80 %"]']
-    ran = drill(tmp_path, str(TIGHTENED), *SETTINGS, *(w for v in more for w in ("--set", v)))
+    more = ["--set", "faults.0.announced=off", "--set", 'expect.fault=["guarantee <= 80 %"]']
+    ran = drill(tmp_path, str(TIGHTENED), *SETTINGS, *more)
     assert ran.exit == 0, ran.out + ran.err
     guarantee = ran.verdict["guarantee"]
     assert guarantee["by_cause"]["risk"] == guarantee["broken"] > 10

@@ -224,7 +224,8 @@ def test_the_command_line(scenarios: Path, capsys: pytest.CaptureFixture[str]) -
 
 def gave(verdict: str = "held", broke: Sequence[str] = (), **values: float | None) -> Seen:
     lines = {line: "breached" for line in broke}
-    return Seen(figures(verdict=verdict, **values), lines, {}, {})
+    found: dict[str, Any] = dict(values)
+    return Seen(figures(verdict=verdict, **found), lines, {}, {})
 
 
 @pytest.mark.parametrize(
