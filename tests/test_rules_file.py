@@ -107,7 +107,7 @@ def test_an_id_is_given_once(tmp_path: Path) -> None:
     [
         ("lender.rules={file: none.yaml, today: 2024-06-30}", "a file that exists"),
         ("lender.rules={file: law.csv, today: 2024-06-30}", "ends in .yaml or .yml"),
-        ("lender.rules={file: law.yaml}", "lender.rules.today: nothing"),
+        ("lender.rules={file: law.yaml}", "`today` is needed"),
         ("lender.rules={file: law.yaml, today: soon}", "a date such as"),
         ("faults=[{business: rule_date, target: 2024-06-01, at: fault}]", "one of 2024-07-01"),
         ("lender.reserve=5", "an amount with its unit"),
