@@ -165,7 +165,7 @@ def test_without_rebalancing_a_part_is_kept_apart(books: Books) -> None:
     """Four parts of 100: none has 150, and together they have it."""
 
     async def go(store: Store) -> None:
-        apart = [await reserve(store, 90, "poor", rebalance=False) for _ in range(12)]
+        apart = [await reserve(store, 90, "poor", rebalance=False) for _ in range(60)]
         paying = sum(one["state"] == "paying" for one in apart)
         assert paying == 4
         last = await reserve(store, 40, "poor", rebalance=False)
@@ -202,7 +202,7 @@ def test_the_defects_exceed_the_limit(tmp_path: Path, defect: str) -> None:
         asyncio.run(setup.begin_calendar(made.dsn, 10**9))
 
         async def go(store: Store) -> int:
-            found = [await reserve(store, 200) for _ in range(12)]
+            found = [await reserve(store, 200) for _ in range(60)]
             return sum(one["state"] == "paying" for one in found)
 
         assert do(made, go) > LIMIT_FEN // 200
