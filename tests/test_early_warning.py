@@ -183,7 +183,7 @@ def test_a_tier_that_runs_short_is_spared_and_a_shortage_is_told_once(tmp_path: 
     funds = Funds(ctx, writer, Alarms(lambda *_: None))
     for n in range(21):
         funds.look(n * S // 2, {"own": 100_000 - 500 * n, "partner-a": 1_000_000 - 500 * n})
-    assert len(writer.entries) == 0
+    assert [*writer.entries] == []
     funds.look(11 * S, {"own": 4_000, "partner-a": 990_000})
     (spare,) = writer.entries
     assert (spare.kind, spare.tier) == ("spare", "own")

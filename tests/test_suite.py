@@ -59,6 +59,7 @@ class Drilled:
 def scenarios(tmp_path: Path) -> Path:
     """Three small drills, `a-one`, `b-two` and `c-three <&>`, the first alone in ci."""
     text = SMOKE.read_text().replace("rate: 30/s", "rate: 4/s").replace("rate: 55/s", "rate: 5/s")
+    text = text.replace("sets: [release]", "sets: [ci, release]")
     text = text.replace("borrowers: 20000", "borrowers: 500").replace(
         'baseline: ["guarantee >= 99 %", "p95 < 400 ms"]',
         'baseline: ["guarantee >= 99 %", "p50 < 400 ms"]',

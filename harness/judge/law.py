@@ -164,7 +164,8 @@ def _within(span: Span, at: str) -> str:
 
 
 def _words(words: Iterable[str]) -> str:
-    return ", ".join("'" + one.replace("'", "''") + "'" for one in sorted(words)) or "NULL"
+    # Of none at all: a word that nothing is. IN (NULL) would be neither true nor false.
+    return ", ".join("'" + one.replace("'", "''") + "'" for one in sorted(words)) or "''"
 
 
 def _bars(law: LawSpec, rule: Rule) -> str:
