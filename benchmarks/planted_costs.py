@@ -1,6 +1,6 @@
 """Does `drawproof attribute` find what was planted? Costs that are known from the plan alone.
 
-    python -m benchmarks.planted_costs [--repeat N] [--most SECONDS]
+    python -m benchmarks.planted_costs [--repeat N]
 
 Two drills of faults whose cost needs no guess: a rule bars one purpose, or a policy refuses amounts
 above a limit, from one moment to another, and breaks each promised draw of that kind that is due in
