@@ -3,7 +3,7 @@
 from harness.evidence.rows import Attempt
 from harness.judge.harm import shown_age_ms
 from harness.judge.judge import judge
-from harness.load.outcome import Answer, of_answer
+from harness.load.outcome import Answer, of_answer, of_look
 from tests.run_views import T0_NS, changed, clean
 
 CLEAN = clean(60)
@@ -15,9 +15,12 @@ def look(intent: int, n: int, outcome: str, reason: str | None) -> Attempt:
 
 
 def test_a_quota_says_how_old_it_is() -> None:
-    said = of_answer(200, {"available_fen": 7, "age_ms": 12})
+    said = of_look(200, {"available_fen": 7, "age_ms": 12})
     assert said == Answer("granted", reason="12 ms old", over=True)
-    assert of_answer(200, {"available_fen": 7}).outcome == "unknown"
+    assert of_look(200, {"available_fen": 7}) == Answer("granted", over=True)
+    assert of_look(503, {"certain": True}).outcome == "failed"
+    # To a press it says nothing, and grants nothing.
+    assert of_answer(200, {"available_fen": 7, "age_ms": 12}).outcome == "unknown"
 
 
 def test_the_oldest_counts_of_those_that_were_shown() -> None:

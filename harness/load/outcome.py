@@ -39,8 +39,6 @@ def of_answer(status: int, body: Mapping[str, Any]) -> Answer:
     final, certain = body.get("final") is True, body.get("certain") is True
     if status in (200, 201) and body.get("outcome") == "granted":
         return Answer("granted", over=True)
-    if status == 200 and type(body.get("age_ms")) is int:  # a quota, as it was shown
-        return Answer("granted", reason=f"{body['age_ms']} ms old", over=True)
     if status in (200, 201) and body.get("outcome") == "repaid":
         return Answer("repaid", over=True)
     if status in (403, 422) and final:
@@ -55,6 +53,15 @@ def of_answer(status: int, body: Mapping[str, Any]) -> Answer:
         reason == "in-progress" or body.get("outcome") == "in-progress"
     )
     return Answer("unknown", cause or "system", hop, reason or str(status), working=working)
+
+
+def of_look(status: int, body: Mapping[str, Any]) -> Answer:
+    """The outcome of a whole answer to a look at a quota, with its age where it says one. Nothing
+    of it grants a draw: whoever answers a press with a quota has not said what became of it."""
+    if status != 200:
+        return of_answer(status, body)
+    age_ms = body.get("age_ms")
+    return Answer("granted", reason=f"{age_ms} ms old" if type(age_ms) is int else None, over=True)
 
 
 def of_trouble(*, connected: bool, what: str) -> Answer:

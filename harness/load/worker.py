@@ -17,7 +17,7 @@ from harness.load.borrower import Act, Acts, Came, journey, patience, repaying
 from harness.load.courier import Courier, Share
 from harness.load.doors import door
 from harness.load.health import Health
-from harness.load.outcome import DROPPED, Answer
+from harness.load.outcome import DROPPED, Answer, of_look
 from harness.load.plan import ORDERED
 from harness.load.repayments import repayment_of
 from harness.load.sender import Sender, Sent
@@ -239,10 +239,8 @@ class Worker:
         name, sender = self._gateway(intent, 0)
         asked_ns = self._clock()
         path = f"/v1/borrowers/{intent.borrower}/quota"
-        sent = sender.attempt("GET", path, None, {"X-Deadline-Ms": str(int(LOOK_S * 1000))}, LOOK_S)
-        if sent.status == 200 and sent.answer.outcome != "granted":
-            answer = Answer("granted", over=True)
-            sent = Sent(sent.sent_ns, sent.first_byte_ns, sent.done_ns, 200, answer)
+        headers = {"X-Deadline-Ms": str(int(LOOK_S * 1000))}
+        sent = sender.attempt("GET", path, None, headers, LOOK_S, of_look)
         self._record(intent, "look", n, asked_ns, sent, name)
 
     def _act(self, intent: Intent, act: Act) -> tuple[Sent, str]:
