@@ -82,8 +82,9 @@ def room(one: Expectation, runs: Sequence[Seen]) -> dict[str, Any]:
     if spread == 0:
         return found | {"room": middle, "deviations": None, "exact": True, "well": middle >= 0}
     away = middle / spread
+    # Rounded down: what is not far enough must not be told as if it were.
     return found | {
-        "room": round(middle, 6), "deviations": round(away, 2), "exact": False,
+        "room": round(middle, 6), "deviations": math.floor(away * 100) / 100, "exact": False,
         "well": away >= DEVIATIONS,
     }  # fmt: skip
 

@@ -64,7 +64,7 @@ def test_everything_ill_is_said() -> None:
     assert f"off: broken by {LINE} 1 of 3 (broke: " in told
     assert "audit: one-payout (1); because" in told
     assert "arms: fault.guarantee by 20 points in 1 of 3 pairs" in told
-    assert f"{LINE}: 0.19 deviations away" in told
+    assert f"{LINE}: 0.18 deviations away" in told
     assert f"{OFF}: as it should 0 of 1: {LINE}, audit: one-payout broke" in told
 
 
