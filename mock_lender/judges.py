@@ -59,23 +59,21 @@ class Wanted:
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """What risk said of everybody, dated."""
+    """What risk said of everybody, dated. unsure: whom it would refuse, or whose limits it cuts. A
+    draw beyond a cut limit is refused by the ledger, for good: that takes an answer of now."""
 
     version: str
     policy: int
     decided_ns: int
-    refused: frozenset[int]
+    unsure: frozenset[int]
     above_fen: int | None
-    limit_bp: Mapping[int, int]
 
     def of(self, wanted: Wanted) -> Verdict | None:
         """None: it is not approved by this."""
         above = self.above_fen is not None and wanted.amount_fen > self.above_fen
-        if above or wanted.borrower in self.refused:
+        if above or wanted.borrower in self.unsure:
             return None
-        return Verdict(
-            self.policy, self.decided_ns, limit_bp=self.limit_bp.get(wanted.borrower, FULL_BP)
-        )
+        return Verdict(self.policy, self.decided_ns)
 
 
 class Judges:
@@ -227,12 +225,7 @@ def standing_of(body: Mapping[str, Any], before: Standing | None) -> Standing:
     ValueError for what says nothing."""
     version, policy, decided_ns = str(body["version"]), int(body["policy"]), body["decided_ns"]
     if before is not None and before.version == version and "refused" not in body:
-        return Standing(
-            version, policy, decided_ns, before.refused, before.above_fen, before.limit_bp
-        )
-    limit_bp: dict[int, int] = {}
-    for keep_bp, borrowers in body["cut"]:
-        for one in borrowers:
-            limit_bp[one] = min(keep_bp, limit_bp.get(one, FULL_BP))
-    refused = frozenset(int(one) for one in body["refused"])
-    return Standing(version, policy, decided_ns, refused, body["above_fen"], limit_bp)
+        return Standing(version, policy, decided_ns, before.unsure, before.above_fen)
+    cut = (one for _, borrowers in body["cut"] for one in borrowers)
+    unsure = frozenset(int(one) for one in (*body["refused"], *cut))
+    return Standing(version, policy, decided_ns, unsure, body["above_fen"])

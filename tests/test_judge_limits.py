@@ -3,7 +3,7 @@
 from collections import defaultdict
 from functools import cache
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from harness.clock import NS_PER_S
@@ -107,6 +107,7 @@ def _two(first: int, second: int, *, void: bool) -> list[Version]:
 MOVES = st.lists(st.tuples(st.integers(0, 200), st.integers(1, 50), st.booleans()), max_size=12)
 
 
+@settings(max_examples=40)  # each a database's
 @given(MOVES, st.integers(0, 250))
 def test_what_counts_is_the_sum_of_its_hour(
     moves: list[tuple[int, int, bool]], at_tenths: int

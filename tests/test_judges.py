@@ -73,7 +73,7 @@ def told(
 def standing(age_s: float = 1.0, **more: Any) -> Standing:
     decided_ns = time.monotonic_ns() - int(age_s * NS_PER_S)
     body = {"version": "1", "policy": 1, "decided_ns": decided_ns, "revision": 0,
-            "refused": [9], "above_fen": None, "cut": [[5_000, [7]]], **more}  # fmt: skip
+            "refused": [9], "above_fen": None, "cut": [[5_000, [8]]], **more}  # fmt: skip
     return standing_of(body, None)
 
 
@@ -96,7 +96,7 @@ def test_the_last_verdict_approves_and_says_from_when_it_is(tmp_path: Path) -> N
     made = judges(tmp_path)
     made._standing = standing()
     found = told(made, Answers())
-    assert found["risk"] == Verdict(1, made._standing.decided_ns, None, 5_000)
+    assert found["risk"] == Verdict(1, made._standing.decided_ns)
     assert found["compliance"] is not None
     assert "verdicts_last_total 2" in made.counts()
     rows = (tmp_path / "states.gateway-1.csv").read_text()
@@ -110,10 +110,11 @@ def test_the_last_verdict_approves_and_says_from_when_it_is(tmp_path: Path) -> N
         (standing(age_s=60.0), WANTED),
         (standing(), WANTED.__class__("k", 7, 400_001, "education")),
         (standing(), WANTED.__class__("k", 9, 100, "education")),
+        (standing(), WANTED.__class__("k", 8, 100, "education")),
         (standing(above_fen=200), WANTED),
         (None, WANTED),
     ],
-    ids=["too old", "too much", "refused", "above what policies allow", "none"],
+    ids=["too old", "too much", "refused", "cut", "above what policies allow", "none"],
 )
 def test_it_is_bounded_and_refuses_nobody_for_good(
     tmp_path: Path, known: Standing | None, wanted: Wanted
@@ -178,6 +179,6 @@ def test_a_gateway_knows_the_book_itself(tmp_path: Path) -> None:
 def test_a_standing_verdict_that_has_not_changed_is_dated_anew() -> None:
     first = standing()
     again = standing_of({"version": "1", "policy": 1, "decided_ns": 77}, first)
-    assert (again.decided_ns, again.refused) == (77, first.refused)
+    assert (again.decided_ns, again.unsure) == (77, first.unsure)
     with pytest.raises(KeyError):
         standing_of({"version": "2", "policy": 1, "decided_ns": 77}, first)

@@ -15,7 +15,7 @@ from tests.books import rows
 from tests.lender_process import Lender, lender, until
 
 WITHOUT = tuple(name for name in PROFILES["full"] if name != "last_verdict")
-PATIENT = "1500"
+PATIENT, IN_VAIN = "1500", "700"
 ARREARS = 3
 
 
@@ -45,10 +45,10 @@ def test_the_last_verdict_of_risk_is_gone_by_and_told_from_when_it_is(tmp_path: 
         with silent_risk(made):
             said = made.draw("risk-says-nothing", borrower=11, X_Deadline_Ms=PATIENT)
             assert said[0] == 201, said
-            late = made.draw("in-arrears-still", borrower=ARREARS, X_Deadline_Ms=PATIENT)
+            late = made.draw("in-arrears-still", borrower=ARREARS, X_Deadline_Ms=IN_VAIN)
             assert (late[0], late[1]["hop"], late[1]["certain"]) == (503, "risk", True)
             much = made.draw(
-                "too-much-for-that", borrower=12, amount_fen=400_001, X_Deadline_Ms=PATIENT
+                "too-much-for-that", borrower=12, amount_fen=400_001, X_Deadline_Ms=IN_VAIN
             )
             assert much[0] == 503
         assert metric(made, "verdicts_last_total") == 1

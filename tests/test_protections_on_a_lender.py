@@ -54,7 +54,9 @@ def press(made: Lender, gateway: str, number: int, word: str) -> tuple[int, dict
     return made.ask("POST", "/v1/draws", body, headers, gateway=gateway)
 
 
-@SWITCHED
+@pytest.mark.parametrize(
+    "on", [True, pytest.param(False, marks=pytest.mark.slow)], ids=["on", "off"]
+)
 def test_who_is_too_many_is_told_at_once_and_when_to_come_back(tmp_path: Path, on: bool) -> None:
     """Two slots, thirty draws at once, and each takes a third of a second."""
     capacity = CapacityConfig(2, 8, 40, 0.3)

@@ -161,15 +161,27 @@ DRAWS = st.builds(
 )  # fmt: skip
 
 
-@given(PEOPLE, DRAWS, st.sampled_from([0, 3000, 7000, 8000]))
-def test_lender_and_judge_read_the_same_rules_alike(
-    tmp_path_factory: pytest.TempPathFactory, person: Borrower, draw: Intent, own_bp: int
-) -> None:
-    folder = tmp_path_factory.getbasetemp()
-    judges = _shipped(folder)
-    tiers = (TierConfig("own", "bank.own", 0.5, 1), TierConfig("partner-a", "b", 0.5, 1, own_bp))
+OWN_BP = (0, 3000, 7000, 8000)
+
+
+@pytest.fixture(scope="module")
+def readings(tmp_path_factory: pytest.TempPathFactory) -> tuple[LawSpec, dict[int, lenders.Law]]:
+    """The shipped rules as the judge reads them, and as a lender does, by its own part of joint
+    lending."""
+    judges = _shipped(tmp_path_factory.mktemp("shipped"))
     config = LawConfig(str(SHIPPED), "", "", 0.0, dict(judges.all_in_cost_bp))
-    lender = lenders.Law(config, tiers)
+    own = TierConfig("own", "bank.own", 0.5, 1)
+    return judges, {
+        own_bp: lenders.Law(config, (own, TierConfig("partner-a", "b", 0.5, 1, own_bp)))
+        for own_bp in OWN_BP
+    }
+
+
+@given(PEOPLE, DRAWS, st.sampled_from(OWN_BP))
+def test_lender_and_judge_read_the_same_rules_alike(
+    readings: tuple[LawSpec, dict[int, lenders.Law]], person: Borrower, draw: Intent, own_bp: int
+) -> None:
+    judges, lender = readings[0], readings[1][own_bp]
     flags = {"students": person.student, "unverified": person.unverified}
     known = lenders.Person(
         person.group, person.limit_fen, frozenset(name for name, on in flags.items() if on)

@@ -15,6 +15,9 @@ from harness.judge.law import Law
 from harness.judge.scorecard import is_about, refuses
 from harness.judge.view import RunView
 
+# Why the ledger refuses when others have drawn what there was: of the limit, or of what a policy
+# has left of it.
+USED_UP = ("over-quota", "limit-cut")
 # An answer of risk that is older than this when the ledger decides is none.
 ANSWER_AGE_NS = 30 * NS_PER_S
 
@@ -122,7 +125,7 @@ class Oracle:
         """Draws of one borrower that overlap are right in any serial order: one that was refused
         because others had been decided first had no more than what they had left."""
         draw = self._draws.get(intent.draw_key)
-        if draw is None or draw.reason != "over-quota" or draw.decided_ns is None:
+        if draw is None or draw.reason not in USED_UP or draw.decided_ns is None:
             return 0
         deadline_ns = int(self._view.scenario.load.patience.deadline_s * NS_PER_S)
         overlapping = {

@@ -57,7 +57,7 @@ DOES: dict[str, tuple[str, str]] = {
     ),
     "last_verdict": (
         f"each gateway asks risk every {S.verdict_every_s:g} s whom it would refuse and whose"
-        " limits it cuts; while risk can't be asked, or does not answer in"
+        " limits it cuts; for all others, while risk can't be asked, or does not answer in"
         f" {S.verdict_wait_s * 1000:g} ms, draws up to {S.verdict_most_fen / 100:,.0f} yuan go by"
         " that,"
         f" {S.verdict_age_s:g} s old at most, and by the dated rules in place of compliance. It"
