@@ -58,7 +58,8 @@ def test_the_table_of_ends(
 def end_of(told: Mapping[str, bool]) -> str:
     """By the table, of these facts."""
     values = ", ".join(f"{value} AS {name}" for name, value in told.items())
-    return TABLE[Books({}).one(f"SELECT {END_OF} FROM (SELECT {values})")[0]][1]
+    (number,) = Books({}).one(f"SELECT {END_OF} FROM (SELECT {values})")
+    return TABLE[number][1]
 
 
 def _spoilt(view: RunView) -> RunView:

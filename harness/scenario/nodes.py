@@ -112,7 +112,7 @@ class _Composer(yaml.SafeLoader):
     depth = 0
 
     def compose_node(self, parent: Node | None, index: int) -> Node | None:
-        event = self.peek_event()
+        event = self.peek_event()  # type: ignore[no-untyped-call]  # by its stubs
         nests = isinstance(event, yaml.CollectionStartEvent)
         self.depth += nests
         if self.depth > DEPTH_MAX:
