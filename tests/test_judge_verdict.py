@@ -59,7 +59,8 @@ def end_of(told: Mapping[str, bool]) -> str:
     """By the table, of these facts."""
     values = ", ".join(f"{value} AS {name}" for name, value in told.items())
     (number,) = Books({}).one(f"SELECT {END_OF} FROM (SELECT {values})")
-    return TABLE[number][1]
+    end: str = TABLE[number][1]
+    return end
 
 
 def _spoilt(view: RunView) -> RunView:
