@@ -4,7 +4,8 @@ Makes a whole, consistent run directory of a million attempts (judge_made.py: 60
 million calls, five million postings), judges it in a process of its own, and says what each step
 took and the most memory that was resident. `judge_s` is oracle, audit, measures and verdict;
 `read_s` comes before it: digests of all files, and the tables that are always read. --ten: ten
-million too, once. Writes docs/results/judge.json.
+million too, once; six million draws are more than a scenario may ask for, which counts here for
+nobody but the loader, so it is told otherwise. Writes docs/results/judge.json.
 """
 
 import argparse
@@ -14,7 +15,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
-from contextlib import ExitStack
+from contextlib import AbstractContextManager, ExitStack
 from functools import wraps
 from pathlib import Path
 from typing import Any
@@ -27,13 +28,15 @@ from harness.evidence.store import RunDir
 from harness.judge import audit, judge
 from harness.judge.load_view import load_view
 from harness.judge.verdict import verdict_bytes
+from harness.scenario import shape_section
 
 ROOT = Path(__file__).resolve().parent.parent
 PLACE = RESULTS / "judge.json"
 MILLION = 1_000_000
 STEPS = (
-    "exposure", "judge_intents", "attribute", "guarantee", "latency", "recovery", "amplification",
-    "audit", "generator_health", "repayments", "incomplete", "conclude",
+    "exposure", "judge_intents", "attribute", "with_funding", "guarantee", "latency", "recovery",
+    "amplification", "audit", "generator_health", "repayments", "incomplete", "harm", "by_group",
+    "by_replica", "truth", "stranded", "breakers", "detection", "drift", "conclude",
 )  # fmt: skip
 
 
@@ -53,11 +56,17 @@ def measured(run: Path) -> dict[str, Any]:
     """One judging, in this process."""
     seconds: dict[str, float] = {}
     with ExitStack() as stack:
+        stack.enter_context(of_any_size())
         for room, names in ((judge, STEPS), (audit, ("_finding",))):
             for name in names:
                 step = _timed(getattr(room, name), name, seconds)
                 stack.enter_context(patch.object(room, name, step))
         return {**_judged(run), "steps_s": seconds}
+
+
+def of_any_size() -> AbstractContextManager[object]:
+    """Meanwhile the loader takes scenarios of as many draws as the larger run has."""
+    return patch.object(shape_section, "INTENTS_MAX", 10 * MILLION)
 
 
 def _judged(run: Path) -> dict[str, Any]:
@@ -117,7 +126,9 @@ def main() -> int:
                 runs.append(_in_a_child(made))
                 print(json.dumps(runs[-1]), flush=True)
         if asked.ten:
-            tens = [_in_a_child(write_run(Path(name), draws_for(10 * MILLION)))]
+            with of_any_size():
+                made = write_run(Path(name), draws_for(10 * MILLION))
+            tens = [_in_a_child(made)]
             print(json.dumps(tens[-1]), flush=True)
     summary = {"commit": commit(), "million": spreads(runs)}
     if tens:

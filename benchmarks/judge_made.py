@@ -25,8 +25,10 @@ SMOKE = ROOT / "scenarios" / "smoke.yaml"
 FAULT, EDGE = "network: latency gateway->bank.partner-a", "gateway->bank.partner-a"
 T0_NS = 10**13
 PER_S = 200
+# Of what scenarios refuse to plan: hours of load, and borrowers.
+LOAD_S_MOST, BORROWERS_MOST = 10_000, 1_000_000
 WORKERS = 2
-EACH = 5  # draws of a borrower
+EACH = 5  # draws of a borrower, at least
 LIMIT_FEN = 20_000_000
 MAKING_MB = 8000
 ATTEMPTS_A_DRAW = 1.6626
@@ -43,7 +45,9 @@ def draws_for(attempts: int) -> int:
 
 def write_run(folder: Path, draws: int) -> Path:
     """A sealed run directory of so many draws; at least some 2,000, for its phases' sake."""
-    load_s = -(-draws // PER_S)
+    per_s = max(PER_S, -(-draws // LOAD_S_MOST))
+    borrowers = min(max(draws // EACH, 1), BORROWERS_MOST)
+    load_s = -(-draws // per_s)
     phases = {"warmup": load_s // 20, "baseline": load_s * 7 // 20, "fault": load_s * 7 // 20}
     phases["watch"] = load_s - sum(phases.values())
     fault_s = phases["warmup"] + phases["baseline"]
@@ -53,8 +57,8 @@ def write_run(folder: Path, draws: int) -> Path:
         (
             f'faults=[{{network: latency, edge: "{EDGE}", latency: 3s, at: fault+2s,'
             f" for: {lasts_s}s}}]",
-            f"load.shape={{kind: steady, rate: {PER_S}/s}}",
-            f"load.borrowers={max(draws // EACH, 1)}",
+            f"load.shape={{kind: steady, rate: {per_s}/s}}",
+            f"load.borrowers={borrowers}",
             "load.journey.repay=12 %",
             *(f"phases.{name}={seconds}s" for name, seconds in phases.items()),
             'expect.fault=["guarantee >= 90 %"]',
@@ -65,12 +69,12 @@ def write_run(folder: Path, draws: int) -> Path:
     run.write_text("scenario.yaml", scenario.text)
     second = 1_000_000_000
     facts: dict[str, Any] = {
-        "count": draws, "borrowers": max(draws // EACH, 1), "t0": T0_NS, "gap": second // PER_S,
+        "count": draws, "borrowers": borrowers, "t0": T0_NS, "gap": second // per_s,
         "bite": (fault_s + 2) * second, "heal": (fault_s + 2 + lasts_s) * second,
         "baseline": phases["warmup"] * second, "fault": fault_s * second,
         "watch": (fault_s + phases["fault"]) * second, "workers": WORKERS, "limit": LIMIT_FEN,
-        "repaying": max(draws - 25 * PER_S, 0), "again": AGAIN_MS, "seconds": load_s,
-        "opening": draws * 1_000_000, "per_s": PER_S,
+        "repaying": max(draws - 25 * per_s, 0), "again": AGAIN_MS, "seconds": load_s,
+        "opening": draws * 1_000_000, "per_s": per_s,
     }  # fmt: skip
     books = Books({}, memory_mb=MAKING_MB)
     for question in SETUP:
@@ -95,7 +99,7 @@ def _write_records(run: RunDir, facts: dict[str, Any]) -> None:
     end_ns = T0_NS + facts["seconds"] * 1_000_000_000
     run.write_json(
         "run.json",
-        {"schema": 2, "ended": "complete", "t0_ns": T0_NS, "load_end_ns": end_ns,
+        {"schema": 3, "ended": "complete", "t0_ns": T0_NS, "load_end_ns": end_ns,
          "drain_end_ns": end_ns + 1_000_000_000, "drained": True},
     )  # fmt: skip
     run.write_json("environment.json", {"schema": 1, "scenario": "made"})

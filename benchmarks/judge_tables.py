@@ -148,6 +148,9 @@ TABLE_OF: dict[str, str] = {
         SELECT 'worker-' || w AS worker, 'here' AS host, {t0} + s * 10000000000 AS at_ns,
             0 AS offset_ns, 50000 AS uncertainty_ns, 0 AS applied_ns, true AS same_kernel,
             8 AS exchanges FROM range({seconds} // 10 + 1) r(s), range(1, {workers} + 1) v(w)""",
+    "disk": """
+        SELECT {t0} + b * 50000000 AS began_ns, 2000000 + b % 7 * 1000000 AS took_ns
+        FROM range(20 * ({seconds} + 2)) r(b)""",
     "states": """
         SELECT 'gateway-' || s % 2 + 1 AS replica, 'breaker' AS kind, 'bank.partner-a' AS subject,
             CASE s // 2 % 2 WHEN 0 THEN 'open' ELSE 'closed' END AS state,

@@ -12,6 +12,7 @@ import pytest
 from harness.clock import NS_PER_MS, NS_PER_S
 from harness.disk_beat import DiskBeat
 from harness.evidence import tables
+from harness.evidence.columnar import Rows
 from harness.evidence.rows import DiskBeat as Beat
 from harness.judge.disk import disk_health
 from harness.judge.health import bad_seconds
@@ -34,7 +35,7 @@ def looked_at(view: RunView, waits_ms: dict[int, int], *, gone: Iterable[int] = 
         if second not in gone:
             beats.append(Beat(at_ns, took_ns))
         at_ns += max(took_ns, 50 * NS_PER_MS)
-    return replace(view, disk=tuple(beats), owes_disk=True)
+    return replace(view, disk=Rows.of("disk", beats), owes_disk=True)
 
 
 def written(folder: Path) -> tuple[list[Beat], bool, bool]:

@@ -15,7 +15,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, S
 from dataclasses import dataclass
 from itertools import chain, repeat
 from pathlib import Path
-from typing import Any, TypeVar, overload
+from typing import Any, Literal, TypeVar, overload
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -29,6 +29,8 @@ Wanted = str | int | Collection[str] | Collection[int]
 
 # Values that are turned into Python's own at a time: looking at a whole column keeps none of it.
 AT_ONCE = 1 << 15
+# How a value of them lies in memory.
+FORMS: Mapping[str, Literal["q", "d"]] = {"int64": "q", "double": "d"}
 # Strings that stand in many rows are kept once; of keys and accounts nearly every row has its own.
 WORDS = pa.dictionary(pa.int32(), pa.string())
 
@@ -107,6 +109,17 @@ class Columns(Sequence[Row_co]):
         return chain.from_iterable(
             piece for chunk in self._column(name).chunks for piece in _values(chunk)
         )
+
+    def numbers(self, name: str) -> Sequence[Any]:
+        """A column of int64 or float64 without nulls, as it lies in memory: to look up few of many.
+
+        Raises ValueError for any other column."""
+        column = self._column(name).combine_chunks()
+        form = FORMS.get(str(column.type))
+        if form is None or column.null_count:
+            raise ValueError(f"{name} is no column of numbers alone")
+        values = memoryview(column.buffers()[1]).cast(form) if len(column) else ()
+        return values[column.offset : column.offset + len(column)]
 
     def columns(self, *names: str) -> Iterator[tuple[Any, ...]]:
         """The values of these columns, row by row."""

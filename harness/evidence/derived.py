@@ -35,8 +35,8 @@ def beside(left: pa.Table, right: pa.Table, empty: Mapping[str, str]) -> pa.Tabl
     for name in right.column_names:
         left = left.append_column(name, right.column(name))
     for name, kind in empty.items():
-        column = pa.nulls(len(left), _type(kind))
-        left = left.append_column(name, column.fill_null(BLANK[kind]) if kind in BLANK else column)
+        blank = pa.array([BLANK.get(kind)], _type(kind))
+        left = left.append_column(name, blank.take(pa.repeat(pa.scalar(0), len(left))))
     return left
 
 
@@ -44,9 +44,11 @@ def filled(whole: pa.Table, some: pa.Table, key: str, columns: Mapping[str, str]
     """The table with these columns from another one, which has some of its keys; else blank."""
     places = pc.index_in(whole.column(key), value_set=some.column(key).combine_chunks())
     for name, kind in columns.items():
-        column = some.column(name).combine_chunks().cast(_type(kind)).take(places)
-        blank = column.fill_null(BLANK[kind]) if kind in BLANK else column
-        whole = whole.set_column(whole.column_names.index(name), name, blank)
+        column = some.column(name).combine_chunks().cast(_type(kind))
+        # What is not there takes the blank one after the last.
+        column = pa.concat_arrays([column, pa.array([BLANK.get(kind)], _type(kind))])
+        found = column.take(places.fill_null(len(some)))
+        whole = whole.set_column(whole.column_names.index(name), name, found)
     return whole
 
 

@@ -88,17 +88,21 @@ class Books:
         except duckdb.Error as exc:
             raise OSError(str(exc)) from exc
 
-    def once(self, name: str, question: str) -> None:
+    def once(self, name: str, question: str, at: Mapping[str, object] | None = None) -> None:
         """Make the answer a table that later questions know by this name."""
         if name not in self._made:
             self._made.add(name)
-            self._known().register(name, self.table(question))
+            self._known().register(name, self.table(question, at))
 
     def doubled(self, table: str, key: str) -> bool:
         """Does a key, one or more columns, stand in the table more than once?"""
         if (table, key) not in self._doubled:
-            question = f"SELECT count(*) > count(DISTINCT ({key})) FROM {table}"
-            (self._doubled[table, key],) = self.one(question)
+            # By numbers made of the keys, which is quick and finds some too many at most; then by
+            # the keys.
+            question = f"SELECT count(*) > count(DISTINCT {{}}) FROM {table}"
+            self._doubled[table, key] = any(self.one(question.format(f"hash({key})"))) and any(
+                self.one(question.format(f"({key})"))
+            )
         return self._doubled[table, key]
 
     def single(self, table: str, key: str) -> str:

@@ -15,6 +15,14 @@ MISTAKE = "harness-mistake:"
 DRAWING = ("press", "poll")
 
 
+def is_of_phase(due: str, phase: str, *, straddling: bool) -> bool:
+    """Is a phase judged by an intent that was due in one? What straddles the first bite counts to
+    the fault phase and not to the baseline."""
+    if phase == "baseline":
+        return due == "baseline" and not straddling
+    return due == phase or (phase == "fault" and straddling)
+
+
 class Intent(NamedTuple):
     """A row of `intents`: one borrower wants one amount at one due time."""
 
@@ -29,11 +37,8 @@ class Intent(NamedTuple):
     straddling: bool
 
     def counts_in(self, phase: str) -> bool:
-        """Is a phase judged by it? What straddles the first bite counts to the fault phase and not
-        to the baseline."""
-        if phase == "baseline":
-            return self.phase == "baseline" and not self.straddling
-        return self.phase == phase or (phase == "fault" and self.straddling)
+        """Is a phase judged by it?"""
+        return is_of_phase(self.phase, phase, straddling=self.straddling)
 
 
 class RepayIntent(NamedTuple):

@@ -20,7 +20,7 @@ FINAL = ("granted", "refused")
 GRANTED = """
 SELECT i.draw_key, i.amount_fen, CASE WHEN d.draw_key IS NULL THEN ', not in the ledger'
         WHEN d.state <> 'paid' THEN ', ' || d.state || ' in the ledger'
-        WHEN (d.borrower, d.amount_fen) IS DISTINCT FROM (i.borrower, i.amount_fen)
+        WHEN d.borrower IS DISTINCT FROM i.borrower OR d.amount_fen IS DISTINCT FROM i.amount_fen
             THEN ' to another borrower or amount'
         WHEN $dated AND t.granted_ns < d.ended_ns - $near_ns THEN ' before it was posted' END AS how
 FROM intents i JOIN told t USING (intent) LEFT JOIN {draws} d USING (draw_key)
@@ -66,7 +66,7 @@ ALTERED = """
 SELECT d.draw_key, d.amount_fen FROM draws d JOIN intents i USING (draw_key)
 LEFT JOIN told t USING (intent)
 WHERE d.purpose IS DISTINCT FROM i.purpose OR (NOT coalesce(t.granted, false)
-    AND (d.borrower, d.amount_fen) IS DISTINCT FROM (i.borrower, i.amount_fen))
+    AND (d.borrower IS DISTINCT FROM i.borrower OR d.amount_fen IS DISTINCT FROM i.amount_fen))
 ORDER BY d.draw_key
 """
 

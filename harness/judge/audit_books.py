@@ -8,7 +8,7 @@ from typing import Any
 
 from harness.evidence.query import Books
 from harness.evidence.rows import Version
-from harness.judge import audit_dates, audit_repayments, audit_sums
+from harness.judge import audit_dates, audit_repayments, audit_steps, audit_sums
 from harness.judge.audit_limits import check_limits, check_shares
 from harness.judge.clocks import ledger_is_dated
 from harness.judge.ends import IntentEnd
@@ -107,7 +107,8 @@ WITH sums AS (
 )
 SELECT nr, s.fen, CASE WHEN s.fen <> 0 THEN 0 WHEN s.fen IS NULL THEN 1
     WHEN m.first_ns IS NULL THEN 2
-    WHEN m.dated AND (s.first_ns, s.last_ns) IS DISTINCT FROM (m.first_ns, m.last_ns) THEN 3
+    WHEN m.dated AND (s.first_ns IS DISTINCT FROM m.first_ns
+        OR s.last_ns IS DISTINCT FROM m.last_ns) THEN 3
     END AS wrong
 FROM sums s FULL JOIN moves m USING (nr) WHERE wrong IS NOT NULL ORDER BY wrong, nr
 """
@@ -117,8 +118,8 @@ WRONG = ("postings sum to {} fen", "no postings", "no versions", "postings dated
 
 # Of versions with one number, which only spoilt books have, the most of each amount counts.
 LAST = """
-SELECT account, max(held_fen) AS held_fen, max(outstanding_fen) AS outstanding_fen,
-    max(balance_fen) AS balance_fen
+SELECT account, max(version) AS version, max(held_fen) AS held_fen,
+    max(outstanding_fen) AS outstanding_fen, max(balance_fen) AS balance_fen
 FROM versions JOIN (SELECT account, max(version) AS version FROM versions GROUP BY account)
     USING (account, version)
 GROUP BY account
@@ -149,6 +150,17 @@ def quota(view: RunView, _: Sequence[IntentEnd]) -> Offences:
     books = view.books
     (examined,) = books.one("SELECT count(*) FROM versions WHERE account LIKE 'borrower:%'")
     found = Offences(examined)
+    know_last_versions(books)
+    if not audit_steps.quota_follows(view, examined):
+        _find_in_quota(view, found)
+    if found.examined:
+        audit_repayments.moved_once(view, found)
+    return found
+
+
+def _find_in_quota(view: RunView, found: Offences) -> None:
+    """What of borrowers' accounts does not follow, by name."""
+    books = view.books
     question = QUOTA.format(
         draws=books.single("draws", "draw_key"),
         repayments=books.single("repayments", "repay_key"),
@@ -170,9 +182,6 @@ def quota(view: RunView, _: Sequence[IntentEnd]) -> Offences:
                 found.add(amount_fen, f"{where}: held and outstanding don't follow from the draws")
             if over:
                 found.add(over_fen, f"{where}: {over_fen} fen over the limit")
-    if found.examined:
-        audit_repayments.moved_once(view, found)
-    return found
 
 
 def tiers(view: RunView, _: Sequence[IntentEnd]) -> Offences:
@@ -186,25 +195,37 @@ def tiers(view: RunView, _: Sequence[IntentEnd]) -> Offences:
     books = view.books
     (examined,) = books.one("SELECT count(*) FROM versions WHERE account LIKE 'tier:%'")
     found = Offences(examined)
+    know_last_versions(books)
+    steps = audit_steps.tiers_follow(view, examined)
+    if steps is None:
+        steps = _find_in_tiers(view, found)
     moved: Counter[tuple[str, str, str]] = Counter()
-    draws = books.single("draws", "draw_key")
-    question = TIERS.format(draws=draws, tries=books.single("tries", 'draw_key, "try"'), tie=TIE)
-    at = {"dated": ledger_is_dated(view)}
-    for account, rows in groupby(books.ask(question, at), key=itemgetter(0)):
-        mine = list(rows)
-        _check_order(found, [row[:5] for row in mine])
-        tier = account.removeprefix("tier:").partition("/")[0]
-        for row in mine:
-            _check_moves(found, row)
-            of_draw, event, key, change_fen = row[5], row[6], row[7], row[9]
-            if not of_draw:
-                moved[event, key, tier] += change_fen
+    for event, key, account, change_fen in steps:
+        moved[event, key, account.removeprefix("tier:").partition("/")[0]] += change_fen
     if found.examined:
         _check_moved(view, moved, found)
         check_shares(view, found)
         if ledger_is_dated(view):
             check_limits(view, found)
     return found
+
+
+def _find_in_tiers(view: RunView, found: Offences) -> list[audit_steps.Moved]:
+    """What of tiers' slices does not follow, by name; and what no draw has moved."""
+    books = view.books
+    draws = books.single("draws", "draw_key")
+    question = TIERS.format(draws=draws, tries=books.single("tries", 'draw_key, "try"'), tie=TIE)
+    at = {"dated": ledger_is_dated(view)}
+    steps: list[audit_steps.Moved] = []
+    for account, rows in groupby(books.ask(question, at), key=itemgetter(0)):
+        mine = list(rows)
+        _check_order(found, [row[:5] for row in mine])
+        for row in mine:
+            _check_moves(found, row)
+            of_draw, event, key, change_fen = row[5], row[6], row[7], row[9]
+            if not of_draw:
+                steps.append((event, key, account, change_fen))
+    return steps
 
 
 def _check_moves(found: Offences, row: Sequence[Any]) -> None:
@@ -264,8 +285,7 @@ def postings(view: RunView, _: Sequence[IntentEnd]) -> Offences:
         what = WRONG[wrong].format(total_fen)
         found.add(total_fen or 0, f"{event['key']} try {event['nr']} {event['event']}: {what}")
     know_last_versions(books)
-    outside = audit_sums.accounts(view, found)
+    audit_sums.accounts(view, found)
     if found.examined:
-        audit_repayments.collected(view, outside, found)
         audit_dates.events_agree(view, found)
     return found

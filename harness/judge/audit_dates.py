@@ -18,35 +18,45 @@ NEAR_NS = 5 * NS_PER_MS
 # A fault that sets the clock of a service: what it dates meanwhile says nothing.
 SET_CLOCK = "clock_skew"
 
-TRIES = """
-WITH moves AS (
-    SELECT {nr}(draw_key, "try") AS nr, max(locked_ns) FILTER (event = 'reserve') AS opened_ns,
-        max(locked_ns) FILTER (event <> 'reserve') AS ended_ns,
-        bool_or(event = 'post') AS posted, bool_or(event = 'void') AS voided,
-        min(TRY_CAST(substr(account, 10) AS BIGINT)) FILTER (quota) AS first_whose,
-        max(TRY_CAST(substr(account, 10) AS BIGINT)) FILTER (quota) AS last_whose,
-        count(*) FILTER (quota AND event = 'reserve') AS quota_began,
-        count(*) FILTER (quota AND event <> 'reserve') AS quota_ended,
-        count(*) FILTER (NOT quota AND event = 'reserve') AS slices_began,
-        count(*) FILTER (NOT quota AND event <> 'reserve') AS slices_ended
-    FROM (SELECT *, starts_with(account, 'borrower:') AS quota FROM versions)
-    WHERE event IN ('reserve', 'post', 'void') GROUP BY ALL
-), own AS (
-    SELECT t.*, d.borrower, (t.state <> 'paying')::INT AS ends, 1 + (t.own_fen <> 0)::INT AS slices
-    FROM tries t LEFT JOIN {draws} d USING (draw_key)
-)
-SELECT coalesce(t.payout_key, 'a try that is not there of ' || {name}) AS payout_key,
-    t.payout_key IS NOT NULL AND m.opened_ns IS DISTINCT FROM t.opened_ns AS other_start,
-    t.payout_key IS NOT NULL AND m.ended_ns IS DISTINCT FROM t.ended_ns AS other_end,
-    t.payout_key IS NULL
-        OR (m.first_whose, m.last_whose) IS DISTINCT FROM (t.borrower, t.borrower) AS another,
-    (m.quota_began, m.quota_ended, m.slices_began, m.slices_ended)
-        IS DISTINCT FROM (1, t.ends, t.slices, t.ends * t.slices) AS miscounted
-FROM own t FULL JOIN moves m ON m.nr = {nr}(t.draw_key, t."try")
+# What versions say of each try: when it began and ended, whose quota and how many slices it moved.
+MOVES = """
+SELECT {nr}(draw_key, "try") AS nr, max(locked_ns) FILTER (event = 'reserve') AS opened_ns,
+    max(locked_ns) FILTER (event <> 'reserve') AS ended_ns,
+    bool_or(event = 'post') AS posted, bool_or(event = 'void') AS voided,
+    min(TRY_CAST(substr(account, 10) AS BIGINT)) FILTER (quota) AS first_whose,
+    max(TRY_CAST(substr(account, 10) AS BIGINT)) FILTER (quota) AS last_whose,
+    count(*) FILTER (quota AND event = 'reserve') AS quota_began,
+    count(*) FILTER (quota AND event <> 'reserve') AS quota_ended,
+    count(*) FILTER (NOT quota AND event = 'reserve') AS slices_began,
+    count(*) FILTER (NOT quota AND event <> 'reserve') AS slices_ended
+FROM (SELECT *, starts_with(account, 'borrower:') AS quota FROM versions)
+WHERE event IN ('reserve', 'post', 'void') GROUP BY ALL
+"""
+# The same by the try's own row, as far as that says it.
+OWN = """
+SELECT {nr}(t.draw_key, t."try") AS nr, t.state, t.opened_ns, t.ended_ns, d.borrower, {named}
+    (t.state <> 'paying')::INT AS ends, 1 + (t.own_fen <> 0)::INT AS slices
+FROM tries t LEFT JOIN (SELECT {nr}(draw_key) AS nr, borrower FROM {draws}) d
+    ON d.nr = {nr}(t.draw_key)
+"""
+WRONG = """
+t.nr IS NOT NULL AND m.opened_ns IS DISTINCT FROM t.opened_ns AS other_start,
+t.nr IS NOT NULL AND m.ended_ns IS DISTINCT FROM t.ended_ns AS other_end,
+t.nr IS NULL OR m.first_whose IS DISTINCT FROM t.borrower
+    OR m.last_whose IS DISTINCT FROM t.borrower AS another,
+m.quota_began IS DISTINCT FROM 1 OR m.quota_ended IS DISTINCT FROM t.ends
+    OR m.slices_began IS DISTINCT FROM t.slices
+    OR m.slices_ended IS DISTINCT FROM t.ends * t.slices AS miscounted
+"""
+TRIES = f"""
+SELECT {{which}}, {WRONG} FROM ({OWN}) t FULL JOIN ({MOVES}) m ON m.nr = t.nr
 WHERE other_start OR other_end OR another OR miscounted
     OR coalesce(m.posted, false) <> (t.state = 'paid') OR (m.posted AND m.voided)
-ORDER BY t.draw_key NULLS LAST, t."try", 1
 """
+NAME = """
+coalesce(t.payout_key, 'a try that is not there of ' || m.nr[1] || ' try ' || m.nr[2])
+"""
+IN_ORDER = 'ORDER BY t.draw_key NULLS LAST, t."try", 1'
 
 # What is wrong with a try, in the order of its columns, and when it is none of them.
 MOVED = (
@@ -61,7 +71,8 @@ DRAWS = """
 SELECT d.draw_key, d.amount_fen FROM {draws} d
 LEFT JOIN {tries} t ON t.draw_key = d.draw_key AND t."try" = d."try"
 WHERE d.state = 'paid'
-        AND (t.state, t.tier, t.ended_ns) IS DISTINCT FROM ('paid', d.tier, d.ended_ns)
+        AND (t.state IS DISTINCT FROM 'paid' OR t.tier IS DISTINCT FROM d.tier
+            OR t.ended_ns IS DISTINCT FROM d.ended_ns)
     OR t.state = 'paid' AND d.state <> 'paid'
 ORDER BY d.draw_key
 """
@@ -73,8 +84,9 @@ def events_agree(view: RunView, found: Offences) -> None:
     books = view.books
     draws = books.single("draws", "draw_key")
     # By numbers made of the keys first, which is quick; then, if there is anything, by the keys.
-    suspect = books.ask(TRIES.format(nr="hash", name="m.nr::VARCHAR", draws=draws))
-    again = TRIES.format(nr="row", name="m.nr[1] || ' try ' || m.nr[2]", draws=draws)
+    suspect = books.ask(TRIES.format(nr="hash", named="", which="true", draws=draws))
+    named = 't.draw_key, t."try", t.payout_key,'
+    again = TRIES.format(nr="row", named=named, which=NAME, draws=draws) + IN_ORDER
     for key, *wrong in books.ask(again) if suspect else ():
         what = next((words for words, so in zip(MOVED, wrong, strict=True) if so), POSTED)
         found.add(0, f"{key}: {what}")

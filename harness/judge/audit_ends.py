@@ -22,7 +22,7 @@ LEFT JOIN {payouts} p USING (payout_key)
 LEFT JOIN {tiers} b ON b.tier = t.tier
 WHERE CASE WHEN t.state = 'paid'
     THEN p.payout_key IS NULL OR p.amount_fen <> due_fen
-        OR (p.bank, p.draw_key) IS DISTINCT FROM (b.bank, t.draw_key)
+        OR p.bank IS DISTINCT FROM b.bank OR p.draw_key IS DISTINCT FROM t.draw_key
     ELSE p.payout_key IS NOT NULL AND t.state <> 'paying' END
 ORDER BY t.draw_key, t."try", t.tier, t.payout_key
 """

@@ -3,13 +3,11 @@ the rule that says the same of draws.
 """
 
 from collections import defaultdict
-from collections.abc import Collection, Mapping
+from collections.abc import Collection
 
 from harness.evidence.rows import Repayment, Version
 from harness.judge.offences import Offences
 from harness.judge.view import RunView
-
-PRINCIPAL = "collections:principal"
 
 ACKNOWLEDGED = """
 SELECT count(*) FROM repay_intents
@@ -93,14 +91,6 @@ def moved_once(view: RunView, found: Offences) -> None:
     for key, state, amount_fen, times, _, miscounted in view.books.ask(MOVED):
         how = f"moved quota {times} x" if miscounted else "moved quota at another time"
         found.add(amount_fen, f"{key}: {state}, {how}")
-
-
-def collected(view: RunView, sums: Mapping[str, int], found: Offences) -> None:
-    """6: what was collected is what was repaid."""
-    repaid_fen = sum(view.repayments.where(state="repaid").column("amount_fen"))
-    off_fen = sums.get(PRINCIPAL, 0) - repaid_fen
-    if off_fen:
-        found.add(off_fen, f"{PRINCIPAL}: {off_fen} fen off what was repaid")
 
 
 ANSWERED = """

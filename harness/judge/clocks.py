@@ -9,6 +9,7 @@ Under one kernel there is one clock and no drift.
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import pairwise
 
 from harness.evidence.rows import ClockRow
@@ -31,12 +32,17 @@ class WorkerClock:
 
 def worker_clocks(view: RunView) -> tuple[WorkerClock, ...]:
     """By name; only workers whose clock was ever compared."""
-    rows: dict[str, list[ClockRow]] = defaultdict(list)
-    for row in view.clocks:
-        rows[row.worker].append(row)
     end_ns = view.load_end_ns or max((row.at_ns for row in view.clocks), default=view.t0_ns)
+    return _compared(view.clocks, view.t0_ns, end_ns)
+
+
+@lru_cache(maxsize=4)
+def _compared(clocks: tuple[ClockRow, ...], from_ns: int, to_ns: int) -> tuple[WorkerClock, ...]:
+    rows: dict[str, list[ClockRow]] = defaultdict(list)
+    for row in clocks:
+        rows[row.worker].append(row)
     return tuple(
-        WorkerClock(worker, mine[0].offset_ns, _error_ns(mine, view.t0_ns, end_ns))
+        WorkerClock(worker, mine[0].offset_ns, _error_ns(mine, from_ns, to_ns))
         for worker, mine in sorted(
             (worker, sorted(found, key=lambda row: row.at_ns)) for worker, found in rows.items()
         )
@@ -58,6 +64,8 @@ def _error_ns(rows: Sequence[ClockRow], from_ns: int, to_ns: int) -> int:
     """The worst moment: the ends, and half-way between two rounds, where both know least."""
     between = [(a.at_ns + b.at_ns) // 2 for a, b in pairwise(rows)]
     moments = [from_ns, to_ns, *(at_ns for at_ns in between if from_ns < at_ns < to_ns)]
+    if all(row.same_kernel for row in rows):  # they are one clock: it is known alike at any moment
+        moments = [from_ns]
     worst_ns = max(min(_known_ns(row, at_ns) for row in rows) for at_ns in moments)
     return worst_ns + max(_contradiction_ns(rows[0], row) for row in rows)
 

@@ -40,13 +40,18 @@ class DiskHealth:
         return found
 
 
+# The longest of the beats that any moment of a second fell into.
+BEATS = """
+SELECT second, max(took_ns) FROM (
+    SELECT took_ns, unnest(range(floor((began_ns - $t0_ns) / 1e9)::BIGINT,
+        floor((began_ns + took_ns - $t0_ns) / 1e9)::BIGINT + 1)) AS second FROM disk
+) WHERE second >= $first AND second < $after GROUP BY second
+"""
+
+
 def disk_health(view: RunView, seconds: range) -> DiskHealth:
     """Of these seconds. A run of before the disk was looked at owes no beats, and has none."""
-    worst_s: dict[int, float] = {}
-    for beat in view.disk:
-        first = (beat.began_ns - view.t0_ns) // NS_PER_S
-        last = (beat.began_ns + beat.took_ns - view.t0_ns) // NS_PER_S
-        for second in range(max(first, seconds.start), min(last + 1, seconds.stop)):
-            worst_s[second] = max(worst_s.get(second, 0.0), beat.took_ns / NS_PER_S)
+    at = {"t0_ns": view.t0_ns, "first": seconds.start, "after": seconds.stop}
+    worst_s = {second: took_ns / NS_PER_S for second, took_ns in view.books.ask(BEATS, at)}
     unseen = frozenset(seconds) - worst_s.keys() if view.owes_disk else frozenset()
     return DiskHealth(worst_s, unseen, bound(DISK, dict(view.scenario.load.generator)))

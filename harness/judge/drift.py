@@ -13,7 +13,7 @@ which by chance alone is rarer than one of a hundred. Seconds that hang together
 """
 
 import math
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Literal
@@ -30,11 +30,13 @@ BLOCKS_MAX = 120
 # busy machine's scheduling does to a median.
 LARGE_POINTS = 0.02
 LARGE_TIMES, LARGE_MS = 1.5, 10.0
+NEVER_NS = 2**62
 
 
 BASELINE = """
-SELECT (due_ns - $from_ns) // $block_ns, "end" = 'kept', granted_ns - due_ns
-FROM ends WHERE promised AND {where}
+SELECT (due_ns - $from_ns) // $block_ns AS block, count(*), count(*) FILTER ("end" = 'kept'),
+    list_sort(list(coalesce(granted_ns - due_ns, $never_ns)))[(count(*) - 1) // 2 + 1]
+FROM ends WHERE promised AND {where} GROUP BY block ORDER BY block
 """
 
 
@@ -64,9 +66,7 @@ def drift(view: RunView, ends: Sequence[IntentEnd]) -> Drift:
 
     Over promised draws due in the baseline, straddlers left out. Null with fewer than eight values.
     """
-    blocks = _blocks(view, ends)
-    shares = [sum(kept for kept, _ in block) / len(block) for block in blocks]
-    medians = [_median([ms for _, ms in block]) for block in blocks]
+    shares, medians = _of_blocks(view, ends)
     return Drift(
         trend(shares, lambda first, last: abs(last - first) >= LARGE_POINTS),
         trend(medians, _slower),
@@ -78,26 +78,23 @@ def _slower(first_ms: float, last_ms: float) -> bool:
     return high_ms - low_ms >= LARGE_MS and high_ms >= LARGE_TIMES * low_ms
 
 
-def _blocks(view: RunView, ends: Sequence[IntentEnd]) -> list[list[tuple[bool, float]]]:
-    """(kept, latency in ms) of the promised intents of the baseline by the time they fell due;
-    blocks without any are left out."""
+def _of_blocks(view: RunView, ends: Sequence[IntentEnd]) -> tuple[list[float], list[float]]:
+    """Of the promised intents of the baseline, by the time they fell due: the share kept, and the
+    median latency in ms. Blocks without any are left out."""
     phases = view.scenario.phases
     seconds = math.ceil(phases.end_s("baseline") - phases.start_s("baseline"))
     at = {
         "from_ns": view.t0_ns + int(phases.start_s("baseline") * NS_PER_S),
         "block_ns": math.ceil(seconds / BLOCKS_MAX) * NS_PER_S,
+        "never_ns": NEVER_NS,
     }
     deadline_ms = view.scenario.load.patience.deadline_s * 1000
     question = BASELINE.format(where=OF_PHASE["baseline"])
-    blocks: dict[int, list[tuple[bool, float]]] = defaultdict(list)
-    for block, kept, since_due_ns in view.books.ask(question, at, ends=Ends.of(ends)):
-        ms = deadline_ms if since_due_ns is None else min(deadline_ms, since_due_ns / NS_PER_MS)
-        blocks[block].append((kept, ms))
-    return [blocks[number] for number in sorted(blocks)]
-
-
-def _median(values: Sequence[float]) -> float:
-    return sorted(values)[(len(values) - 1) // 2]
+    rows = view.books.ask(question, at, ends=Ends.of(ends))
+    return (
+        [kept / count for _, count, kept, _ in rows],
+        [min(deadline_ms, median_ns / NS_PER_MS) for _, _, _, median_ns in rows],
+    )
 
 
 def trend(values: Sequence[float], large: Callable[[float, float], bool]) -> Trend | None:

@@ -24,11 +24,11 @@ DECIDERS = ("risk", "compliance")
 UNSEEN_NS = 2 * NS_PER_S
 
 
-REFUSALS = """
+SAID_NO = """
 SELECT DISTINCT draw_key, server FROM calls
 WHERE result = 'refused' AND (server LIKE 'risk%' OR server LIKE 'compliance%')
-    AND draw_key IN (SELECT unnest($keys::VARCHAR[]))
 """
+REFUSALS = "SELECT * FROM said_no WHERE draw_key IN (SELECT unnest($keys::VARCHAR[]))"
 # What the account had when the ledger refused: its last version by then, or none.
 ACCOUNTS = """
 SELECT d.draw_key, v.limit_fen, v.outstanding_fen + v.held_fen FROM draws d
@@ -53,6 +53,7 @@ class Grounds:
     def _said_no(self) -> Mapping[str, set[str]]:
         """By draw: the services of which either side has written down that they said no."""
         found: dict[str, set[str]] = defaultdict(set)
+        self._view.books.once("said_no", SAID_NO)
         for key, server in self._view.books.ask(REFUSALS, self._keys):
             found[key].add(role(server))
         return found

@@ -5,17 +5,19 @@ By count and by money, by phase, cause, hop and fault, and by second for the rep
 
 import math
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
+from harness.evidence.rows import is_of_phase
 from harness.judge.ends import BROKEN, OF_PHASE, Ends, IntentEnd
 from harness.judge.view import RunView
 from harness.scenario.model import CAUSES
 from harness.seeds import stream
 
 RESAMPLES = 400
-BLOCK_S = 1
+# Of a long drill as many seconds together as make at most so many blocks.
+BLOCKS_MAX = 600
 Second = tuple[int, int, int, dict[str, int]]
 
 
@@ -146,7 +148,8 @@ def guarantee(view: RunView, ends: Sequence[IntentEnd]) -> Guarantee:
     phase; warmup in the totals alone.
     """
     whole = Ends.of(ends)
-    groups = _groups(view, whole, "true")
+    phases = _by_phase(view, whole)
+    groups = [group for mine in phases.values() for group in mine]
     broken = [group for group in groups if group.end in BROKEN]
     by_fault = dict(view.books.ask(TOUCHED, ends=whole))
     causes, hops = Counter[str](), Counter[str]()
@@ -157,7 +160,13 @@ def guarantee(view: RunView, ends: Sequence[IntentEnd]) -> Guarantee:
     return Guarantee(
         total=share_of(groups),
         by_phase={
-            phase: share_of(_groups(view, whole, where)) for phase, where in OF_PHASE.items()
+            phase: share_of(
+                group
+                for (mine, straddling), found in phases.items()
+                if is_of_phase(mine, phase, straddling=straddling)
+                for group in found
+            )
+            for phase in OF_PHASE
         },
         by_cause={cause: causes[cause] for cause in CAUSES},
         by_hop=dict(sorted(hops.items())),
@@ -189,11 +198,13 @@ def unfunded(broken: Iterable[Group]) -> int | None:
     return None if any(unjudged for _, unjudged in found) else sum(one for one, _ in found)
 
 
-def _groups(view: RunView, ends: Ends, where: str) -> Sequence[Group]:
-    return [
-        Group(*row)
-        for row in view.books.ask(COUNTED.format(by="", of="ends", where=where), ends=ends)
-    ]
+def _by_phase(view: RunView, ends: Ends) -> Mapping[tuple[str, bool], Sequence[Group]]:
+    """By the phase that an intent was due in, and whether it straddles the first bite."""
+    found: dict[tuple[str, bool], list[Group]] = defaultdict(list)
+    question = COUNTED.format(by="phase, straddling, ", of="ends", where="true")
+    for phase, straddling, *row in view.books.ask(question, ends=ends):
+        found[phase, straddling].append(Group(*row))
+    return found
 
 
 def share_of(groups: Iterable[Group]) -> Share:
@@ -247,14 +258,16 @@ Seconds = Sequence[tuple[int, str | None, int, int, int, int]]
 
 def interval95(view: RunView, seconds: Seconds) -> tuple[float, float] | None:
     """The 95 % interval of the guarantee within this run: failures come in clumps, so whole seconds
-    are resampled, not draws; seeded by the scenario, rounded down to 4 digits.
+    are resampled, not draws (of more than ten minutes several together); seeded by the scenario,
+    rounded down to 4 digits.
 
     Over promised draws of the whole drill. Null when none was promised.
     """
     blocks: dict[int, tuple[int, int]] = {}
+    block_s = math.ceil(view.scenario.phases.load_s / BLOCKS_MAX)
     for second, _, promised, _, _, kept in seconds:
-        before = blocks.get(second // BLOCK_S, (0, 0))
-        blocks[second // BLOCK_S] = (before[0] + promised, before[1] + kept)
+        before = blocks.get(second // block_s, (0, 0))
+        blocks[second // block_s] = (before[0] + promised, before[1] + kept)
     ordered = [blocks[second] for second in sorted(blocks) if blocks[second][0]]
     if not ordered:
         return None

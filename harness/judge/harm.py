@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from harness.clock import NS_PER_S
+from harness.evidence.rows import is_of_phase
 from harness.judge.ends import OF_PHASE, Ends, IntentEnd
 from harness.judge.view import RunView
 
@@ -50,15 +51,15 @@ class Harm:
     shown_age_ms: int | None = None
 
 
-# By when the grant was known.
+# By when the grant was known: of each span, which are a list of from and to.
 GRANTED = """
-SELECT count(*) FILTER (granted_ns >= $from_ns AND granted_ns < $to_ns), count(*)
-FROM ends WHERE promised
+SELECT count(*), {spans} FROM ends WHERE promised
 """
+GRANTED_IN = "count(*) FILTER (granted_ns >= {} AND granted_ns < {})"
 BLOCKED = """
-SELECT coalesce(sum(amount_fen::HUGEINT
+SELECT phase, straddling, coalesce(sum(amount_fen::HUGEINT
     * greatest(0, least(coalesce(paid_ns, $end_ns), $end_ns) - due_ns)::HUGEINT), 0)
-FROM ends WHERE "end" IN ('broken', 'broken_late') AND {where}
+FROM ends WHERE "end" IN ('broken', 'broken_late') GROUP BY phase, straddling
 """
 BLAST = """
 SELECT count(DISTINCT borrower) FILTER ("end" IN ('broken', 'broken_late')),
@@ -102,18 +103,14 @@ def goodput(view: RunView, ends: Sequence[IntentEnd]) -> dict[str, float | None]
     if view.ended != "complete":
         reached_s = ((view.load_end_ns or view.t0_ns) - view.t0_ns) / NS_PER_S
 
-    def rate(from_s: float, to_s: float) -> float | None:
-        at = {
-            "from_ns": view.t0_ns + int(from_s * NS_PER_S),
-            "to_ns": view.t0_ns + int(to_s * NS_PER_S),
-        }
-        granted, promised = view.books.one(GRANTED, at, ends=whole)
-        known = promised and from_s < to_s <= reached_s
-        return round(granted / (to_s - from_s), 4) if known else None
-
+    spans_s = {phase: (plan.start_s(phase), plan.end_s(phase)) for phase in OF_PHASE}
+    spans_s = {"drill": (0, plan.load_s), **spans_s}
+    spans_ns = [[view.t0_ns + int(at_s * NS_PER_S) for at_s in span] for span in spans_s.values()]
+    question = GRANTED.format(spans=", ".join(GRANTED_IN.format(*span) for span in spans_ns))
+    promised, *granted = view.books.one(question, ends=whole)
     return {
-        "drill": rate(0, plan.load_s),
-        **{phase: rate(plan.start_s(phase), plan.end_s(phase)) for phase in OF_PHASE},
+        name: round(times / (to_s - from_s), 4) if promised and from_s < to_s <= reached_s else None
+        for times, (name, (from_s, to_s)) in zip(granted, spans_s.items(), strict=True)
     }
 
 
@@ -123,15 +120,14 @@ def blocked_yuan_minutes(view: RunView, ends: Sequence[IntentEnd]) -> dict[str, 
 
     Over broken draws, late ones too. Null when the run has no end of its drain.
     """
-    found: dict[str, float | None] = {}
-    for phase, where in {"drill": "true", **OF_PHASE}.items():
-        found[phase] = None
-        if view.drain_end_ns is not None:
-            question = BLOCKED.format(where=where)
-            at = {"end_ns": view.drain_end_ns}
-            (fen_ns,) = view.books.one(question, at, ends=Ends.of(ends))
-            found[phase] = round(fen_ns / FEN_NS_PER_YUAN_MINUTE, 4)
-    return found
+    if view.drain_end_ns is None:
+        return dict.fromkeys(("drill", *OF_PHASE))
+    rows = view.books.ask(BLOCKED, {"end_ns": view.drain_end_ns}, ends=Ends.of(ends))
+    fen_ns = {"drill": sum(mine for _, _, mine in rows)}
+    for phase in OF_PHASE:
+        of_it = [mine for due, over, mine in rows if is_of_phase(due, phase, straddling=over)]
+        fen_ns[phase] = sum(of_it)
+    return {name: round(mine / FEN_NS_PER_YUAN_MINUTE, 4) for name, mine in fen_ns.items()}
 
 
 def blast(view: RunView, ends: Sequence[IntentEnd]) -> Blast:

@@ -8,7 +8,7 @@ enough make the run inconclusive.
 
 import math
 from collections import Counter, defaultdict
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -113,18 +113,18 @@ def workers_of(view: RunView) -> int:
 
 def bad_seconds(view: RunView) -> frozenset[int]:
     """Seconds from t = 0 in which the generator can't be believed."""
-    rows: dict[int, list[Second]] = defaultdict(list)
-    for row in view.generator:
-        rows[row.second].append(row)
+    there: dict[int, set[str]] = defaultdict(set)
+    worse: set[int] = set()
+    for row, beyond in zip(view.generator, _beyond(view, view.generator), strict=True):
+        there[row.second].add(row.worker)
+        if row.dropped or beyond:
+            worse.add(row.second)
     workers, late = workers_of(view), _due_and_late(view)
     seconds = range(math.ceil(view.scenario.phases.load_s))
     return disk_health(view, seconds).bad | frozenset(
         second
         for second in seconds
-        if len({row.worker for row in rows[second]}) < workers
-        or workers == 0
-        or second in late
-        or any(row.dropped or _beyond(view, row) for row in rows[second])
+        if len(there[second]) < workers or workers == 0 or second in late or second in worse
     )
 
 
@@ -136,15 +136,19 @@ def _due_and_late(view: RunView) -> set[int]:
     return {row[0] for row in view.books.ask(SENT_LATE, {"t0_ns": view.t0_ns, "most_ns": most_ns})}
 
 
-def _beyond(view: RunView, row: Second) -> list[Limit]:
-    """The limits that this second broke."""
+def _beyond(view: RunView, rows: Sequence[Second]) -> list[list[Limit]]:
+    """The limits that each of these seconds broke."""
     chosen = dict(view.scenario.load.generator)
     phases = view.scenario.phases
-    calm = int(phases.start_s("baseline")) <= row.second < int(phases.start_s("fault"))
+    calm = range(int(phases.start_s("baseline")), int(phases.start_s("fault")))
+    bounds = [(limit, VALUES[limit.key], bound(limit, chosen)) for limit in SECOND_LIMITS]
     return [
-        limit
-        for limit in SECOND_LIMITS
-        if (calm or not limit.calm) and VALUES[limit.key](row) > bound(limit, chosen)
+        [
+            limit
+            for limit, value, most in bounds
+            if value(row) > most and (not limit.calm or row.second in calm)
+        ]
+        for row in rows
     ]
 
 
@@ -224,8 +228,8 @@ def _about_seconds(view: RunView, rows: list[Second]) -> list[str]:
     if len(bad) <= bound(BAD_SECONDS, chosen) * len(judged):
         return []
     broken: dict[Limit, float] = {}
-    for row in rows:
-        for limit in _beyond(view, row):
+    for row, beyond in zip(rows, _beyond(view, rows), strict=True):
+        for limit in beyond:
             broken[limit] = max(broken.get(limit, 0.0), VALUES[limit.key](row))
     words = [
         f"{limit.what} {shown(limit, broken[limit])}, at most {shown(limit, bound(limit, chosen))}"

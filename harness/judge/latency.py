@@ -35,8 +35,8 @@ class LatencySummary:
 
 # In order; those never known to be granted come last.
 SINCE_DUE = """
-SELECT (granted_ns - due_ns)::DOUBLE / 1000000 AS ms FROM ends WHERE promised AND {where}
-ORDER BY ms NULLS LAST
+SELECT coalesce((granted_ns - due_ns)::DOUBLE / 1000000, 'infinity'::DOUBLE) AS ms
+FROM ends WHERE promised AND {where} ORDER BY ms
 """
 
 
@@ -46,15 +46,14 @@ def latency(view: RunView, ends: Sequence[IntentEnd]) -> dict[str, LatencySummar
     Over promised draws of the phase; one never known to be granted counts as infinite. Null where
     fewer than ten draws lie beyond the quantile.
     """
-    return {phase: summary(latencies_ms(view, ends, phase)) for phase in OF_PHASE}
+    return {phase: in_order(latencies_ms(view, ends, phase)) for phase in OF_PHASE}
 
 
-def latencies_ms(view: RunView, ends: Sequence[IntentEnd], phase: str) -> list[float]:
+def latencies_ms(view: RunView, ends: Sequence[IntentEnd], phase: str) -> Sequence[float]:
     """One value a promised intent of the phase, in order; infinite for those never known to be
     granted."""
     question = SINCE_DUE.format(where=OF_PHASE[phase])
-    found = Columns[object](view.books.table(question, ends=Ends.of(ends)))
-    return [math.inf if value_ms is None else value_ms for value_ms in found.column("ms")]
+    return Columns[object](view.books.table(question, ends=Ends.of(ends))).numbers("ms")
 
 
 def since_due_ms(due_ns: Iterable[int], granted_ns: Iterable[int | None]) -> list[float]:
@@ -67,7 +66,11 @@ def since_due_ms(due_ns: Iterable[int], granted_ns: Iterable[int | None]) -> lis
 
 def summary(values_ms: Sequence[float]) -> LatencySummary:
     """Quantiles of one set of latencies."""
-    ordered = sorted(values_ms)
+    return in_order(sorted(values_ms))
+
+
+def in_order(ordered: Sequence[float]) -> LatencySummary:
+    """The same of latencies that rise."""
     granted = ordered[: bisect_left(ordered, math.inf)]
     return LatencySummary(
         quantiles={name: quantile(ordered, share) for name, share in QUANTILES.items()},

@@ -9,6 +9,7 @@ import math
 from bisect import bisect_right
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
+from functools import cached_property
 from statistics import median
 
 from harness.clock import NS_PER_S
@@ -101,7 +102,10 @@ class Occupied:
             self._failed_database.append((start_ns, done_ns))
         self._view = view
         self._silences: dict[str, Sequence[tuple[int, int]]] = {}
-        self._queues: dict[str, Sequence[tuple[float, float]]] = {}
+
+    @cached_property
+    def _queues(self) -> Mapping[str, Sequence[tuple[float, float]]]:
+        return _queues(self._view)
 
     def _add(self, client: str, hop: str, start_ns: int, done_ns: int | None) -> None:
         usual_ns = self.usual_ns.get(hop, 0)
@@ -148,9 +152,7 @@ class Occupied:
         return "database" if deeper >= DATABASE_SHARE * all_of_them else "ledger"
 
     def _queue_began_ns(self, gateway: str, at_ns: int) -> int:
-        if gateway not in self._queues:
-            self._queues[gateway] = _queues(self._view, gateway)
-        queues = self._queues[gateway]
+        queues = self._queues.get(gateway, ())
         place = bisect_right(queues, (at_ns, math.inf)) - 1
         if place >= 0 and at_ns <= queues[place][1]:
             return int(queues[place][0])
@@ -179,39 +181,45 @@ class Occupied:
 
 
 QUEUED = """
-SELECT start_ns, start_ns + queue_ns AS end_ns FROM calls
-WHERE side = 'server' AND server = $gateway AND queue_ns >= $wait_ns ORDER BY ALL
+SELECT server, start_ns, start_ns + queue_ns AS end_ns FROM calls
+WHERE side = 'server' AND queue_ns >= $wait_ns ORDER BY ALL
 """
 
 
-def _queues(view: RunView, gateway: str) -> list[tuple[float, float]]:
-    """From when to when somebody waited for a slot of it, in order."""
-    found: list[tuple[float, float]] = []
-    for start_ns, end_ns in view.books.ask(QUEUED, {"gateway": gateway, "wait_ns": WAIT_NS}):
-        if found and start_ns <= found[-1][1] + PAUSE_NS:
-            found[-1] = (found[-1][0], max(found[-1][1], end_ns))
+def _queues(view: RunView) -> Mapping[str, Sequence[tuple[float, float]]]:
+    """By replica: from when to when somebody waited for a slot of it, in order."""
+    found: dict[str, list[tuple[float, float]]] = defaultdict(list)
+    for server, start_ns, end_ns in view.books.ask(QUEUED, {"wait_ns": WAIT_NS}):
+        mine = found[server]
+        if mine and start_ns <= mine[-1][1] + PAUSE_NS:
+            mine[-1] = (mine[-1][0], max(mine[-1][1], end_ns))
         else:
-            found.append((start_ns, end_ns))
+            mine.append((start_ns, end_ns))
     return found
 
 
+# A pause that is longer than a piece of time lies between two pieces in which something arrived.
 ARRIVED = """
-SELECT count(*), min(start_ns), max(start_ns) FROM calls
-WHERE side = 'server' AND server = $replica
+SELECT server, count(*) AS times, min(start_ns) AS first_ns, max(start_ns) AS last_ns FROM calls
+WHERE side = 'server' GROUP BY server, start_ns // $piece_ns
+"""
+USUAL = """
+SELECT sum(times)::BIGINT, min(first_ns), max(last_ns) FROM arrived WHERE server = $replica
 """
 PAUSES = """
-SELECT before_ns, start_ns FROM (
-    SELECT start_ns, lag(start_ns) OVER (ORDER BY start_ns) AS before_ns FROM calls
-    WHERE side = 'server' AND server = $replica
+SELECT before_ns, first_ns FROM (
+    SELECT first_ns, lag(last_ns) OVER (ORDER BY first_ns) AS before_ns FROM arrived
+    WHERE server = $replica
 )
-WHERE start_ns - before_ns >= $least_ns ORDER BY start_ns
+WHERE first_ns - before_ns >= $least_ns ORDER BY first_ns
 """
 
 
 def _silences(view: RunView, replica: str) -> Sequence[tuple[int, int]]:
     """Between two arrivals; before the first and after the last nothing is known."""
-    count, first_ns, last_ns = view.books.one(ARRIVED, {"replica": replica})
-    if count < 2:
+    view.books.once("arrived", ARRIVED, {"piece_ns": SILENT_NS // 2})
+    count, first_ns, last_ns = view.books.one(USUAL, {"replica": replica})
+    if count is None or count < 2:
         return []
     usual_ns = (last_ns - first_ns) // (count - 1)
     least_ns = max(SILENT_NS, SILENT_TIMES * usual_ns)

@@ -9,7 +9,6 @@ import math
 from bisect import bisect_left
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
-from itertools import accumulate
 
 from harness.clock import NS_PER_S
 from harness.evidence.columnar import Columns
@@ -27,9 +26,13 @@ BASELINE = f"""
 SELECT count(*), count(*) FILTER ("end" = 'kept') FROM ends
 WHERE promised AND {OF_PHASE["baseline"]}
 """
+# Draws that are due together count together: whatever comes first of them, the sums are the same.
 SERIES = """
-SELECT due_ns, ("end" = 'kept')::INT AS kept, (granted_ns - due_ns)::DOUBLE / 1000000 AS ms
-FROM ends WHERE promised ORDER BY due_ns
+SELECT due_ns, sum(("end" = 'kept')::INT) OVER w::BIGINT AS kept,
+    sum((coalesce((granted_ns - due_ns)::DOUBLE / 1000000, 'infinity'::DOUBLE) <= $limit_ms)::INT)
+        OVER w::BIGINT AS soon
+FROM ends WHERE promised
+WINDOW w AS (ORDER BY due_ns RANGE BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW) ORDER BY due_ns
 """
 
 
@@ -82,14 +85,15 @@ def _by_the_rule(view: RunView, ends: Sequence[IntentEnd], bad: Collection[int])
             for fault in view.faults
         )
         return Recovery(None, None, stuck=owed, rpo_draws=lost)
-    from_heal = _first_good_ns(view, ends, max(known), bad)
+    windows = Windows.of(view, ends)
+    from_heal = _first_good_ns(view, windows, max(known), bad)
     if from_heal is None:
         enough = bool(_starts_ns(view, max(known), bad))
         return Recovery(None, None, stuck=enough, rpo_draws=lost)
     recover_s = (from_heal - max(known)) / NS_PER_S
     rto_s = None
     if len(view.faults) == 1:
-        from_bite = _first_good_ns(view, ends, min(bites), bad)
+        from_bite = _first_good_ns(view, windows, min(bites), bad)
         rto_s = None if from_bite is None else (from_bite - min(bites)) / NS_PER_S
     return Recovery(recover_s, rto_s, stuck=False, rpo_draws=lost)
 
@@ -117,16 +121,12 @@ def _starts_ns(view: RunView, from_ns: int, bad: Collection[int]) -> Sequence[in
 
 
 def _first_good_ns(
-    view: RunView, ends: Sequence[IntentEnd], from_ns: int, bad: Collection[int]
+    view: RunView, windows: "Windows | None", from_ns: int, bad: Collection[int]
 ) -> int | None:
     """The first grid point from which every window to the end of the watch is good."""
-    usual_ms = p90(latencies_ms(view, ends, "baseline"))
-    promised, kept = view.books.one(BASELINE, ends=Ends.of(ends))
-    if not promised or usual_ms is None:
-        return None
-    timeout_ms = view.scenario.load.patience.attempt_timeout_s * 1000
-    windows = Windows.of(view, ends, kept / promised, max(2 * usual_ms, timeout_ms / 10))
     first: int | None = None
+    if windows is None:
+        return first
     for at_ns in _starts_ns(view, from_ns, bad):
         if not windows.good(at_ns):
             first = None
@@ -138,29 +138,29 @@ def _first_good_ns(
 @dataclass(frozen=True, slots=True)
 class Windows:
     """Promised intents in order of their due times, summed up so that any window of them is one
-    difference: how many were kept before each, and how many known soon enough.
+    difference: how many were kept up to each, and how many known soon enough, those due with it
+    counted too.
 
     A p90 by nearest rank is at most a bound just when that many of the values are.
     """
 
     share: float
     due_ns: Sequence[int]
-    kept_before: Sequence[int]
-    soon_before: Sequence[int]
+    kept: Sequence[int]
+    soon: Sequence[int]
 
     @classmethod
-    def of(
-        cls, view: RunView, ends: Sequence[IntentEnd], share: float, limit_ms: float
-    ) -> "Windows":
-        """share: the baseline's, kept of promised. limit_ms: what the p90 may be."""
-        found = Columns[object](view.books.table(SERIES, ends=Ends.of(ends)))
-        soon = ((math.inf if ms is None else ms) <= limit_ms for ms in found.column("ms"))
-        return cls(
-            share,
-            [*found.column("due_ns")],
-            [0, *accumulate(found.column("kept"))],
-            [0, *accumulate(soon)],
-        )
+    def of(cls, view: RunView, ends: Sequence[IntentEnd]) -> "Windows | None":
+        """Held against the baseline: the share that it kept of what was promised, and what its p90
+        may become. None without a baseline."""
+        usual_ms = p90(latencies_ms(view, ends, "baseline"))
+        promised, kept = view.books.one(BASELINE, ends=Ends.of(ends))
+        if not promised or usual_ms is None:
+            return None
+        timeout_ms = view.scenario.load.patience.attempt_timeout_s * 1000
+        at = {"limit_ms": max(2 * usual_ms, timeout_ms / 10)}
+        found = Columns[object](view.books.table(SERIES, at, ends=Ends.of(ends)))
+        return cls(kept / promised, *map(found.numbers, ("due_ns", "kept", "soon")))
 
     def good(self, from_ns: int) -> bool:
         """Is one window as good as the baseline? An empty one proves nothing."""
@@ -169,12 +169,12 @@ class Windows:
         count = high - low
         if not count:
             return False
-        kept = self.kept_before[high] - self.kept_before[low]
-        soon = self.soon_before[high] - self.soon_before[low]
+        kept, soon = (
+            sums[high - 1] - (sums[low - 1] if low else 0) for sums in (self.kept, self.soon)
+        )
         return kept / count >= self.share - POINTS and soon >= math.ceil(0.9 * count)
 
 
-def p90(values_ms: Sequence[float]) -> float | None:
-    """The nearest-rank p90 of whatever there is; None of nothing."""
-    ordered = sorted(values_ms)
+def p90(ordered: Sequence[float]) -> float | None:
+    """The nearest-rank p90 of whatever there is, in order; None of nothing."""
     return ordered[math.ceil(0.9 * len(ordered)) - 1] if ordered else None

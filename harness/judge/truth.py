@@ -77,12 +77,14 @@ GROUP BY draw_key, "try"
 HAVING count(*) FILTER (event = 'reserve') > count(*) FILTER (event <> 'reserve')
 UNION SELECT draw_key FROM tries WHERE state = 'paying'
 """
+# Draws are found by 64-bit numbers made of their keys, as in by_whom.py.
 MATRIX = """
 WITH paid AS (
-    SELECT draw_key, max(times) AS times FROM (
-        SELECT draw_key, count(*) AS times FROM tries WHERE state = 'paid' GROUP BY draw_key
-        UNION ALL SELECT draw_key, count(*) FROM payouts GROUP BY draw_key
-    ) GROUP BY draw_key
+    SELECT nr, greatest(count(*) FILTER (by_ledger), count(*) FILTER (NOT by_ledger)) AS times
+    FROM (
+        SELECT hash(draw_key) AS nr, true AS by_ledger FROM tries WHERE state = 'paid'
+        UNION ALL SELECT hash(draw_key) AS nr, false FROM payouts
+    ) GROUP BY nr
 ), views AS (
     SELECT i.draw_key, i.amount_fen, i.intent,
         CASE WHEN t.granted THEN 'granted' ELSE coalesce(w.word, 'nothing') END AS word,
@@ -90,8 +92,8 @@ WITH paid AS (
         WHEN p.times = 1 THEN 'paid_once' WHEN d.draw_key IS NOT NULL THEN 'not_paid'
         ELSE 'no_row' END AS books
     FROM intents i LEFT JOIN told t USING (intent) LEFT JOIN last_words w USING (intent)
-    LEFT JOIN paid p USING (draw_key) LEFT JOIN holds h USING (draw_key)
-    LEFT JOIN {draws} d USING (draw_key)
+    LEFT JOIN paid p ON p.nr = hash(i.draw_key) LEFT JOIN holds h USING (draw_key)
+    LEFT JOIN (SELECT hash(draw_key) AS nr, draw_key FROM {draws}) d ON d.nr = hash(i.draw_key)
 )
 SELECT word, books, count(*), sum(amount_fen)::BIGINT, arg_min(draw_key, (intent, draw_key))
 FROM views GROUP BY word, books

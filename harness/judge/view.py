@@ -38,7 +38,7 @@ from harness.scenario.model import Scenario
 # They stay columns.
 GROWING = (
     "intents", "repay_intents", "attempts", "calls", "draws", "tries", "repayments", "collections",
-    "versions", "postings", "payouts", "tombstones", "population",
+    "versions", "postings", "payouts", "tombstones", "population", "disk",
 )  # fmt: skip
 # Tables that are small, and asked with the others.
 SMALL = ("states", "generator", "published", "policies", "tiers")
@@ -119,7 +119,7 @@ class RunView:
     # The run is of a version whose load always leaves a manifest.
     owes_manifest: bool = False
     # How the disk was, and whether the run is of a version whose controller always looked at it.
-    disk: tuple[DiskBeat, ...] = ()
+    disk: Rows[DiskBeat] = field(default_factory=lambda: Rows.of("disk", ()))
     owes_disk: bool = False
     books: Books = field(init=False, repr=False, compare=False)
 
