@@ -7,7 +7,7 @@ for (peaks.yaml), with the same seeds, steady and peak in turn. Of each: the sha
 that broke in the whole drill, draws and money, how often a draw was pressed, and when the promise
 was kept again. *Amplification* is the share broken at the peak ÷ the share broken at the steady
 load, in each round; more than 1 says that the peak breaks draws which the fault alone would not.
-Goes on where an earlier call ended, at most `--most` drills a call; a drill in doubt is made up for.
+Goes on where an earlier call ended, at most `--most` drills a call; one in doubt is made up for.
 
 Runs lie in runs/peaks/PROFILE/; results in docs/results/peaks.json, medians and the spread.
 """
