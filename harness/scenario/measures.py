@@ -18,6 +18,7 @@ DRILL_ONLY = {
     "recover_s": "s",
     "rto_s": "s",
     "exposed_s": "s",
+    "rpo_draws": "draws",
     "amplification": "ratio",
     "audit_breaches": "rules",
     "avoidable": "draws",
