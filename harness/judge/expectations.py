@@ -78,7 +78,7 @@ def _of_drill(parts: Parts) -> dict[str, float | None]:
         "recover_s": recovery.recover_s,
         "rto_s": recovery.rto_s,
         "exposed_s": recovery.exposed_s,
-        "rpo_draws": recovery.rpo_draws if _any_granted(parts.guarantee.total) else None,
+        "rpo_draws": recovery.rpo_draws or (0 if _any_in_time(parts.guarantee.total) else None),
         "amplification": parts.amplification.borrower,
         "audit_breaches": float(sum(f.verdict == "breached" for f in parts.audit)),
         "avoidable": parts.guarantee.avoidable,
@@ -103,9 +103,9 @@ def _share(phase: str, parts: Parts) -> Share:
     return parts.guarantee.total if phase == "drill" else parts.guarantee.by_phase[phase]
 
 
-def _any_granted(share: Share) -> bool:
+def _any_in_time(share: Share) -> bool:
     """Where nobody was granted anything, nothing can have been lost, and nothing is known."""
-    return bool(share.kept or share.late or share.granted_anyway or share.wrongly_approved)
+    return bool(share.kept or share.granted_anyway or share.wrongly_approved)
 
 
 def _of(measure: str, share: Share) -> float | None:
