@@ -26,8 +26,10 @@ format: $(READY)
 
 docs: $(READY)
 	$(BIN)/python -m harness.faults.page > docs/faults.md
+	$(BIN)/python -m mock_lender.resilience.page > docs/protections.md
 	$(BIN)/python -m harness.judge.page > docs/measures.md
 	$(BIN)/python -m harness.evidence.schema > docs/schema/evidence.schema.json
+	$(BIN)/python -m harness.report.coverage > docs/coverage.md
 	$(BIN)/python -m harness.judge.schema > docs/schema/verdict.schema.json
 
 setup: $(READY)

@@ -106,7 +106,7 @@ SINGLES: Mapping[str, Single] = {
     "business: tightening": Single(
         (f"{{business: tightening, above: 1000 yuan, {AT}}}",), "risk", "risk"
     ),
-    "business: stress": Single((f"{{business: stress, share: 30 %, {AT}}}",), "risk", "risk"),
+    "business: stress": Single((f"{{business: stress, level: 60 %, {AT}}}",), "risk", "risk"),
     "business: rule adopted": Single(
         (f"{{business: rule_adopted, target: education, {AT}}}",), "compliance", "compliance"
     ),

@@ -11,6 +11,13 @@ RECIPES: dict[str, tuple[str, ...]] = {
     "calm": (),
     # Crowds of one borrower, who has quota for two of its four draws at one moment.
     "crowds": ("load.journey.hot=40 %",),
+    # Limits that are reached in every hour, in tiers that have enough.
+    "limits": (
+        "lender.calendar={hour: 2s, hours: 12}",
+        "lender.tiers={own: {share: 50 %, hourly: 4 %}, partner-a: 50 %}",
+        "cause=liquidity",
+    ),
+    "joint": ("lender.joint={partner-a: 30 %}",),
     "ledger-killed": ("faults=[{process: kill, target: ledger-1, at: fault+1s}]",),
     # Payouts reach the bank at once, and its answers come after its caller has given up.
     "answers-late": (
@@ -23,10 +30,22 @@ RECIPES: dict[str, tuple[str, ...]] = {
         "faults=[{service: late, target: bank.partner-a, share: 50 %, latency: 3s, at: fault+1s,"
         " for: 5s}]",
     ),
-    # Calls to it run out of time: under a deadline they are not made again.
-    "risk-frozen": ("faults=[{process: freeze, target: risk-1, at: fault+1s, for: 4s}]",),
+    # Calls to it run out of time: under a deadline they are not made again, and nothing stands in.
+    "risk-frozen": (
+        "faults=[{process: freeze, target: risk-1, at: fault+1s, for: 4s}]",
+        "lender.protections.last_verdict=off",
+    ),
     "primary-killed": ("faults=[{database: kill_primary, at: fault+2s}]",),
     "primary-frozen": ("faults=[{database: freeze_primary, at: fault+1s, for: 4s}]",),
+    # A date begins; the last rule of the file is of it.
+    "rule-date": (
+        "lender.rules={file: ../scenarios/compliance/rules.yml, today: 2025-09-30}",
+        "faults=[{business: rule_date, target: 2025-10-01, at: fault+2s}]",
+    ),
+    # A maximum per draw that none of these draws comes near is in force all along.
+    "rules-of-before": (
+        "lender.rules={file: ../scenarios/compliance/rules.yml, today: 2024-07-01}",
+    ),
 }
 
 # Every defect, by the recipe under which it shows.
@@ -38,7 +57,11 @@ NEEDS: dict[str, str] = {
     "forgotten-hold": "payouts-late",
     "quota-race": "crowds",
     "tier-oversell": "calm",
+    "limit-per-slice": "limits",
+    "limit-forgotten": "limits",
+    "partner-takes-too-little": "joint",
     "wrong-amount": "calm",
+    "misread-amount": "calm",
     "stale-status": "answers-late",
     "refused-but-paid": "calm",
     "blames-risk": "risk-frozen",
@@ -46,6 +69,9 @@ NEEDS: dict[str, str] = {
     "failover-that-forgets": "primary-killed",
     "fencing-off": "primary-frozen",
     "replay-acknowledges-unflushed": "primary-killed",
+    "rule-forgotten": "rule-date",
+    "rule-dated-late": "rule-date",
+    "cap-in-wrong-unit": "rules-of-before",
 }
 
 

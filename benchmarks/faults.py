@@ -36,6 +36,7 @@ from harness.guardian.client import Guardian
 from harness.guardian.journal import Journal
 from harness.guardian.undo import undo_all
 from harness.judge.fault_lines import read_fault_lines
+from harness.load.funds import plain_funding
 from harness.nemesis.nemesis import Nemesis
 from harness.proxy.client import start_proxy
 from harness.target.mock import MockTarget
@@ -136,12 +137,12 @@ def bench(out: Path) -> Iterator[Bench]:
     run = RunDir.create(out, "faults", 0)
     token = secrets.token_hex(16)
     people = (Borrower(n, "regular", LIMIT_FEN, False, False) for n in range(1, BORROWERS + 1))
-    balances_fen = {tier: 10**12 for tier, _ in LENDER.tier_shares}
+    money = plain_funding(LENDER, 10**12)
     with Guardian.start(run.path) as guardian:
         run.write_token(token)
         proxy = start_proxy(guardian, run.path, token, 1)
         proxied = sample_edges(LENDER)
-        target = MockTarget(guardian, run, LENDER, people, balances_fen, token, proxy, proxied)
+        target = MockTarget(guardian, run, LENDER, people, money, token, proxy, proxied)
         target.start()
         give_up_s = time.monotonic() + UP_WITHIN_S
         while not target.poll_ready():

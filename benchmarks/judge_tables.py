@@ -125,16 +125,19 @@ TABLE_OF: dict[str, str] = {
     "policies": """
         SELECT kind, 1 AS policy, forbids, {t0} - 1000000000 AS in_force_ns,
             {t0} - 1000000000 AS adopted_ns, NULL AS replica, NULL AS above_fen,
-            NULL AS score_below, NULL AS ended_ns
+            NULL AS score_below, NULL AS ended_ns, NULL AS stress_bp, NULL AS keep_bp,
+            NULL AS rule
         FROM (VALUES ('risk', NULL), ('compliance', 'securities')) v(kind, forbids)""",
     "tiers": """
         SELECT tier, 'bank.' || tier AS bank, 0.5 AS share, 8 * {opening} AS balance_fen,
-            0 AS own_bp, {t0} AS from_ns, NULL AS available
+            0 AS own_bp, {t0} AS from_ns, NULL AS available, NULL AS hour_limit_fen,
+            NULL AS day_limit_fen
         FROM (VALUES ('own'), ('partner-a')) v(tier)""",
     "population": """
         SELECT b AS borrower, 'regular' AS "group", {limit} AS limit_fen, false AS barred,
             false AS delinquent, 24 AS tenure_months, 3000 AS utilisation_bp, 0 AS past_due_days,
-            3 AS income_band FROM range(1, {borrowers} + 1) r(b)""",
+            3 AS income_band, false AS student, false AS unverified
+        FROM range(1, {borrowers} + 1) r(b)""",
     "generator": """
         SELECT 'worker-' || w AS worker, s AS second, {per_s} // {workers} AS sent,
             1000000 AS late_ns_max, 900000 AS late_ns_p99, 1000000 AS lag_ns_max, 0 AS dropped,

@@ -18,7 +18,7 @@ from pathlib import Path
 from harness.clock import NS_PER_S
 from harness.load.arrivals import due_times_ns, even_times_ns, unit_gaps
 from harness.scenario.loader import load_scenario
-from harness.scenario.model import Stretch
+from harness.scenario.shape import Stretch
 from harness.scenario.shapes import cumulated
 from harness.seeds import stream
 from tests.kolmogorov import exponential, ks_p, uniform

@@ -27,8 +27,9 @@ SCHEMA = 1
 FULL, NAIVE = "full", "naive"
 HEADLINE = "full against naive"
 MARKS = {"saves": "good", "costs": "bad"}
-# Watches a version that is being deployed: without a deployment it has nothing to do.
-CANARY, DEPLOYS = "canary", "deploy"
+DEPLOYS = "deploy"
+# Where there is money enough, and no limit, it is all the same how it is allocated.
+OF_MONEY = ("fine_allocation", "funding_plan")
 NOTES = (
     "Saved is what the arm without it lost more than the arm with it: a negative number speaks "
     "against the protection. Intervals are of the mean over the rounds and are not adjusted for "
@@ -85,11 +86,24 @@ def protections_for(
     if strangers:
         raise mistake("--only", ", ".join(strangers), f"some of {', '.join(PROTECTIONS)}")
     names = tuple(name for name in PROTECTIONS if not only or name in only)
-    idle = any(fault.family == DEPLOYS for fault in scenario.faults)
-    if CANARY in names and not idle and CANARY not in only:
-        left = "canary is left out: nothing is deployed in this scenario, it has nothing to watch"
-        return tuple(name for name in names if name != CANARY), (left,)
-    return names, ()
+    idle = {name: why for name, why in _idle(scenario).items() if name not in only}
+    left = tuple(f"{name} is left out: {idle[name]}" for name in names if name in idle)
+    return tuple(name for name in names if name not in idle), left
+
+
+def _idle(scenario: Scenario) -> dict[str, str]:
+    """Protections that have nothing to do in a scenario, and why."""
+    found = {}
+    if not any(fault.family == DEPLOYS for fault in scenario.faults):
+        found["canary"] = "nothing is deployed in this scenario, it has nothing to watch"
+        found["handshake"] = "nothing is deployed in this scenario, all are of one version"
+    if not scenario.lender.law.rules:
+        found["compliance_first"] = "this scenario has no rules file, it has nothing to adopt"
+    if not scenario.lender.tier_terms:
+        found |= dict.fromkeys(OF_MONEY, "no tier has limits or little money in this scenario")
+    if not scenario.lender.money_bound_fen:
+        found["money_bound"] = "lender.money_bound is not said"
+    return found
 
 
 def arms_of(side: Side, names: Sequence[str]) -> tuple[tuple[Arm, ...], tuple[Row, ...]]:
@@ -102,9 +116,10 @@ def arms_of(side: Side, names: Sequence[str]) -> tuple[tuple[Arm, ...], tuple[Ro
     arms = [arm(FULL, "full", ""), arm(NAIVE, "naive", "")]
     rows = [Row(HEADLINE, FULL, NAIVE)]
     for name in names:
-        label = f"full - {name}"
-        arms.append(arm(label, "full", f"{name}: off"))
-        rows.append(Row(f"{name}, off from full", FULL, label))
+        if name in protections_in(FULL):
+            label = f"full - {name}"
+            arms.append(arm(label, "full", f"{name}: off"))
+            rows.append(Row(f"{name}, off from full", FULL, label))
     for name in names:
         if name not in protections_in(NAIVE):
             label = f"naive + {name}"

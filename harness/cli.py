@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from harness.cli_repeats import add_repeats, repeat
+from harness.cli_suite import add_suite
 from harness.cli_words import Commands, add_changes, add_scenario
 from harness.commands import (
     Permission,
@@ -90,6 +91,7 @@ def _parser() -> argparse.ArgumentParser:
     explain.add_argument("--draw", metavar="KEY", help="the draw's key, its beginning or number")
     explain.set_defaults(command=_explain)
     add_repeats(commands)
+    add_suite(commands)
     _add_capacity(commands)
     _add_lender(commands)
     _add_proxy(commands)

@@ -18,7 +18,7 @@ from harness.compare.pairs import no_pair
 from harness.errors import HarnessError
 from harness.given_runs import ALLOWED, mistake, two_sides
 from harness.repeats.arms import Arm, seeds_from
-from harness.repeats.book import NAME, Done, is_repeats
+from harness.repeats.book import Done, check_resume, is_repeats
 from harness.repeats.child import Child, runner_of
 from harness.repeats.repeats import (
     Drive,
@@ -144,14 +144,8 @@ def drilled(
 def place_of(how: How, kind: str, name: str) -> Path:
     """The folder of a call: a new one, or the one to go on in. Raises ScenarioError for one that is
     of no earlier call."""
-    if how.resume is None:
-        return folder_for(how.out, kind, name)
-    if not is_repeats(how.resume):
-        raise mistake(
-            "--resume", f"{str(how.resume)!r}, which has no {NAME}",
-            "the folder of an earlier call; leave --resume out to begin",
-        )  # fmt: skip
-    return how.resume
+    check_resume(how.resume)
+    return how.resume or folder_for(how.out, kind, name)
 
 
 def write(found: Comparison, place: Path, title: str) -> int:

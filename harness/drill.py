@@ -97,7 +97,7 @@ class Drill:
             self._run,
             self._plan.scenario.lender,
             self._plan.population,
-            self._plan.balances_fen,
+            self._plan.funding,
             token,
             proxy,
             self._plan.edges,
@@ -173,6 +173,7 @@ class Drill:
         self._printed["lender_asked_ns"] = target.asked_ns
         self._printed["lender_up_s"] = round(target.up_s, 3)
         self._write_record()
+        target.begins(t0_ns, self._plan.scenario.faults)
         attack.fire(t0_ns, target.base_urls())
         if self._plan.edges or self._plan.faults:
             nemesis.start(t0_ns)

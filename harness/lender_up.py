@@ -5,7 +5,6 @@ import secrets
 import shlex
 import sys
 import time
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -14,6 +13,7 @@ from harness.evidence.rows import Borrower
 from harness.evidence.store import RunDir
 from harness.faults.sample import LENDER
 from harness.guardian.client import Guardian
+from harness.load.funds import Funding, plain_funding
 from harness.plan import make_plan
 from harness.scenario.loader import Loaded, load_scenario
 from harness.scenario.model import LenderSpec
@@ -32,7 +32,7 @@ class Stock:
 
     spec: LenderSpec
     people: tuple[Borrower, ...]
-    balances_fen: Mapping[str, int]
+    funding: Funding
     loaded: Loaded | None = None
 
 
@@ -43,7 +43,7 @@ def plain_stock(profile: str | None) -> Stock:
         for number in range(1, BORROWERS + 1)
     )
     spec = replace(LENDER, profile=profile or LENDER.profile)
-    return Stock(spec, people, {tier: TIER_FEN for tier, _ in spec.tier_shares})
+    return Stock(spec, people, plain_funding(spec, TIER_FEN))
 
 
 def stock_of(scenario: Path | None, overrides: list[str], profile: str | None) -> Stock:
@@ -59,7 +59,7 @@ def stock_of(scenario: Path | None, overrides: list[str], profile: str | None) -
         return plain_stock(profile)
     loaded = load_scenario(scenario, overrides, profile)
     plan = make_plan(loaded.scenario, loaded.where)
-    return Stock(plan.scenario.lender, plan.population, plan.balances_fen, loaded)
+    return Stock(plan.scenario.lender, plan.population, plan.funding, loaded)
 
 
 def lender_up(stock: Stock, out: Path) -> int:
@@ -76,10 +76,11 @@ def lender_up(stock: Stock, out: Path) -> int:
             token = secrets.token_hex(16)
             run.write_token(token)
             target = MockTarget(
-                guardian, run, stock.spec, stock.people, stock.balances_fen, token, None, ()
+                guardian, run, stock.spec, stock.people, stock.funding, token, None, ()
             )
             target.start()
             _wait(target, guardian, stop)
+            target.begins(time.monotonic_ns(), ())
             print(_announcement(target, stock, run.path))
             sys.stdout.flush()
             while True:

@@ -10,15 +10,22 @@ from harness.evidence.rows import Borrower, Intent, RepayIntent
 from harness.faults.catalogue import CATALOGUE, build_fault
 from harness.faults.fault import Fault
 from harness.faults.rules import BookFault
+from harness.judge.scorecard import below_for
 from harness.load.choice import TooFewBorrowers
 from harness.load.foreseen import Count, Fate, Notice, counted, foresee
+from harness.load.funds import Funding, funding
 from harness.load.intents import SWEEPER_WINDOW_S, plan_intents
+from harness.load.law_notices import law_notices
 from harness.load.population import plan_population
 from harness.load.repayments import plan_repayments
-from harness.load.room import check_room, tier_balances_fen
+from harness.load.room import check_room
 from harness.scenario.model import FaultSpec, Scenario
 from harness.scenario.planned import TooFew, too_few
 from harness.seeds import draw_key, repay_key
+
+WARNING = "early_warning"
+# Kinds of entries that borrowers are told of.
+DECIDED = ("risk", "compliance")
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +41,7 @@ class Plan:
     population: tuple[Borrower, ...]
     intents: tuple[Intent, ...]
     repayments: tuple[RepayIntent, ...]
-    balances_fen: Mapping[str, int]
+    funding: Funding
     faults: tuple[tuple[Fault, float, float | None], ...]
     edges: tuple[str, ...]
     fates: tuple[Fate, ...]
@@ -78,15 +85,18 @@ def _planned(scenario: Scenario) -> Plan:
     if not intents:
         problem = Problem("", 0, "load.shape", "no draw at all", "at least one draw")
         raise ScenarioError((problem,))
-    balances_fen = tier_balances_fen(scenario, intents)
-    check_room(scenario, population, intents, balances_fen)
+    money = funding(scenario, population, intents)
+    check_room(scenario, population, intents, money.tiers)
     repayments = plan_repayments(scenario, intents)
     faults = tuple(
         (build_fault(addressed(spec, scenario, intents)), spec.at_s, spec.for_s)
         for spec in scenario.faults
     )
-    baseline_ns = round(scenario.phases.start_s("baseline") * NS_PER_S)
-    notices = tuple(notices_of(faults))
+    baseline_ns, lender = round(scenario.phases.start_s("baseline") * NS_PER_S), scenario.lender
+    notices = (
+        *notices_of(population, faults, warned=lender.has(WARNING)),
+        *law_notices(scenario, told_ahead=lender.has("compliance_first") or lender.has(WARNING)),
+    )
     fates = tuple(foresee(population, intents, repayments, notices, baseline_ns))
     counts = counted(intents, fates)
     promised = {phase: count.promised for phase, count in counts.items()}
@@ -96,7 +106,7 @@ def _planned(scenario: Scenario) -> Plan:
         population=population,
         intents=intents,
         repayments=repayments,
-        balances_fen=balances_fen,
+        funding=money,
         faults=faults,
         edges=proxied_edges(scenario),
         fates=fates,
@@ -135,22 +145,45 @@ def addressed(spec: FaultSpec, scenario: Scenario, intents: Sequence[Intent]) ->
     return replace(spec, params=tuple(sorted(named.items())))
 
 
-def notices_of(faults: Iterable[tuple[Fault, float, float | None]]) -> Iterator[Notice]:
-    """What borrowers will be told of policies and rules that come as faults."""
+def notices_of(
+    population: Sequence[Borrower],
+    faults: Iterable[tuple[Fault, float, float | None]],
+    *,
+    warned: bool,
+) -> Iterator[Notice]:
+    """What borrowers will be told of policies and rules that come as faults. warned: by early
+    warnings also of what nobody announces, if the lender obeys it at some time."""
     for fault, at_s, for_s in faults:
         if not isinstance(fault, BookFault):
             continue
         until_ns = None if for_s is None else round((at_s + for_s) * NS_PER_S)
         for entry in fault.entries:
-            if entry.get("announced"):
-                above_fen, forbids = entry.get("above_fen"), entry.get("forbids")
+            policy = entry["kind"] == "risk"
+            lead_s = _number(entry, "in_force_s") or 0
+            obeyed = entry["kind"] in DECIDED and entry.get("adopted_s", 0.0) is not None
+            if entry.get("announced") or (warned and obeyed):
+                forbids, share = entry.get("forbids"), _number(entry, "score_share")
+                below = _whole(entry, "score_below")
                 yield Notice(
-                    from_ns=round(at_s * NS_PER_S),
+                    from_ns=round((at_s + lead_s) * NS_PER_S),
                     until_ns=until_ns,
-                    above_fen=above_fen if isinstance(above_fen, int) else None,
+                    above_fen=_whole(entry, "above_fen"),
                     forbids=None if forbids is None else str(forbids),
-                    law=entry.get("in_force_s") is not None,
+                    law=not policy and entry.get("in_force_s") is not None,
+                    score_below=below if share is None else below_for(population, share),
+                    stress_bp=_whole(entry, "stress_bp"),
+                    keep_bp=_whole(entry, "keep_bp"),
                 )
+
+
+def _number(entry: Mapping[str, object], key: str) -> float | None:
+    found = entry.get(key)
+    return float(found) if isinstance(found, int | float) else None
+
+
+def _whole(entry: Mapping[str, object], key: str) -> int | None:
+    found = entry.get(key)
+    return found if isinstance(found, int) else None
 
 
 def proxied_edges(scenario: Scenario) -> tuple[str, ...]:

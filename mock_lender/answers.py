@@ -4,8 +4,8 @@ from typing import Any
 
 from starlette.responses import JSONResponse, Response
 
-from mock_lender.http.client import Reply
 from mock_lender.http.problems import problem
+from mock_lender.http.wire import Reply
 
 
 def told(key: str, status: int, found: dict[str, Any]) -> Response:

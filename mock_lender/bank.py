@@ -2,7 +2,8 @@
 
 Some banks can't close: they refuse what reaches their book after the payout's own `not_after_ns`,
 and tell whether a key was paid. In a window of its own a bank pays nothing: it refuses what comes
-for ever, and goes on to close and to tell.
+for ever, and goes on to close and to tell. A bank that has gone refuses what it is at, too. What is
+more than it may pay in a minute it refuses as well.
 """
 
 import asyncio
@@ -21,6 +22,7 @@ from mock_lender.context import ServiceContext
 from mock_lender.defects.bank import book_of
 from mock_lender.http.app import build_app, read_json
 from mock_lender.http.slots import Slots
+from mock_lender.resilience.money import MoneyBound
 from mock_lender.rulebook import Rulebook
 
 KEY = re.compile(r"[A-Za-z0-9_.-]{1,200}")
@@ -36,8 +38,10 @@ def create_app(ctx: ServiceContext) -> ASGIApp:
     """`POST /payouts {payout_key, draw_key, amount_fen, not_after_ns, bank}`, `GET /payouts/{key}`
     (with the moment, by this bank's clock, from which on it is true), `POST /payouts/{key}/close`.
     """
-    closes = all(tier.closes for tier in ctx.config.tiers if tier.bank == ctx.name)
-    tiers = frozenset(tier.tier for tier in ctx.config.tiers if tier.bank == ctx.name)
+    mine = [tier for tier in ctx.config.tiers if tier.bank == ctx.name]
+    closes = all(tier.closes for tier in mine)
+    tiers = frozenset(tier.tier for tier in mine)
+    bound = bound_of(ctx, sum(tier.money_bound_fen for tier in mine))
     rules = Rulebook(ctx.rulebook_json, ctx.telemetry)
     capacity = ctx.config.capacity
     slots = Slots(capacity.bank_slots)
@@ -50,6 +54,9 @@ def create_app(ctx: ServiceContext) -> ASGIApp:
     async def stop() -> None:
         await asyncio.to_thread(books[0].stop)
 
+    def shut(kind: str) -> bool:
+        return any(one.tier in tiers for one in rules.obeyed(kind, now_ns()))
+
     async def pay(request: Request) -> Response:
         body = await read_json(request)
         key, draw_key, amount_fen = (
@@ -57,7 +64,7 @@ def create_app(ctx: ServiceContext) -> ASGIApp:
         )  # fmt: skip
         not_after_ns = body.get("not_after_ns")
         sound = isinstance(key, str) and KEY.fullmatch(key) and isinstance(draw_key, str)
-        if any(one.tier in tiers for one in rules.obeyed("window", now_ns())):
+        if shut("window") or shut("gone"):
             state = await books[0].close_key(str(key)) if sound else "closed"
             return JSONResponse({"state": state}, status_code=STATUS[state])
         if not sound or type(amount_fen) is not int or amount_fen <= 0:
@@ -69,14 +76,11 @@ def create_app(ctx: ServiceContext) -> ASGIApp:
             raise HTTPException(422, "not_after_ns: this bank can't close a key")
         async with slots:
             await asyncio.sleep(capacity.bank_latency_s)
-        state = await books[0].pay(str(key), str(draw_key), amount_fen, not_after_ns)
+        if not shut("gone") and within(ctx, bound, amount_fen):
+            state = await books[0].pay(str(key), str(draw_key), amount_fen, not_after_ns)
+        else:
+            state = await books[0].close_key(str(key))
         return JSONResponse({"state": state}, status_code=STATUS[state])
-
-    def key_of(request: Request) -> str:
-        key = str(request.path_params["key"])
-        if not KEY.fullmatch(key):
-            raise HTTPException(422, "payout_key")
-        return key
 
     async def close(request: Request) -> Response:
         if not closes:
@@ -92,4 +96,30 @@ def create_app(ctx: ServiceContext) -> ASGIApp:
         Route("/payouts/{key}", look_up, methods=["GET"]),
         Route("/payouts/{key}/close", close, methods=["POST"]),
     ]
-    return build_app(ctx, routes, slots=slots, every_call=False, on_start=start, on_stop=stop)
+    more = str if bound is None else bound.metrics
+    return build_app(
+        ctx, routes, slots=slots, every_call=False, more=more, on_start=start, on_stop=stop
+    )
+
+
+def key_of(request: Request) -> str:
+    """Raises HTTPException 422."""
+    key = str(request.path_params["key"])
+    if not KEY.fullmatch(key):
+        raise HTTPException(422, "payout_key")
+    return key
+
+
+def within(ctx: ServiceContext, bound: MoneyBound | None, amount_fen: int) -> bool:
+    """May so much be paid out now? It counts as paid then."""
+    if bound is None:
+        return True
+    was_tripped, paid = bound.tripped, bound.take(amount_fen)
+    if bound.tripped != was_tripped:
+        ctx.telemetry.state("money_bound", ctx.name, "within" if paid else "tripped")
+    return paid
+
+
+def bound_of(ctx: ServiceContext, fen_per_minute: int) -> MoneyBound | None:
+    """None: this bank pays out whatever it is asked for."""
+    return MoneyBound(fen_per_minute) if fen_per_minute and ctx.on("money_bound") else None

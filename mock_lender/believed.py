@@ -4,7 +4,7 @@ Whoever answers half, nothing, or two things at once has said nothing: the call 
 may have worked, and the ledger or the bank is asked again by whoever ends it.
 """
 
-from mock_lender.http.client import Reply
+from mock_lender.http.wire import Reply
 
 # What the ledger says a draw is, by the status that goes with it; all others come with a 200.
 STATUS_OF_STATE = {"in-progress": 409, "no-money": 409, "key-reused": 422, "gone": 410}

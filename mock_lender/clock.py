@@ -11,7 +11,12 @@ _skew_ns = 0
 
 def now_ns() -> int:
     """What this service takes for CLOCK_MONOTONIC, ns."""
-    return time.monotonic_ns() + _skew_ns
+    return taken_for_ns(time.monotonic_ns())
+
+
+def taken_for_ns(at_ns: int) -> int:
+    """What this service took a moment of the machine's clock for."""
+    return at_ns + _skew_ns
 
 
 def skewed(by_ns: int) -> None:

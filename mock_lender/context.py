@@ -18,8 +18,9 @@ class ServiceContext:
     other services listen (`name -> host:port`, ports are fixed before anything starts; edges that
     lead through a proxy are in config.edges), where it is told which database is the primary and
     how that is entered, its telemetry, and what to add to the database's wall clock to have
-    CLOCK_MONOTONIC (`clock_offset_ns`). version: of the software it runs. planted: faults it has
-    from the start, each as it would be put to it, with its name."""
+    CLOCK_MONOTONIC (`clock_offset_ns`). version: of the software it runs; contract: of the
+    language in which it speaks to others. planted: faults it has from the start, each as it would
+    be put to it, with its name."""
 
     name: str
     role: str
@@ -30,6 +31,7 @@ class ServiceContext:
     telemetry: Telemetry
     clock_offset_ns: int = 0
     version: str = "1"
+    contract: int = 1
     planted: tuple[Mapping[str, Any], ...] = ()
 
     @property
@@ -43,6 +45,12 @@ class ServiceContext:
     def on(self, protection: str) -> bool:
         """Is this protection switched on?"""
         return protection in self.config.protections
+
+    @property
+    def features_csv(self) -> Path | None:
+        """What a scorecard knows of the borrowers; None: nothing."""
+        found = self.config.features_csv
+        return Path(found) if found else None
 
     @property
     def rulebook_json(self) -> Path:

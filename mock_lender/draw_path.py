@@ -5,8 +5,7 @@ and a failure is certain. From then on a failure is unknown, unless this gateway
 the payout was never sent, or the bank has said that it will never pay that key.
 """
 
-import asyncio
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,8 +14,10 @@ from starlette.responses import JSONResponse, Response
 from mock_lender import believed
 from mock_lender.answers import granted, refused
 from mock_lender.context import ServiceContext
-from mock_lender.http.client import HopClient, Reply
+from mock_lender.http.client import HopClient
 from mock_lender.http.problems import problem
+from mock_lender.http.wire import Reply
+from mock_lender.judges import Judges, Wanted
 from mock_lender.resilience.deadline import Deadline
 
 
@@ -36,20 +37,25 @@ class Draw:
 
 @dataclass(frozen=True, slots=True)
 class Approval:
-    """What risk and compliance answered, and from when their answers date (ns)."""
+    """What risk and compliance answered, and from when their answers date (ns); None: nobody has
+    judged it. limit_bp: what risk leaves of the limit, ten-thousandths."""
 
-    risk_policy: int
-    risk_ns: int
-    compliance_rules: int
-    compliance_ns: int
+    risk_policy: int | None
+    risk_ns: int | None
+    compliance_rules: int | None
+    compliance_ns: int | None
+    limit_bp: int
+    # Tiers that must not pay, by the rules.
+    not_from: tuple[str, ...] = ()
 
 
 class DrawPath:
     """Walks presses; holds nothing of them."""
 
-    def __init__(self, ctx: ServiceContext, client: HopClient) -> None:
+    def __init__(self, ctx: ServiceContext, client: HopClient, judges: Judges) -> None:
         self._ctx = ctx
         self._client = client
+        self._judges = judges
         self._settings = ctx.settings
 
     async def walk(self, draw: Draw) -> Response:
@@ -85,38 +91,42 @@ class DrawPath:
         body: Mapping[str, Any],
         timeout_s: float | None = None,
         bounded: bool = True,
+        avoid: Collection[str] = (),
     ) -> Reply:
         """`bounded` False: what has begun is finished even when the borrower's time is up."""
         return await self._client.call(
             service, "POST", path, body=body, draw_key=draw.key, attempt=draw.attempt,
-            deadline=draw.deadline if bounded else None, timeout_s=timeout_s, idempotent=True,
+            deadline=draw.deadline if bounded else None, timeout_s=timeout_s, avoid=avoid,
+            idempotent=True,
         )  # fmt: skip
 
     async def _ask(self, draw: Draw) -> Approval | Response:
         """Risk and compliance together. A refusal is stored before it is told."""
-        risk, compliance = await asyncio.gather(
-            self._call(
-                draw, "risk", "/decide",
-                {"borrower": draw.borrower, "amount_fen": draw.amount_fen},
-            ),
-            self._call(
-                draw, "compliance", "/check", {"borrower": draw.borrower, "purpose": draw.purpose}
-            ),
-        )  # fmt: skip
-        asked = (("risk", risk, "policy"), ("compliance", compliance, "rules"))
-        for hop, reply, version in asked:
-            if not believed.decided(reply, version):
-                # A decision moves no money: without one nothing has happened.
-                return problem(503, cause="system", hop=hop, reason="unreachable", certain=True)
+        wanted = Wanted(draw.key, draw.borrower, draw.amount_fen, draw.purpose)
+
+        async def ask(
+            service: str, path: str, body: Mapping[str, Any], wait_s: float | None,
+            avoid: Collection[str],
+        ) -> Reply:  # fmt: skip
+            return await self._call(draw, service, path, body, wait_s, avoid=avoid)
+
+        verdicts = await self._judges.of(wanted, ask, self._client.refusing())
+        risk, compliance = verdicts["risk"], verdicts["compliance"]
+        if risk is None or compliance is None:
+            # A decision moves no money: without one nothing has happened.
+            hop = "risk" if risk is None else "compliance"
+            return problem(503, cause="system", hop=hop, reason="unreachable", certain=True)
         approval = Approval(
-            risk_policy=risk.body["policy"],
-            risk_ns=risk.body["decided_ns"],
-            compliance_rules=compliance.body["rules"],
-            compliance_ns=compliance.body["decided_ns"],
+            risk_policy=risk.number,
+            risk_ns=risk.decided_ns,
+            compliance_rules=compliance.number,
+            compliance_ns=compliance.decided_ns,
+            limit_bp=risk.limit_bp,
+            not_from=compliance.not_from,
         )
-        for hop, reply, _ in asked:
-            if reply.status == 403:
-                return await self._refuse(draw, approval, hop, str(reply.body["reason"]))
+        for hop, said in verdicts.items():
+            if said is not None and said.reason is not None:
+                return await self._refuse(draw, approval, hop, said.reason)
         return approval
 
     async def _refuse(self, draw: Draw, approval: Approval, hop: str, reason: str) -> Response:
@@ -138,6 +148,7 @@ class DrawPath:
             **_facts(draw, approval),
             "nonce": nonce,
             "avoid": sorted(unwanted),
+            "not_from": list(approval.not_from),
             "gateway": self._ctx.name,
         }
         reply = await self._call(draw, "ledger", "/reserve", body)
@@ -233,4 +244,5 @@ def _facts(draw: Draw, approval: Approval) -> dict[str, Any]:
         "risk_ns": approval.risk_ns,
         "compliance_rules": approval.compliance_rules,
         "compliance_ns": approval.compliance_ns,
+        "limit_bp": approval.limit_bp,
     }

@@ -1,5 +1,6 @@
 """The gateway: the borrower's only door, and the one who asks the bank to pay."""
 
+import asyncio
 import hashlib
 import re
 import time
@@ -12,14 +13,21 @@ from starlette.routing import Route
 from starlette.types import ASGIApp
 
 from mock_lender.answers import told, told_of_repayment
+from mock_lender.clock import now_ns
 from mock_lender.context import ServiceContext
 from mock_lender.defects.gateway import draw_path_of
 from mock_lender.draw_path import Draw
 from mock_lender.http.app import build_app, read_json
 from mock_lender.http.client import HopClient
 from mock_lender.http.problems import problem
+from mock_lender.http.routes import Routes
 from mock_lender.http.slots import Slots
+from mock_lender.http.wire import Reply
+from mock_lender.judges import Judges
+from mock_lender.notices import Notices
 from mock_lender.presses import Press, Presses
+from mock_lender.quota import QuotaCache, is_quota
+from mock_lender.resilience.admission import Admission
 
 KEY = re.compile(r"[A-Za-z0-9_-]{8,64}")
 # Not the router's int: Python refuses to read a number of thousands of digits.
@@ -29,29 +37,71 @@ PURPOSE = re.compile(r"[a-z-]{2,40}")
 AMOUNT_FEN_MAX = 100_000_000_00
 
 
+class Behind:
+    """What a gateway has behind its door: the way to the other services, who judges, what it knows
+    of quotas, and a look at its way to the banks."""
+
+    def __init__(self, ctx: ServiceContext) -> None:
+        self._ctx = ctx
+        self.judges = Judges(ctx)
+        self.shown = QuotaCache(ctx.settings, guarded=ctx.on("quota_cache"))
+        self._client: HopClient | None = None
+        self._routes: Routes | None = None
+        self._looking: asyncio.Task[None] | None = None
+
+    @property
+    def client(self) -> HopClient:
+        """Once started."""
+        if self._client is None:
+            raise RuntimeError("not started")
+        return self._client
+
+    async def start(self) -> None:
+        """Begin to look around."""
+        self._client = HopClient(self._ctx)
+        await self.judges.start(self._client)
+        if self._ctx.on("second_site"):
+            banks = {tier.bank for tier in self._ctx.config.tiers}
+            self._routes = Routes(self._client, banks, self._ctx.telemetry)
+            self._looking = asyncio.create_task(self._routes.run())
+
+    async def stop(self) -> None:
+        """Look no more."""
+        await self.judges.stop()
+        if self._looking is not None:
+            self._looking.cancel()
+        await self.client.close()
+
+    def lacks(self) -> str:
+        """The hop for want of which it may be given nothing; empty: there is none."""
+        if not self.client.welcome:
+            return self._ctx.role
+        return "" if self._routes is None or self._routes.ready else self._routes.cut[0]
+
+    def metrics(self) -> str:
+        """Of all of them, for /metrics."""
+        ways = "" if self._routes is None else self._routes.metrics()
+        return self.judges.counts() + self.shown.counts() + self.client.metrics() + ways
+
+
 def create_app(ctx: ServiceContext) -> ASGIApp:
     """The public API; see openapi.json beside this file."""
-    clients: list[HopClient] = []
+    behind, presses, told_all = Behind(ctx), Presses(), Notices(ctx)
     path = draw_path_of(ctx.config.defects)
-    presses = Presses()
-
-    async def start() -> None:
-        clients.append(HopClient(ctx))
-
-    async def stop() -> None:
-        await clients[0].close()
 
     async def press(request: Request) -> Response:
         draw = await parse_draw(request)
-        return await presses.once(
-            press_of(request, draw.key, draw.body_hash), lambda: path(ctx, clients[0]).walk(draw)
-        )
+        with behind.shown.changing(draw.borrower):
+            return await presses.once(
+                press_of(request, draw.key, draw.body_hash),
+                lambda: path(ctx, behind.client, behind.judges).walk(draw),
+            )
 
     async def poll(request: Request) -> Response:
         key = request.path_params["key"]
         if not KEY.fullmatch(key):
             raise HTTPException(400, "a key has 8 to 64 letters, digits, - or _")
-        reply = await clients[0].call(
+        reply = await behind.client.call(
             "ledger", "GET", f"/draws/{key}", draw_key=key,
             deadline=request.state.deadline, idempotent=True,
         )  # fmt: skip
@@ -61,26 +111,20 @@ def create_app(ctx: ServiceContext) -> ASGIApp:
 
     async def repay(request: Request) -> Response:
         key, borrower, amount_fen = await parse_repayment(request)
-        return await presses.once(
-            press_of(request, key, f"{borrower}/{amount_fen}"),
-            lambda: repaid(clients[0], request, key, borrower, amount_fen),
-        )
+        with behind.shown.changing(borrower):
+            return await presses.once(
+                press_of(request, key, f"{borrower}/{amount_fen}"),
+                lambda: repaid(behind.client, request, key, borrower, amount_fen),
+            )
 
     async def quota(request: Request) -> Response:
+        return await shown_quota(behind.client, behind.shown, request)
+
+    async def notices(request: Request) -> Response:
         borrower = request.path_params["borrower"]
-        if not BORROWER.fullmatch(borrower):
+        if not BORROWER.fullmatch(borrower) or int(borrower) >= 2**31:
             raise HTTPException(404, "a borrower is a number")
-        reply = await clients[0].call(
-            "ledger", "GET", f"/borrowers/{borrower}/quota",
-            deadline=request.state.deadline, idempotent=True,
-        )  # fmt: skip
-        if reply.kind == "answer" and reply.status == 404:
-            return problem(
-                404, cause="system", hop="ledger", reason="unknown-borrower", certain=True
-            )
-        if not reply.ok or "available_fen" not in reply.body:
-            return problem(503, cause="system", hop="ledger", reason="unreachable", certain=True)
-        return JSONResponse(dict(reply.body))
+        return JSONResponse({"notices": told_all.now(now_ns())})
 
     async def document(_: Request) -> Response:
         return FileResponse(Path(__file__).with_name("openapi.json"))
@@ -90,10 +134,35 @@ def create_app(ctx: ServiceContext) -> ASGIApp:
         Route("/v1/draws/{key}", poll, methods=["GET"]),
         Route("/v1/repayments", repay, methods=["POST"]),
         Route("/v1/borrowers/{borrower}/quota", quota, methods=["GET"]),
+        Route("/v1/notices/{borrower}", notices, methods=["GET"]),
         Route("/openapi.json", document, methods=["GET"]),
     ]
-    slots = Slots(ctx.config.capacity.gateway_slots)
-    return build_app(ctx, routes, slots=slots, on_start=start, on_stop=stop)
+    most = ctx.config.capacity.gateway_slots
+    slots = Admission(most, ctx.settings, quick=True) if ctx.on("admission") else Slots(most)
+    return build_app(
+        ctx, routes, slots=slots, lacks=behind.lacks, more=behind.metrics, on_start=behind.start,
+        on_stop=behind.stop,
+    )  # fmt: skip
+
+
+async def shown_quota(client: HopClient, cache: QuotaCache, request: Request) -> Response:
+    """What a borrower is shown. Raises HTTPException 404 for what is no borrower."""
+    borrower = request.path_params["borrower"]
+    if not BORROWER.fullmatch(borrower):
+        raise HTTPException(404, "a borrower is a number")
+
+    async def read() -> Reply:
+        return await client.call(
+            "ledger", "GET", f"/borrowers/{borrower}/quota",
+            deadline=request.state.deadline, idempotent=True,
+        )  # fmt: skip
+
+    reply = await cache.look(int(borrower), read)
+    if reply.kind == "answer" and reply.status == 404:
+        return problem(404, cause="system", hop="ledger", reason="unknown-borrower", certain=True)
+    if not is_quota(reply):
+        return problem(503, cause="system", hop="ledger", reason="unreachable", certain=True)
+    return JSONResponse(dict(reply.body))
 
 
 async def parse_repayment(request: Request) -> tuple[str, int, int]:

@@ -12,14 +12,15 @@ import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
+from mock_lender.shut import UNPUSHED, is_shut
 from mock_lender.telemetry import Telemetry
 
 NAME = "rulebook.json"
 # What the lender began with is number 1.
 FIRST_NUMBER = 2
-KINDS = ("risk", "compliance", "tier", "window")
+KINDS = ("risk", "compliance", "tier", "window", "gone", "spare", "shortage")
 LEAD_NS = 50_000_000
 PUBLISH_TRIES = 5
 
@@ -32,9 +33,13 @@ class TooSlowError(Exception):
 class Entry:
     """One entry. Times are CLOCK_MONOTONIC, ns.
 
-    kind: `risk` (a policy) refuses draws above `above_fen`, or borrowers whose score is below
-    `score_below`; `compliance` (a rule) forbids the purpose `forbids`; `tier`: the lender draws
-    nothing from `tier`; `window`: the bank of `tier` takes no payouts.
+    kind: `risk` (a policy) is about borrowers whose score in a market under `stress_bp` is below
+    `score_below` (None: about all): it leaves them `keep_bp` ten-thousandths of their limits, or
+    refuses their draws above `above_fen`, or all of them; `compliance` (a rule) forbids the purpose
+    `forbids`; `tier`: the lender draws nothing from `tier`; `window`: the bank of `tier` takes no
+    payouts; `gone`: nor does it end those that it is at; `spare`: the lender draws from `tier`
+    last; `shortage`: borrowers are told that draws above `above_fen` can't be paid. rule: the rule
+    of the rules file that a `compliance` entry dates.
     in_force_ns: when it became law; None: it is none. adopted_ns: from when the lender obeys; None:
     never. announced_ns: when borrowers were told; None: they were not. ended_ns: its end, or its
     lease's.
@@ -51,6 +56,9 @@ class Entry:
     above_fen: int | None = None
     score_below: int | None = None
     tier: str | None = None
+    stress_bp: int | None = None
+    keep_bp: int | None = None
+    rule: str | None = None
 
     def obeyed(self, at_ns: int) -> bool:
         """Does the lender obey it at a moment?"""
@@ -59,6 +67,16 @@ class Entry:
     def in_force(self, at_ns: int) -> bool:
         """Is it law at a moment, obeyed or not?"""
         return self.in_force_ns is not None and self.in_force_ns <= at_ns < self.ended_ns
+
+    def told(self, at_ns: int) -> bool:
+        """Is it obeyed at a moment, and do borrowers know by then?"""
+        return self.announced_ns is not None and self.announced_ns <= at_ns and self.obeyed(at_ns)
+
+
+class Dateable(Protocol):
+    """What becomes an entry when it is known for when."""
+
+    def dated(self, number: int, name: str, at_ns: int) -> Entry: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +92,8 @@ class Wanted:
     above_fen: int | None = None
     score_below: int | None = None
     tier: str | None = None
+    stress_bp: int | None = None
+    keep_bp: int | None = None
 
     def dated(self, number: int, name: str, at_ns: int) -> Entry:
         """The entry when it is published for `at_ns`."""
@@ -93,6 +113,8 @@ class Wanted:
             above_fen=self.above_fen,
             score_below=self.score_below,
             tier=self.tier,
+            stress_bp=self.stress_bp,
+            keep_bp=self.keep_bp,
         )
 
 
@@ -112,7 +134,12 @@ class Writer:
         self._path = path
         self._entries = read(path)
 
-    def publish(self, name: str, wanted: Sequence[Wanted]) -> tuple[Entry, ...]:
+    @property
+    def entries(self) -> tuple[Entry, ...]:
+        """All that there ever were."""
+        return self._entries
+
+    def publish(self, name: str, wanted: Sequence[Dateable]) -> tuple[Entry, ...]:
         """Enter them under a name; on the disk before their first date. Raises TooSlowError."""
 
         def dated(at_ns: int) -> tuple[Entry, ...]:
@@ -137,6 +164,21 @@ class Writer:
 
         self._write_ahead(ended)
 
+    def amend(self, number: int, *, adopted_ns: int | None, announce: bool) -> None:
+        """Another date of adoption for an entry (None: the one it has), and borrowers are told of
+        it now. Raises TooSlowError."""
+
+        def amended(entry: Entry, at_ns: int) -> Entry:
+            if entry.number != number:
+                return entry
+            return replace(
+                entry,
+                adopted_ns=entry.adopted_ns if adopted_ns is None else adopted_ns,
+                announced_ns=at_ns if announce else entry.announced_ns,
+            )
+
+        self._write_ahead(lambda at_ns: tuple(amended(one, at_ns) for one in self._entries))
+
     def _write_ahead(self, entries_at: Callable[[int], tuple[Entry, ...]]) -> None:
         for _ in range(PUBLISH_TRIES):
             at_ns = time.monotonic_ns() + LEAD_NS
@@ -151,7 +193,8 @@ class Writer:
 
 
 class Rulebook:
-    """One replica's eyes. It notes when it first obeys an entry."""
+    """One replica's eyes. `revision`: of the book as it was
+    last seen, greater than that of any before; 0: there was none."""
 
     def __init__(self, path: Path, telemetry: Telemetry) -> None:
         self._path = path
@@ -159,18 +202,42 @@ class Rulebook:
         self._seen: tuple[int, int] | None = None
         self._entries: tuple[Entry, ...] = ()
         self._noted: set[int] = set()
+        self.revision = 0
 
-    def obeyed(self, kind: str, at_ns: int) -> tuple[Entry, ...]:
-        """Entries of a kind that a decision dated `at_ns`, which is now, must obey."""
+    def look(self) -> tuple[Entry, ...]:
+        """All of it, as it is now; what does not reach this replica is as it was."""
+        if is_shut(UNPUSHED):
+            return self._entries
         try:
             stat = self._path.stat()
         except FileNotFoundError:
-            return ()
+            return self._entries
         seen = (stat.st_ino, stat.st_mtime_ns)
         if seen != self._seen:
             self._entries = read(self._path)
             self._seen = seen
-        found = tuple(e for e in self._entries if e.kind == kind and e.obeyed(at_ns))
+            self.revision = stat.st_mtime_ns
+        return self._entries
+
+    def published(self, at_ns: int) -> tuple[Entry, ...]:
+        """Entries that borrowers have been told of by then, and that are not over."""
+        return tuple(
+            one
+            for one in self.look()
+            if one.announced_ns is not None and one.announced_ns <= at_ns < one.ended_ns
+        )
+
+    def told(self, kind: str, at_ns: int) -> tuple[Entry, ...]:
+        """Entries of a kind that are obeyed now, and of which borrowers know."""
+        return tuple(one for one in self.look() if one.kind == kind and one.told(at_ns))
+
+    def known(self, kind: str, at_ns: int) -> tuple[Entry, ...]:
+        """Entries of a kind that whoever decides now, at `at_ns`, must obey."""
+        return tuple(one for one in self.look() if one.kind == kind and one.obeyed(at_ns))
+
+    def obeyed(self, kind: str, at_ns: int) -> tuple[Entry, ...]:
+        """The same, of who decides: it is noted when it first obeys an entry."""
+        found = self.known(kind, at_ns)
         for entry in found:
             if entry.number not in self._noted:
                 self._noted.add(entry.number)

@@ -12,7 +12,7 @@ from typing import Any
 from harness.target.cache import cache_dir
 from mock_lender.cluster.binaries import copy_template
 from mock_lender.cluster.clocks import offset_ns
-from mock_lender.cluster.config import TierConfig
+from mock_lender.cluster.config import CalendarConfig, TierConfig
 from mock_lender.cluster.postgres import Access, Server
 from mock_lender.cluster.template import TEMPLATE_ACCESS, make_template
 from mock_lender.cluster.witness import Member, Witness
@@ -25,7 +25,10 @@ OFFSET_NS = offset_ns()
 ACCESS = Access("password-of-a-test")
 LIMIT_FEN = 1000
 PEOPLE = "\n".join(f"{n},new,{LIMIT_FEN},0,0" for n in range(1, 20_000))
-TERMS = {"retention_ns": 3600 * 10**9, "look_after_ns": 2 * 10**9, "pay_within_ns": 10**9}
+TERMS = {
+    "retention_ns": 3600 * 10**9, "look_after_ns": 2 * 10**9, "pay_within_ns": 10**9,
+    "fall_through": True, "rebalance": True,
+}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -38,7 +41,11 @@ class Books:
 
 @contextmanager
 def one_database(
-    folder: Path, people: str, tiers: list[TierConfig], defects: Sequence[str] = ()
+    folder: Path,
+    people: str,
+    tiers: list[TierConfig],
+    defects: Sequence[str] = (),
+    calendar: CalendarConfig = CalendarConfig(),  # noqa: B008  frozen
 ) -> Iterator[Books]:
     """One primary without a standby. `people`: rows of the population's CSV, without a header."""
     data = folder / "database-1"
@@ -57,6 +64,7 @@ def one_database(
                 tiers,
                 OFFSET_NS,
                 defects,
+                calendar,
             )
         )
         witness_json = folder / "witness.json"

@@ -46,6 +46,14 @@ class Lender:
         population.write_text(
             "borrower,group,limit_fen,barred,delinquent\n" + "\n".join(people) + "\n"
         )
+        features = self.work / "features.csv"
+        features.write_text(
+            "borrower,tenure_months,utilisation_bp,past_due_days,income_band\n"
+            + "".join(
+                f"{n},{n % 60},{n * 97 % 9500},{30 * (n == 3)},{1 + n % 5}\n"
+                for n in range(1, BORROWERS)
+            )
+        )
         tiers = tuple(TierConfig(t, f"bank.{t}", 0.5, 10**12) for t in ("own", "partner-a"))
         config: dict[str, Any] = {
             "work_dir": str(self.work),
@@ -59,6 +67,7 @@ class Lender:
             "capacity": CapacityConfig(16, 8, 40, 0.02),
             "tiers": tiers,
             "barred_purposes": ("securities",),
+            "features_csv": str(features),
         } | changes
         LenderConfig(**config).write(self.work / "lender.json")
         argv = [

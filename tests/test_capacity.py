@@ -281,7 +281,7 @@ def test_the_picture_has_a_dot_a_drill_and_escapes_what_it_is_told() -> None:
         (["--from", "50/s", "--to", "10/s"], "--from: found 50/s; allowed: at most --to, 10/s"),
         (["--to", "10/s"], ": load.shape: found 30/s when baseline begins; allowed: 1/s to --to"),
         (["--set", "load.patience.deadline=600s", "--set", "load.journey.must_refuse=0.9",
-          "--from", "300/s"], "smoke.yaml:16: load.borrowers: found 20000; allowed: at least "),
+          "--from", "300/s"], "smoke.yaml:27: load.borrowers: found 20000; allowed: at least "),
     ],
 )  # fmt: skip
 def test_mistakes_are_told_before_anything_starts(

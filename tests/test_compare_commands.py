@@ -16,6 +16,7 @@ from harness.errors import ScenarioError
 from harness.given_runs import runs_of
 from harness.repeat_run import repeat_command
 from harness.repeats.arms import Arm, Cell
+from harness.scenario.model import PROTECTIONS
 from tests.drills import ROOT, SMOKE
 from tests.fake_runs import SMALL, Played, keep_run
 
@@ -222,12 +223,17 @@ def test_repeats_vote_and_show_their_spread(
 def test_the_arms_of_an_ablation_and_what_they_are_for() -> None:
     scenario = Arm("full", SMOKE).loaded().scenario
     names, skipped = protections_for(scenario, ())
-    assert names == ("breaker", "deadlines", "failover", "retries", "tier_fallthrough")
     assert skipped[0].startswith("canary is left out")
+    assert {*PROTECTIONS} - {*names} == {
+        "canary", "compliance_first", "fine_allocation", "funding_plan", "handshake",
+        "money_bound",
+    }  # fmt: skip
     assert protections_for(scenario, ("canary",))[0] == ("canary",)
-    arms, rows = arms_of(BASE, names)
+    arms, rows = arms_of(
+        BASE, ("breaker", "deadlines", "retries", "round_robin", "tier_fallthrough")
+    )
     assert [arm.label for arm in arms] == [
-        "full", "naive", "full - breaker", "full - deadlines", "full - failover", "full - retries",
+        "full", "naive", "full - breaker", "full - deadlines", "full - retries",
         "full - tier_fallthrough", "naive + breaker", "naive + deadlines",
         "naive + tier_fallthrough",
     ]  # fmt: skip

@@ -25,7 +25,7 @@ from harness.report.comparison import (
     comparison_md,
     comparison_text,
 )
-from harness.scenario.nodes import leaves
+from harness.scenario.settings import leaves
 from tests.drills import ROOT
 from tests.fake_runs import SMALL, figures, keep_run
 from tests.run_views import SMOKE, clean

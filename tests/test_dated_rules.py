@@ -19,7 +19,6 @@ from harness.judge.intents import judge_intents
 from harness.judge.oracle import Oracle, lasts
 from harness.judge.view import RunView
 from harness.target import plan_tables
-from mock_lender.risk import SCORE_MOST, refusal, score
 from mock_lender.rulebook import Entry, Rulebook, Wanted, Writer, number_of, read
 from mock_lender.telemetry import Telemetry
 from tests.run_views import T0_NS, changed, clean
@@ -70,19 +69,6 @@ def test_a_replica_obeys_by_date_and_notes_the_first_time(tmp_path: Path) -> Non
     assert list(plan_tables.adoptions([tmp_path / "states.risk-1.csv"])) == [entry.number]
     assert number_of([entry]) == 2
     assert number_of([]) == 1
-
-
-@given(st.integers(0, 10**9), st.integers(0, SCORE_MOST))
-def test_scores_are_fixed_and_stress_refuses_the_lowest(borrower: int, below: int) -> None:
-    assert 0 <= score(borrower) < SCORE_MOST
-    entry = Entry(2, "x", "risk", 0, 0, None, 9, score_below=below)
-    refused = refusal({"borrower": borrower, "amount_fen": 1}, [entry])
-    assert (refused == "market-stress") == (score(borrower) < below)
-
-
-def test_a_share_of_scores_is_a_share_of_borrowers() -> None:
-    hit = sum(score(borrower) < 0.2 * SCORE_MOST for borrower in range(1, 5001))
-    assert abs(hit / 5000 - 0.2) < 0.03
 
 
 # -- the oracle ---------------------------------------------------------------------------------

@@ -232,17 +232,23 @@ def test_a_version_says_what_is_wrong_with_it() -> None:
         made("misconfigured", target="gateway-1", mistake="pool")
 
 
-@given(st.integers(0, 200), st.integers(0, 200), st.floats(0, 10))
+@given(st.integers(0, 200), st.integers(0, 200), st.booleans(), st.floats(0, 10))
 def test_a_canary_goes_back_only_for_what_the_others_do_not_have(
-    served: int, failed: int, up_s: float
+    served: int, bad: int, slow: bool, up_s: float
 ) -> None:
-    canary = Counts(served, min(failed, served))
-    alone = judge(Watched(canary, Counts(100, 0), up_s), FULL)
-    as_bad = judge(Watched(canary, Counts(1000, round(1000 * canary.failed_share)), up_s), FULL)
+    """Failed, or slow: each by itself."""
+    bad = min(bad, served)
+    share = bad / max(1, served)
+    canary = Counts(served, 0, bad) if slow else Counts(served, bad)
+    others = Counts(1000, 0, round(1000 * share)) if slow else Counts(1000, round(1000 * share))
+    alone = judge(Watched(canary, Counts(100), up_s), FULL)
+    as_bad = judge(Watched(canary, others, up_s), FULL)
     if served < FULL.canary_calls_min:
-        assert alone == as_bad == "wait"
+        hopeless = not slow and served >= FULL.canary_calls_certain and share > 0.5
+        assert alone == ("roll_back" if hopeless else "wait")
+        assert as_bad == "wait"
     else:
-        assert (alone == "roll_back") == (canary.failed_share > FULL.canary_failed_share)
+        assert (alone == "roll_back") == (share > FULL.canary_failed_share)
         assert as_bad == ("next" if up_s >= FULL.canary_watch_s else "wait")
 
 

@@ -1,15 +1,18 @@
-"""The time with one copy, from planted states."""
+"""The time with one copy, from planted states; and what a failover has lost."""
 
 from dataclasses import replace
 
 import pytest
 
 from harness.evidence.rows import State
+from harness.judge.expectations import meet
 from harness.judge.exposed import exposed_s
-from harness.judge.judge import judge
+from harness.judge.judge import judge, measure
+from harness.judge.view import RunView
 from harness.report.html import html
 from harness.report.text import summary
-from tests.run_views import T0_NS, clean
+from harness.scenario.model import Expectation
+from tests.run_views import T0_NS, changed, clean
 
 S = 1_000_000_000
 
@@ -85,3 +88,22 @@ def test_it_is_in_the_verdict_and_told_with_its_limits() -> None:
         assert "not a power cut" in text
         assert "no quorum" in text
     assert judge(clean()).value["recovery"]["exposed_s"] is None
+
+
+def rpo(view: RunView) -> tuple[float | None, str]:
+    found = meet(Expectation("drill", "rpo_draws", "=", 0, False, "rpo_draws = 0"), measure(view))
+    return found.actual, found.verdict
+
+
+def test_what_was_acknowledged_and_is_not_in_the_ledger_is_what_was_lost() -> None:
+    view = clean()
+    lost = [one for one in view.draws if one.state == "paid"][3:5]
+    left = [one for one in view.draws if one not in lost]
+    assert rpo(view) == (0, "held")
+    assert rpo(changed(view, draws=left)) == (2, "breached")
+
+
+def test_where_nobody_was_granted_anything_nothing_is_known_of_losses() -> None:
+    view = clean()
+    refused = [one for one in view.attempts if one.outcome != "granted"]
+    assert rpo(changed(view, attempts=refused)) == (None, "inconclusive")

@@ -18,7 +18,7 @@ from harness.faults.toolkit import ToolkitExperiment
 from harness.plan import make_plan
 from harness.scenario.loader import load_scenario
 from tests.drills import SMOKE
-from tests.test_fault_schedules import faults, problems, with_faults
+from tests.test_fault_schedules import faults, problems, with_faults, written_down
 
 PLANTED = "{process: freeze, target: ledger-9, at: fault+1s, for: 2s}"
 KINDS = sorted(CATALOGUE)
@@ -280,9 +280,7 @@ def test_a_repeated_fault_in_a_mix_is_drawn_whole_and_written_down(tmp_path: Pat
     assert [round(one.at_s - frozen[0].at_s, 6) for one in frozen] == [0, 3, 6]
     assert {one.path for one in frozen} == {"faults.0"}
     assert frozen[-1].at_s + 1 <= loaded.scenario.phases.end_s("fault")
-    again = tmp_path / "again.yaml"
-    again.write_text(loaded.text)
-    assert load_scenario(again, [], None).scenario == loaded.scenario
+    assert written_down(tmp_path, loaded) == loaded.scenario
 
 
 def test_rules_for_two_purposes_may_be_there_at_once(tmp_path: Path) -> None:

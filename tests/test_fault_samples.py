@@ -7,7 +7,7 @@ import pytest
 from harness.faults.catalogue import CATALOGUE, build_fault
 from harness.faults.names import NAMES
 from harness.faults.page import example, page
-from harness.faults.sample import LENDER, sample_spec
+from harness.faults.sample import LAW, LENDER, RULES, sample_spec
 from harness.scenario.loader import load_scenario
 from tests.drills import ROOT, SMOKE
 
@@ -45,7 +45,12 @@ def test_the_docs_example_of_every_kind_is_read_as_its_sample(
     start, end = text.index("faults:"), text.index("expect:")
     scenario = tmp_path / "example.yaml"
     scenario.write_text(f"{text[:start]}faults:\n  {line}\n{text[end:]}")
-    (read,) = load_scenario(scenario, [], None).scenario.faults
+    (tmp_path / "law.yaml").write_text(RULES)
+    rules = f"lender.rules={{file: law.yaml, today: {LAW.today}}}"
+    # The lender of the samples has a limit, for the fault that cuts one.
+    limit = "lender.tiers.partner-a={share: 50 %, hourly: 5000 %}"
+    lender = (rules, "lender.calendar={hour: 1h}", limit)
+    (read,) = load_scenario(scenario, lender, None).scenario.faults
     sample = sample_spec(family, kind, LENDER, at_s=read.at_s)
     assert read == sample
 

@@ -8,11 +8,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from harness.errors import ScenarioError
+from harness.faults.sample import LAW, RULES
 from harness.plan import make_plan
 from harness.report.plan_picture import pen_for, picture
 from harness.scenario.fault_checks import contradiction, end_s
 from harness.scenario.loader import Loaded, load_scenario
-from harness.scenario.model import FaultSpec
+from harness.scenario.model import FaultSpec, Scenario
 from tests.drills import SMOKE
 
 MIX = """
@@ -28,12 +29,23 @@ MIX = """
 
 
 def with_faults(folder: Path, text: str, *overrides: str) -> Loaded:
-    """The smoke scenario with other faults."""
+    """The smoke scenario with other faults, under the rules of the sample's lender."""
     smoke = SMOKE.read_text()
     start, end = smoke.index("faults:"), smoke.index("expect:")
     path = folder / "scenario.yaml"
     path.write_text(f"{smoke[:start]}faults:{text.rstrip()}\n{smoke[end:]}")
-    return load_scenario(path, overrides, None)
+    (folder / "law.yaml").write_text(RULES)
+    rules = f"lender.rules={{file: law.yaml, today: {LAW.today}}}"
+    return load_scenario(path, (rules, *overrides), None)
+
+
+def written_down(folder: Path, loaded: Loaded) -> Scenario:
+    """The scenario as its own text says it, in a folder that has its files."""
+    for name, data in loaded.files.items():
+        (folder / name).write_bytes(data)
+    again = folder / "again.yaml"
+    again.write_text(loaded.text)
+    return load_scenario(again, [], None).scenario
 
 
 def faults(folder: Path, text: str, *overrides: str) -> tuple[FaultSpec, ...]:
@@ -63,9 +75,7 @@ def test_a_mix_is_drawn_by_the_seed_and_written_down_as_drawn(tmp_path: Path) ->
     assert loaded.scenario.faults == faults(tmp_path, MIX)
     assert len(loaded.scenario.faults) == 2
     assert "mix" not in loaded.text
-    again = tmp_path / "again.yaml"
-    again.write_text(loaded.text)
-    assert load_scenario(again, [], None).scenario == loaded.scenario
+    assert written_down(tmp_path, loaded) == loaded.scenario
     plan = make_plan(loaded.scenario)
     shown = picture(plan, pen_for("ascii"))
     for fault in loaded.scenario.faults:

@@ -5,23 +5,19 @@ of our own, felt by borrowers, dated in the book, and gone without a trace in th
 import json
 from collections.abc import Iterator, Mapping
 from typing import Any
+from urllib.request import urlopen
 
 import pytest
 
 from harness.faults import console
 from harness.faults.fault import Fault
 from harness.faults.money import MassRepayment, TierDrained
-from harness.faults.rules import (
-    Blackout,
-    BookFault,
-    RuleAdopted,
-    RuleInForce,
-    Stress,
-    TierOut,
-    Tightening,
-)
+from harness.faults.partners import LimitCut, PartnerWalks
+from harness.faults.policies import Stress, Tightening
+from harness.faults.rules import Blackout, BookFault, RuleAdopted, RuleInForce, TierOut
 from harness.guardian.undo import perform
 from harness.target import plan_tables
+from mock_lender.cluster.config import TierConfig
 from tests.books import assert_at_rest, rows
 from tests.fault_life import gone, seen_and_healed, some_daily
 from tests.lender_process import TOKEN, lender, until
@@ -29,24 +25,34 @@ from tests.surroundings import LenderSurroundings
 
 BOOK: Mapping[str, Fault] = {
     "tightening": Tightening(30.0, "tightening", above_fen=50_000),
-    "stress": Stress(30.0, "stress", share=0.3),
+    "stress": Stress(30.0, "stress", level=0.6),
+    "cut": Tightening(30.0, "cut", cut=0.5, share=0.5),
+    "told cut": Tightening(30.0, "told cut", cut=0.5, lead_s=0.2),
     "rule in force": RuleInForce(30.0, "rule in force", purpose="medical"),
     "rule never adopted": RuleInForce(30.0, "unadopted", purpose="medical", adopted_s=None),
     "rule adopted": RuleAdopted(30.0, "rule adopted", purpose="renovation"),
     "tier out": TierOut(30.0, "tier out", tier="own"),
     "blackout": Blackout(30.0, "blackout", bank="bank.own"),
     "blackout unannounced": Blackout(30.0, "surprise", bank="bank.own", announced=False),
+    "own walks": PartnerWalks(30.0, "own walks", tier="own", told_after_s=20.0),
+    "own walks and says so": PartnerWalks(30.0, "and says so", tier="own", in_flight="finish"),
 }
 FAULTS: Mapping[str, Fault] = {
     **BOOK,
     "drained": TierDrained("own", 1.0, 30.0, "drained"),
     "half drained": TierDrained("partner-a", 0.5, 30.0, "half drained"),
+    "limit cut": LimitCut("own", "hourly", 0.0, 30.0, "limit cut"),
+    "limit halved": LimitCut("own", "daily", 0.5, 30.0, "limit halved"),
 }
+TIERS = (
+    TierConfig("own", "bank.own", 0.5, 10**12, hour_limit_fen=10**11, day_limit_fen=10**11),
+    TierConfig("partner-a", "bank.partner-a", 0.5, 10**12),
+)
 
 
 @pytest.fixture(scope="module")
 def around(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LenderSurroundings]:
-    with lender(tmp_path_factory.mktemp("business") / "lender") as made:
+    with lender(tmp_path_factory.mktemp("business") / "lender", tiers=TIERS) as made:
         (made.folder / ".token").write_text(TOKEN)
         yield LenderSurroundings(made)
 
@@ -106,6 +112,31 @@ def test_a_tightening_refuses_what_is_above_it_and_nothing_else(
     assert around.made.draw("as-before-again", borrower=20, amount_fen=50_001)[0] == 201
 
 
+def test_a_cut_limit_refuses_what_is_above_it_and_is_shown_where_it_was_told(
+    around: LenderSurroundings,
+) -> None:
+    """Half of a limit of 1,000,000 fen. Borrower 60 is new and has a low income, 59 neither."""
+    untold, told = BOOK["cut"], BOOK["told cut"]
+    said = during(around, untold, "above-half-now", borrower=60, amount_fen=500_001)
+    assert (said["status"], said["cause"], said["reason"]) == (403, "risk", "limit-cut")
+    assert (
+        during(around, untold, "not-above-half", borrower=60, amount_fen=500_000)["status"] == 201
+    )
+    assert during(around, untold, "of-good-score", borrower=59, amount_fen=500_001)["status"] == 201
+    told.inject(around)
+    try:
+        until(lambda: told.observe(around).bites is True, told.bites_within_s)
+        until(lambda: shown_fen(around, 61) == 500_000, 3)
+    finally:
+        told.heal(around)
+    gone(around, told)
+    until(lambda: shown_fen(around, 61) == 1_000_000, 3)
+
+
+def shown_fen(around: LenderSurroundings, borrower: int) -> int:
+    return int(around.made.ask("GET", f"/v1/borrowers/{borrower}/quota")[1]["available_fen"])
+
+
 def test_a_rule_is_obeyed_once_it_is_adopted_and_not_before(around: LenderSurroundings) -> None:
     adopted, never = BOOK["rule in force"], BOOK["rule never adopted"]
     said = during(around, adopted, "forbidden-now", borrower=21, purpose="medical")
@@ -113,7 +144,10 @@ def test_a_rule_is_obeyed_once_it_is_adopted_and_not_before(around: LenderSurrou
     assert during(around, never, "unlawful-one", borrower=21, purpose="medical")["status"] == 201
 
 
-@pytest.mark.parametrize("name", ["tier out", "blackout", "blackout unannounced", "drained"])
+@pytest.mark.parametrize(
+    "name",
+    ["tier out", "blackout", "blackout unannounced", "drained", "own walks", "limit cut"],
+)
 def test_the_other_tier_pays_meanwhile(around: LenderSurroundings, name: str) -> None:
     for number in range(3):
         key = f"other-{name}-{number}".replace(" ", "-")
@@ -170,6 +204,17 @@ def test_a_payout_that_was_refused_in_a_window_is_never_paid(around: LenderSurro
     gone(around, fault)
     assert asked[0] == 409
     assert around.made.ask("POST", "/payouts", payout, gateway="bank.own")[0] == 409
+
+
+def test_the_metrics_of_a_ledger_tell_of_its_tiers(around: LenderSurroundings) -> None:
+    place = around.made.service("ledger-1")
+    with urlopen(f"http://{place.host}:{place.port}/metrics", timeout=5) as said:
+        lines = said.read().decode().splitlines()
+    named = {line.rpartition(" ")[0] for line in lines}
+    assert {'reserved_total{tier="own"}', 'reserved_total{tier="partner-a"}'} <= named
+    assert {"no_money_total", "fine_allocation_gathered_total", "funding_plan_hours"} <= named
+    counted = {name: int(number) for name, _, number in (line.rpartition(" ") for line in lines)}
+    assert counted['reserved_total{tier="partner-a"}'] > 0
 
 
 def test_all_of_it_is_dated_and_the_books_agree(around: LenderSurroundings) -> None:

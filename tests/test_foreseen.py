@@ -32,11 +32,14 @@ def judged(plan: Plan) -> dict[str, tuple[int, int]]:
     """(promised, withheld) by phase, as the judge counts them in the books of a lender that paid
     what the plan says it had promised, and nothing else."""
     policies, published = [BARRED], [Published(None, "policy", 1, 0)]
-    for number, notice in enumerate(notices_of(plan.faults), 2):
+    warned = plan.scenario.lender.has("early_warning")
+    notices = notices_of(plan.population, plan.faults, warned=warned)
+    for number, notice in enumerate(notices, 2):
         kind = "risk" if notice.forbids is None else "compliance"
         policies.append(
             Policy(kind, number, notice.forbids, notice.from_ns if notice.law else None,
-                   notice.from_ns, None, notice.above_fen, None, notice.until_ns)
+                   notice.from_ns, None, notice.above_fen, notice.score_below, notice.until_ns,
+                   notice.stress_bp, notice.keep_bp)
         )  # fmt: skip
         published.append(Published(None, "notice", number, notice.from_ns))
     view = changed(
@@ -69,6 +72,13 @@ NOTICE = "announced: on, at: fault+2s, for: 6s}]"
         ("load.journey.hot=0.5",),
         ("cause=risk", "load.population={zipf: 0.9}", "load.borrowers=5000"),
         ("cause=risk", "faults=[{business: tightening, above: 900 yuan, " + NOTICE),
+        (
+            "cause=risk",
+            "load.population={amounts: {median: 30000 yuan, sigma: 0.5,"
+            " range: 5000 yuan..50000 yuan}}",
+            "faults=[{business: tightening, cut: 50 %, share: 30 %, lead: 1s, at: fault+1s}]",
+        ),
+        ("cause=risk", "faults=[{business: stress, level: 60 %, " + NOTICE),
         ("cause=compliance", "faults=[{business: rule_in_force, target: education, " + NOTICE),
         ("cause=compliance", "faults=[{business: rule_adopted, target: education, " + NOTICE),
         ("faults=[{process: kill, target: ledger-1, at: watch}]",),
@@ -81,7 +91,8 @@ def test_a_plan_counts_as_the_judge_does(overrides: tuple[str, ...]) -> None:
     counts = {p: (plan.counts[p].promised, plan.counts[p].withheld) for p in (*PHASES, "drill")}
     assert counts == judged(plan)
     assert counts["drill"][0] > 900
-    told = any("tightening" in text or "rule_adopted" in text for text in overrides)
+    words = ("tightening", "stress", "rule_adopted")
+    told = any(word in text for text in overrides for word in words)
     assert (counts["drill"][1] > 0) == told
 
 

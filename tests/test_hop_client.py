@@ -13,14 +13,17 @@ import pytest
 from mock_lender.cluster.config import CapacityConfig, LenderConfig, TierConfig
 from mock_lender.cluster.postgres import Access
 from mock_lender.context import ServiceContext
-from mock_lender.http.client import HopClient, Reply
+from mock_lender.http.client import HopClient
+from mock_lender.http.wire import Reply
+from mock_lender.resilience import retry
 from mock_lender.resilience.deadline import Deadline
 from mock_lender.telemetry import Telemetry
 
 Speak = Callable[[socket.socket], None]
 OK = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 2\r\n\r\n{}"
 SHED = (
-    b"HTTP/1.1 503 X\r\nContent-Type: application/json\r\nContent-Length: 17\r\n\r\n"
+    b"HTTP/1.1 503 X\r\nContent-Type: application/json\r\nConnection: close\r\n"
+    b"Content-Length: 17\r\n\r\n"
     b'{"certain": true}'
 )
 
@@ -79,15 +82,15 @@ def shed(connection: socket.socket) -> None:
     connection.sendall(SHED)
 
 
-def call(tmp_path: Path, address: str, protections: tuple[str, ...], **more: Any) -> Reply:
-    """One call from gateway-1 to a bank at that address."""
+def context_of(tmp_path: Path, address: str, protections: tuple[str, ...]) -> ServiceContext:
+    """Of gateway-1, that has a bank at that address."""
     config = LenderConfig(
         work_dir="", telemetry_dir="", topology_json="", population_csv="", cache_dir="",
         token="", protections=protections, replicas={"gateway": 1},
         capacity=CapacityConfig(1, 1, 1, 0.0), tiers=(TierConfig("own", "bank.own", 1.0, 1),),
         barred_purposes=(),
     )  # fmt: skip
-    context = ServiceContext(
+    return ServiceContext(
         name="gateway-1",
         role="gateway",
         config=config,
@@ -97,12 +100,37 @@ def call(tmp_path: Path, address: str, protections: tuple[str, ...], **more: Any
         telemetry=Telemetry(tmp_path, "gateway-1"),
     )
 
+
+def call(tmp_path: Path, address: str, protections: tuple[str, ...], **more: Any) -> Reply:
+    """One call from gateway-1 to a bank at that address."""
+    context = context_of(tmp_path, address, protections)
+
     async def go() -> Reply:
         client = HopClient(context)
         try:
             return await client.call(
                 "bank.own", "POST", "/x", body={}, idempotent=True, timeout_s=0.4, **more
             )
+        finally:
+            await client.close()
+
+    return asyncio.run(go())
+
+
+def many(
+    tmp_path: Path, address: str, protections: tuple[str, ...], calls: int
+) -> tuple[list[Reply], str]:
+    """So many calls one after the other, and what the client says of them in /metrics."""
+    context = context_of(tmp_path, address, protections)
+
+    async def go() -> tuple[list[Reply], str]:
+        client = HopClient(context)
+        try:
+            replies = [
+                await client.call("bank.own", "POST", "/x", body={}, idempotent=True, timeout_s=0.4)
+                for _ in range(calls)
+            ]
+            return replies, client.metrics()
         finally:
             await client.close()
 
@@ -158,3 +186,37 @@ def test_both_sides_of_the_record_are_written(tmp_path: Path) -> None:
     line = (tmp_path / "calls.gateway-1.csv").read_text().splitlines()[1].split(",")
     assert line[:6] == ["key", "2", "gateway->bank.own", "gateway-1", "bank.own", "client"]
     assert line[8:10] == ["1", "ok"]
+
+
+@pytest.mark.parametrize(("budget", "most"), [((), 120), (("retry_budget",), 54)])
+def test_a_dependency_that_is_down_is_not_asked_three_times(
+    tmp_path: Path, budget: tuple[str, ...], most: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Forty calls that all fail: with the budget forty tries, what was saved up, and a fifth."""
+    monkeypatch.setattr(retry, "FIRST_PAUSE_S", 0.0)
+    with server(shed) as (address, served):
+        replies, said = many(tmp_path, address, ("retries", *budget), 40)
+    assert {reply.status for reply in replies} == {503}
+    assert most - 3 <= len(served) <= most
+    assert f'tries_total{{to="bank.own"}} {len(served)}' in said
+    assert 'calls_total{to="bank.own"} 40' in said
+
+
+def test_an_open_breaker_is_not_asked_again(tmp_path: Path) -> None:
+    address = closed_port()
+    replies, said = many(tmp_path, address, ("breaker",), 20)
+    assert [reply.why for reply in replies[10:]] == ["breaker"] * 10
+    assert 'tries_total{to="bank.own"} 10' in said
+    assert 'breaker_open{to="bank.own"} 1' in said
+    _, without = many(tmp_path, address, (), 20)
+    assert 'tries_total{to="bank.own"} 20' in without
+
+
+def test_who_is_refused_for_its_version_is_not_welcome(tmp_path: Path) -> None:
+    body = b'{"certain": true, "reason": "wrong-version"}'
+    head = f"HTTP/1.1 503 X\r\nContent-Type: application/json\r\nContent-Length: {len(body)}\r\n"
+    with server(lambda connection: connection.sendall(head.encode() + b"\r\n" + body)) as (
+        address, _,
+    ):  # fmt: skip
+        _, said = many(tmp_path, address, (), 1)
+    assert "welcome 0" in said

@@ -130,6 +130,9 @@ def test_twenty_bad_calls_in_a_row_should_have_opened_it() -> None:
         assert found.should_have_opened == expected
         opened = changed(view, states=tuple(_states((18.5, "open"), (28, "closed"))))
         assert _of(opened)[0].should_have_opened == 0
+        # Its caller has left it out without the breaker: a replica is out by one of the two.
+        out = State("gateway-1", "ejection", BANK, "out", T0_NS + 18 * NS_PER_S)
+        assert _of(changed(view, states=(out,)))[0].should_have_opened == 0
     assert each["gateway-1", BANK].failed == 0
 
 

@@ -2,6 +2,8 @@
 
 from dataclasses import replace
 
+import pytest
+
 from harness.evidence.rows import State, Version
 from harness.judge.audit import audit
 from harness.judge.ends import Finding
@@ -82,7 +84,8 @@ def test_a_call_that_waited_through_a_second_failover_accuses_nobody() -> None:
     assert finding(accused, "survives-failover").verdict == "breached"
 
 
-def test_draws_of_one_borrower_at_once_are_right_in_any_order() -> None:
+@pytest.mark.parametrize("reason", ["over-quota", "limit-cut"])
+def test_draws_of_one_borrower_at_once_are_right_in_any_order(reason: str) -> None:
     """The later of two was decided first and got the quota: the earlier had nothing left."""
     view = clean()
     first, second = view.intents[0], view.intents[1]
@@ -97,7 +100,7 @@ def test_draws_of_one_borrower_at_once_are_right_in_any_order() -> None:
         draw._replace(amount_fen=amount_fen, borrower=first.borrower)
         if draw.draw_key == second.draw_key
         else draw._replace(
-            amount_fen=amount_fen, state="refused", reason="over-quota", decided_ns=won_ns + 5
+            amount_fen=amount_fen, state="refused", reason=reason, decided_ns=won_ns + 5
         )
         if draw.draw_key == first.draw_key
         else draw

@@ -15,7 +15,9 @@ MOMENTS = st.one_of(st.none(), st.integers(-2, 45).map(lambda s: T0_NS + s * NS_
 POLICIES = st.builds(
     Policy, st.sampled_from(["risk", "compliance"]), st.integers(1, 3),
     st.sampled_from([None, "securities", "education", "o'clock"]), MOMENTS, MOMENTS,
-    st.sampled_from([None, "risk-1"]), st.sampled_from([None, 20_000, 40_000]), st.none(), MOMENTS,
+    st.sampled_from([None, "risk-1"]), st.sampled_from([None, 20_000, 40_000]),
+    st.sampled_from([None, 1_500, 5_000]), MOMENTS, st.sampled_from([None, 0, 6_000]),
+    st.sampled_from([None, None, 5_000]),
 )  # fmt: skip
 PUBLISHED = st.builds(
     Published, st.sampled_from([None, 3, 100]), st.sampled_from(["policy", "notice"]),
@@ -26,7 +28,15 @@ REPAID = repaid()
 
 def crowded(view: RunView, borrowers: int, limit_fen: int) -> RunView:
     """The same draws by few borrowers, whose limit is soon used up."""
-    people = view.population[:borrowers]
+    people = [
+        one._replace(
+            tenure_months=one.borrower % 60,
+            utilisation_bp=one.borrower * 97 % 9_500,
+            past_due_days=0,
+            income_band=1 + one.borrower % 5,
+        )
+        for one in view.population[:borrowers]
+    ]
     return changed(
         view,
         intents=[i._replace(borrower=i.intent % borrowers + 1) for i in view.intents],
@@ -56,6 +66,8 @@ def test_one_by_one_and_all_at_once(
     for end in judge_intents(view, Oracle(view)):
         intent = end.intent
         assert (end.promised, end.lawful) == (oracle.promised(intent), oracle.lawful(intent))
+        if end.lawful and end.promised and (end.granted_ns or end.paid_ns):
+            assert (end.end != "wrongly_approved") == oracle.permitted(intent)
         if end.end in ("withheld", "granted_anyway"):
             assert oracle.withheld(intent)
         assert end.paid_ns == oracle.paid_ns(intent.draw_key)

@@ -10,7 +10,7 @@ from tests.run_views import clean
 
 PAGE = Path(__file__).resolve().parent.parent / "docs" / "measures.md"
 PARTS = ("guarantee", "latency_ms", "recovery", "amplification", "harm", "stranded", "truth",
-         "breakers", "detection", "drift")  # fmt: skip
+         "breakers", "detection", "warnings", "drift")  # fmt: skip
 # Counts of the table of ends, and what stands beside a measure to read it by.
 BESIDE = {
     "guarantee": {"promised", "kept", "broken", "late", "withheld", "rightly_refused",

@@ -2,6 +2,7 @@
 
 import json
 import math
+from collections.abc import Mapping
 from dataclasses import replace
 
 import pytest
@@ -48,8 +49,18 @@ def test_the_table_of_ends(
         ends, [(True, False), (False, True), (False, False)], strict=True
     ):
         told = {**facts, "in_time": in_time, "late": late}
-        values = ", ".join(f"{value} AS {name}" for name, value in told.items())
-        assert TABLE[Books({}).one(f"SELECT {END_OF} FROM (SELECT {values})")[0]][1] == end
+        for approved in {in_time, in_time or late}:  # late and unresolved: nobody has approved it
+            assert end_of({**told, "permitted": True, "approved": approved}) == end
+            barred = end_of({**told, "permitted": False, "approved": approved})
+            assert barred == ("wrongly_approved" if approved else end)
+
+
+def end_of(told: Mapping[str, bool]) -> str:
+    """By the table, of these facts."""
+    values = ", ".join(f"{value} AS {name}" for name, value in told.items())
+    (number,) = Books({}).one(f"SELECT {END_OF} FROM (SELECT {values})")
+    end: str = TABLE[number][1]
+    return end
 
 
 def _spoilt(view: RunView) -> RunView:
@@ -209,9 +220,17 @@ def test_a_refusal_is_the_deciders_only_when_it_decided() -> None:
         c._replace(result="refused") if c.draw_key == "key-000000" and c.server == "risk-1" else c
         for c in view.calls
     )
-    obeyed = Policy("risk", 2, None, T0_NS, T0_NS, "risk-1", above_fen=1)
-    tightened = replace(sold, policies=(*sold.policies, obeyed))
+    # For the first draw alone, which the books have as refused.
+    obeyed = Policy(
+        "risk", 2, None, T0_NS, T0_NS, "risk-1", above_fen=1, ended_ns=T0_NS + NS_PER_S // 20
+    )
+    books = tuple(
+        d._replace(state="refused", try_=0, tier=None) if d.draw_key == "key-000000" else d
+        for d in sold.draws
+    )
+    tightened = changed(sold, policies=(*sold.policies, obeyed), draws=books)
     assert measure(changed(tightened, calls=decided)).guarantee.by_cause["risk"] == 1
+    assert measure(tightened).guarantee.by_cause["risk"] == 0
 
 
 def test_latency_of_what_was_never_granted_is_infinite() -> None:

@@ -84,11 +84,11 @@ def test_final_refusals_are_stored_and_replayed(
 def test_bad_input_is_a_problem_and_changes_nothing(
     full: Lender, raw: bytes, headers: dict[str, str], status: int
 ) -> None:
-    before = full.ask("GET", "/v1/borrowers/1/quota")
+    before = full.ask("GET", "/borrowers/1/quota", gateway="ledger-1")  # not through a cache
     sent = {"Idempotency-Key": "bad-input-1", **headers}
     found, problem = full.ask("POST", "/v1/draws", raw=raw, headers=sent)
     assert (found, problem["status"]) == (status, status)
-    assert full.ask("GET", "/v1/borrowers/1/quota") == before
+    assert full.ask("GET", "/borrowers/1/quota", gateway="ledger-1") == before
     assert full.ask("GET", "/v1/draws/bad-input-1")[0] == 404
 
 
@@ -111,13 +111,17 @@ def test_quota_follows_what_was_drawn(full: Lender) -> None:
 
 def test_twenty_at_once_never_exceed_the_limit(full: Lender) -> None:
     amount_fen = LIMIT_FEN // 8
+
+    def decided(n: int) -> int:
+        """Who is turned away at the door presses again."""
+        for _ in range(20):
+            status, _ = full.draw(f"at-once-{n:04d}", borrower=60, amount_fen=amount_fen)
+            if status != 503:
+                return status
+        return 503
+
     with ThreadPoolExecutor(20) as pool:
-        found = list(
-            pool.map(
-                lambda n: full.draw(f"at-once-{n:04d}", borrower=60, amount_fen=amount_fen)[0],
-                range(20),
-            )
-        )
+        found = list(pool.map(decided, range(20)))
     assert Counter(found) == {201: 8, 403: 12}
     assert full.ask("GET", "/v1/borrowers/60/quota")[1]["available_fen"] == 0
 

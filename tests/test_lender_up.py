@@ -80,7 +80,7 @@ def test_it_has_what_a_drill_of_the_scenario_would_have() -> None:
     stock = stock_of(SMOKE, changes, "naive")
     plan = make_plan(load_scenario(SMOKE, changes, "naive").scenario)
     assert (stock.spec, stock.people) == (plan.scenario.lender, plan.population)
-    assert (stock.balances_fen, stock.spec.profile) == (plan.balances_fen, "naive")
+    assert (stock.funding, stock.spec.profile) == (plan.funding, "naive")
     assert len(stock.people) == 2500
     assert len(stock_of(None, [], None).people) == BORROWERS
 

@@ -11,10 +11,10 @@ from hypothesis import strategies as st
 from harness.clock import NS_PER_S
 from harness.evidence.columnar import Rows
 from harness.load.borrower import Act, Came, patience
+from harness.load.funds import funding
 from harness.load.intents import plan_intents
 from harness.load.outcome import Answer, of_answer, of_trouble
 from harness.load.population import plan_population
-from harness.load.room import tier_balances_fen
 from harness.scenario.loader import load_scenario
 from harness.scenario.model import Patience
 from tests.drills import SMOKE
@@ -62,8 +62,8 @@ def test_nobody_is_short_of_quota_or_money_who_need_not_be() -> None:
             demand_fen[intent.borrower] += intent.amount_fen
     for number, wanted_fen in demand_fen.items():
         assert wanted_fen * 10 <= people[number].limit_fen
-    balances = tier_balances_fen(SCENARIO, INTENTS)
-    assert min(balances.values()) >= 10 * sum(demand_fen.values())
+    tiers = funding(SCENARIO, POPULATION, INTENTS).tiers
+    assert min(one.balance_fen for one in tiers.values()) >= 10 * sum(demand_fen.values())
 
 
 def test_no_borrower_comes_again_too_soon() -> None:
@@ -165,6 +165,13 @@ def walk(answers: list[Answer], took_s: float = 0.1) -> tuple[list[Act], Answer]
             act = acts.send(Came(answer, done_ns))
         except StopIteration as over:
             return made, over.value
+
+
+def test_who_is_told_when_to_come_back_does_not_come_sooner() -> None:
+    told = Answer("failed", reason="shed", come_back_s=1.4)
+    acts, _ = walk([told, GRANTED])
+    assert [act.kind for act in acts] == ["press", "press"]
+    assert acts[1].at_ns >= round(1.4 * NS_PER_S)
 
 
 GRANTED = Answer("granted", over=True)

@@ -30,6 +30,7 @@ OVERRIDES = (
     " poll: 200ms}",
     "load.workers=2",
     "load.journey.repay=60 %",
+    "load.journey.quota=2.5",
     "load.journey.repay_after=100ms..800ms",
 )
 
@@ -156,9 +157,19 @@ def test_health_has_a_row_for_each_second_and_worker(loaded: Loaded) -> None:
     assert sum(row.dropped for row in loaded.seconds) == 0
 
 
-def test_looks_are_made_for_about_half_of_the_draws(loaded: Loaded) -> None:
-    looks = sum(a.kind == "look" for a in loaded.attempts)
-    assert 0.3 < looks / len(loaded.intents) < 0.7
+def test_two_or_three_looks_are_made_before_a_draw_is_due(loaded: Loaded) -> None:
+    looks = defaultdict(list)
+    for one in loaded.attempts:
+        if one.kind == "look":
+            looks[one.intent].append(one)
+    assert looks.keys() == loaded.intents.keys()
+    assert {len(mine) for mine in looks.values()} == {2, 3}
+    assert 2.3 < sum(map(len, looks.values())) / len(looks) < 2.7
+    for intent, mine in looks.items():
+        assert sorted(one.n for one in mine) == list(range(1, len(mine) + 1))
+        assert {one.outcome for one in mine} == {"granted"}
+        due_ns = loaded.t0_ns + loaded.intents[intent].due_ns
+        assert all((one.sent_ns or 0) < due_ns + NS_PER_S // 5 for one in mine)
 
 
 def test_what_was_granted_in_time_is_repaid_as_planned_and_nothing_else(loaded: Loaded) -> None:

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from harness.clock import NS_PER_S
 from harness.load.arrivals import arrivals, due_times_ns, even_times_ns, unit_gaps
-from harness.scenario.model import Shape, Stretch, Traced
+from harness.scenario.shape import Shape, Stretch, Traced
 from harness.scenario.shapes import cumulated
 from tests.kolmogorov import exponential, ks_p, uniform
 

@@ -19,10 +19,11 @@ from harness.load.amounts import AMOUNT_YUAN, amount_fen
 from harness.load.arrivals import Arrival
 from harness.load.choice import TooFewBorrowers, Zipf, choice_of
 from harness.load.enough import enough_borrowers
+from harness.load.funds import TierFunds, funding
 from harness.load.intents import SWEEPER_WINDOW_S, intents_due, plan_intents
 from harness.load.population import GROUPS, plan_population
 from harness.load.population import people as people_of
-from harness.load.room import check_room, demand_fen, tier_balances_fen
+from harness.load.room import check_room, demand_fen
 from harness.plan import make_plan
 from harness.scenario.loader import load_scenario
 from harness.scenario.model import LogNormal, PopulationSpec, Scenario
@@ -209,20 +210,20 @@ def test_a_plan_has_ten_times_the_room_or_is_refused_with_the_mend(seed: int, zi
         if intent.amount_fen <= limits[intent.borrower]:
             wanted[intent.borrower] += intent.amount_fen
     assert all(10 * fen <= limits[number] for number, fen in wanted.items())
-    assert min(balances.values()) >= 10 * sum(wanted.values())
+    assert min(one.balance_fen for one in balances.values()) >= 10 * sum(wanted.values())
 
 
 def _room(
     made: Scenario,
-) -> tuple[tuple[Borrower, ...], tuple[Intent, ...], dict[str, int]]:
+) -> tuple[tuple[Borrower, ...], tuple[Intent, ...], dict[str, TierFunds]]:
     population = plan_population(made)
     intents = intents_due(made, population, map(Arrival, DUE_NS))
-    return population, intents, dict(tier_balances_fen(made, intents))
+    return population, intents, dict(funding(made, population, intents).tiers)
 
 
 def test_a_tier_without_room_is_refused_and_a_drill_about_money_is_not() -> None:
     population, intents, balances = _room(scenario())
-    tight = {**balances, "own": 1}
+    tight = {**balances, "own": TierFunds(1)}
     with pytest.raises(ScenarioError, match=r"lender.tiers.own: found ¥0.01; allowed: at least"):
         check_room(scenario(), population, intents, tight)
     check_room(replace(scenario(), cause="liquidity"), population, intents, tight)

@@ -21,7 +21,9 @@ SOURCES = sorted(
 FLOORS = (
     ("harness.clock", "harness.seeds", "harness.units", "harness.errors", "harness.processes",
      "harness.stopping", "harness.environment", "harness.running", "harness.terminal"),
-    ("harness.evidence", "harness.guardian", "harness.scenario.model", "harness.scenario.measures"),
+    ("harness.evidence", "harness.guardian", "harness.scenario.law", "harness.scenario.model",
+     "harness.scenario.measures", "harness.scenario.entry", "harness.scenario.terms",
+     "harness.scenario.shape"),
     ("harness.proxy",),
     ("harness.faults",),
     ("harness.scenario",),
@@ -30,12 +32,12 @@ FLOORS = (
     ("harness.target", "harness.plan", "harness.heal", "harness.stop", "harness.safety",
      "harness.repeats"),
     ("harness.draining",),
-    ("harness.watch", "harness.compare"),
+    ("harness.watch", "harness.compare", "harness.suite"),
     ("harness.report", "harness.drill", "harness.drilled", "harness.lender_up"),
     ("harness.commands", "harness.find_capacity", "harness.chaos", "harness.compare_runs",
      "harness.given_runs", "harness.attribute_faults", "harness.baselines", "harness.ablate",
-     "harness.repeat_run"),
-    ("harness.cli", "harness.cli_repeats", "harness.cli_words"),
+     "harness.repeat_run", "harness.suite_run"),
+    ("harness.cli", "harness.cli_repeats", "harness.cli_suite", "harness.cli_words"),
 )  # fmt: skip
 
 # Heavy dependencies, and the only places that may import them.
@@ -58,7 +60,7 @@ IMPORTERS = {
         "tests.test_evidence", "tests.test_kept_runs",
     ),
     "duckdb": ("harness.evidence.query",),
-    "yaml": ("harness.scenario.nodes", "tests.test_fault_lines"),
+    "yaml": ("harness.scenario.nodes", "mock_lender.law", "tests.test_fault_lines"),
     "chaoslib": ("harness.faults.toolkit_child",),
     "jinja2": ("harness.report.html",),
     "asyncpg": (
@@ -69,10 +71,10 @@ IMPORTERS = {
         "mock_lender.console.sessions",
     ),
     "httptools": ("harness.proxy.http_server",),
-    "httpx": ("mock_lender.http.client",),
-    "httpx_aiohttp": ("mock_lender.http.client",),
+    "httpx": ("mock_lender.http.wire",),
+    "httpx_aiohttp": ("mock_lender.http.wire",),
     "aiohttp": (
-        "mock_lender.http.client",
+        "mock_lender.http.wire",
         "benchmarks.failover",
         "benchmarks.lender_closed",
         "benchmarks.soak",

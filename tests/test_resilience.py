@@ -106,6 +106,22 @@ def test_late_outcomes_do_not_move_an_open_breaker(hand: Hand) -> None:
     assert not breaker.refuses
 
 
+def test_what_was_sent_before_it_opened_is_not_taken_for_the_probe(hand: Hand) -> None:
+    breaker, told = make()
+    before = breaker.era
+    for _ in range(10):
+        breaker.admit()
+        breaker.bad(before)
+    hand.at_ns += int(FULL.open_s * NS_PER_S)
+    assert breaker.admit()
+    for late in (breaker.good, breaker.bad, breaker.answered, breaker.ended):
+        late(before)
+    assert told == ["open", "half-open"]
+    assert not breaker.admit()  # the probe is still under way
+    breaker.good(breaker.era)
+    assert told == ["open", "half-open", "closed"]
+
+
 def test_a_closed_breaker_starts_from_nothing(hand: Hand) -> None:
     breaker, _ = opened(hand)
     breaker.admit()
@@ -136,9 +152,8 @@ def test_pybreaker_still_has_the_habits_we_work_around() -> None:
 
 
 def test_profiles_and_single_protections() -> None:
-    assert protections_of("full", {"breaker": False}) == (
-        "canary", "deadlines", "failover", "retries", "tier_fallthrough",
-    )  # fmt: skip
+    without = protections_of("full", {"breaker": False})
+    assert without == tuple(name for name in PROFILES["full"] if name != "breaker")
     assert protections_of("none", {"breaker": True}) == ("breaker",)
     assert Settings.of(()).payout_timeout_s == 10
     assert Settings.of(()).tries == 1
@@ -146,14 +161,14 @@ def test_profiles_and_single_protections() -> None:
 
 
 def test_replicas_in_turn_and_passing_over() -> None:
-    both = Replicas(["a", "b"], 1, failover=True)
+    both = Replicas(["a", "b"], 1, "turns")
     turns = [both.choose([], lambda _: False) for _ in range(4)]
     assert sorted(turns[:2]) == ["a", "b"]
     assert turns[:2] == turns[2:]
     assert {both.choose([], lambda name: name == "a") for _ in range(4)} == {"b"}
     assert both.choose(["a"], lambda _: False) == "b"
     assert both.choose(["a", "b"], lambda _: True) in ("a", "b")
-    alone = Replicas(["a", "b"], 2, failover=False)
+    alone = Replicas(["a", "b"], 2, "always")
     assert {alone.choose(["b"], lambda _: True) for _ in range(3)} == {"b"}
 
 
@@ -184,9 +199,9 @@ def test_deadlines_that_are_none(text: str) -> None:
 
 
 def test_panic_is_when_all_of_several_refuse() -> None:
-    two = Replicas(["ledger-1", "ledger-2"], 1, failover=True)
+    two = Replicas(["ledger-1", "ledger-2"], 1, "least_loaded")
     assert two.panics(lambda _: True)
     assert not two.panics(lambda name: name == "ledger-1")
     # One bank has no other to be compared with, and without failover there is no other to go to.
-    assert not Replicas(["bank.own"], 1, failover=True).panics(lambda _: True)
-    assert not Replicas(["ledger-1", "ledger-2"], 1, failover=False).panics(lambda _: True)
+    assert not Replicas(["bank.own"], 1, "least_loaded").panics(lambda _: True)
+    assert not Replicas(["ledger-1", "ledger-2"], 1, "always").panics(lambda _: True)

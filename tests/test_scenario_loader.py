@@ -1,5 +1,6 @@
 """Scenario files: all problems at once, each in its place; what is loaded can be dumped."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -29,10 +30,10 @@ def problems(tmp_path: Path, text: str) -> str:
 
 
 def test_the_two_smoke_scenarios_differ_in_the_profile_line_alone() -> None:
-    pairs = zip(SMOKE.read_text().splitlines(), NAIVE.read_text().splitlines(), strict=True)
-    assert [(a.strip(), b.strip()) for a, b in pairs if a != b] == [
-        ("profile: full", "profile: naive")
-    ]
+    smoke = load_scenario(SMOKE, (), None).scenario
+    assert smoke.entry is not None
+    assert load_scenario(NAIVE, (), "full").scenario == replace(smoke, entry=None)
+    assert load_scenario(NAIVE, (), None).scenario.lender.profile == smoke.entry.off.profile
 
 
 def test_smoke_is_the_designs_example_at_rates_that_leave_room() -> None:
@@ -105,6 +106,9 @@ def test_every_problem_is_told_at_once(tmp_path: Path) -> None:
         (("seed: 20260211", "seed: -1"), "a whole number from 0"),
         (("retries: 2", "retries: yes"), "a whole number"),
         (("seed: 20260211", "seed: &a 1"), "plain YAML"),
+        (("seed: 20260211", "seed: *a"), "an anchor or alias"),
+        (("seed: 20260211", f"seed: {'[' * 20}{']' * 20}"), "at most 20 levels"),
+        (("seed: 20260211", f"seed: {'[' * 19}{']' * 19}"), "seed: found"),
         (("seed: 20260211", "seed: !!python/object:os.system 1"), "seed"),
         (("must_refuse: 0.03", "must_refuse: 0.03, repay: 2"), "load.journey.repay: found '2'"),
         (("must_refuse: 0.03", "must_refuse: 0.03, repay_after: 2s..4s"), "both or none"),
@@ -212,11 +216,11 @@ def test_a_mistake_in_the_population_is_told_with_its_line(tmp_path: Path) -> No
     line = next(n for n, row in enumerate(text.splitlines(), 1) if "borrowers: 20000" in row)
     wrong = "borrowers: 20000\n  population:\n    zipf: steep\n    amounts: {sigma: wide}"
     told = problems(
-        tmp_path, text.replace("borrowers: 20000", wrong).replace("quota: 0.5", "quota: 5")
+        tmp_path, text.replace("borrowers: 20000", wrong).replace("quota: 0.5", "quota: 9")
     )
     assert f"s.yaml:{line + 2}: load.population.zipf: found 'steep'" in told
     assert f"s.yaml:{line + 3}: load.population.amounts.sigma: found 'wide'" in told
-    assert f"s.yaml:{line + 4}: load.journey.quota: found '5'" in told
+    assert f"s.yaml:{line + 4}: load.journey.quota: found '9'" in told
 
 
 def test_population_and_repayments_as_they_are_written(tmp_path: Path) -> None:
@@ -254,7 +258,8 @@ def test_every_measure_has_an_extractor_and_is_in_the_docs() -> None:
 def test_every_key_is_in_the_docs() -> None:
     for key in (
         "name", "cause", "seed", "lender.profile", "lender.protections", "lender.defects",
-        "lender.replicas", "lender.tiers", "load.shape.kind", "load.shape.rate",
+        "lender.replicas", "lender.tiers", "lender.site_round_trip", "lender.money_bound",
+        "load.shape.kind", "load.shape.rate",
         "load.shape.steps", "load.shape.spikes", "load.spacing", "load.borrowers",
          "load.journey.quota",
         "load.journey.must_refuse", "load.journey.hot", "load.journey.hot_in", "load.journey.repay",

@@ -193,14 +193,15 @@ def test_what_has_failed_for_certain_is_not_done_by_its_second_delivery(
     around: LenderSurroundings, path: str
 ) -> None:
     """A press is shed and the borrower told so; then the network delivers it once more, and the
-    lender is well again. Nothing may happen until the borrower presses again."""
+    lender is well again. Nothing may happen until the borrower presses again. Of all that a draw
+    needs only the ledger has nobody who stands in for it."""
     key, whose = f"twice-{path}", {"borrower": 60, "amount_fen": 100}
     body = {**whose, "purpose": "education"} if path == "draws" else whose
     assert around.made.draw("owed-by-60", borrower=60)[0] == 201
     twice = made("duplicate", "gateway-1", operation=path, latency_s=0.4)
-    roles = ("risk", "decide") if path == "draws" else ("ledger", "repay")
-    away = [made("error", name, operation=roles[1], status=503, certain="on")
-            for name in _replicas(roles[0])]  # fmt: skip
+    asked = "reserve" if path == "draws" else "repay"
+    away = [made("error", name, operation=asked, status=503, certain="on")
+            for name in _replicas("ledger")]  # fmt: skip
     pressed = {"Idempotency-Key": key}
     for fault in (twice, *away):
         fault.inject(around)

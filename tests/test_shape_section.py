@@ -7,7 +7,7 @@ import pytest
 from harness.errors import ScenarioError
 from harness.plan import make_plan
 from harness.scenario.loader import load_scenario
-from harness.scenario.model import Shape
+from harness.scenario.shape import Shape
 from harness.scenario.shape_section import KINDS
 from tests.drills import ROOT, SMOKE
 

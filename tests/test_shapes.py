@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from harness.scenario import shapes
-from harness.scenario.model import Stretch
+from harness.scenario.shape import Stretch
 from harness.scenario.shapes import Curve, RateStep, ShapeMistake, Spike, added, cumulated
 
 # (from, to, rate at its start, rate at its end)

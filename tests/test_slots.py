@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mock_lender import believed
-from mock_lender.http.client import Reply
 from mock_lender.http.slots import Slots
+from mock_lender.http.wire import Reply
 
 # Somebody comes; the n-th of those who are there leaves, or gives up waiting; slots are taken out
 # of use, or put back.

@@ -85,7 +85,8 @@ _FIELDS: dict[str, Fields] = {
         ("queue_ns", _T),
     ],
     # Dated states: kind breaker | replica | sweeper | alert, subject what it is about: of an alert
-    # the hop that it names (`ledger`, `ledger-1`, `bank.own`), its state raised | cleared.
+    # the hop that it names (`ledger`, `ledger-1`, `bank.own`), its state raised | cleared; verdict,
+    # of a draw's key: `risk last`, `compliance last` or `risk unjudged`, where nobody answered.
     "states": [("replica", _S), ("kind", _S), ("subject", _S), ("state", _S), ("at_ns", _T)],
     # One row a worker and second (second counts from t = 0; negative before). late: sent after the
     # scheduled time; lag: a heartbeat was served late; connect: time to obtain a connection.
@@ -207,11 +208,15 @@ _FIELDS: dict[str, Fields] = {
     "collections": [("repay_key", _S), ("borrower", _I), ("amount_fen", _M), ("asked_ns", _T)],
     # What borrowers had been told: borrower null = all. kind policy | notice.
     "published": [("borrower", _I), ("kind", _S), ("policy", _I), ("published_ns", _T)],
-    # kind risk: refuses delinquent borrowers, draws of more than `above_fen`, or whose borrower's
-    # score (0 to 9,999) is below `score_below`. kind compliance: forbids `forbids` (a purpose).
+    # kind risk: about borrowers whose score (0 to 9,999) in a market under `stress_bp` is below
+    # `score_below` (null: about all). It leaves them `keep_bp` ten-thousandths of their limits, or
+    # else refuses their draws of more than `above_fen`, or else all of them; number 1 refuses
+    # delinquent borrowers. kind compliance: forbids `forbids` (a purpose).
     # number 1 is what the lender began with; others are one number each, whatever their kind.
     # in_force_ns null: adopted without ever being in force. One row for the policy itself (replica
     # null), and one for each replica from its first decision under it. ended_ns null: it lasts.
+    # rule: the id in the rules file of what came from there, whose predicate is in that file.
+    # kind shortage: no rule, but what borrowers were told of money that will not be there.
     "policies": [
         ("kind", _S),
         ("policy", _I),
@@ -222,10 +227,15 @@ _FIELDS: dict[str, Fields] = {
         ("above_fen", _M),
         ("score_below", _I),
         ("ended_ns", _T),
+        ("stress_bp", _I),
+        ("keep_bp", _I),
+        ("rule", _S),
     ],
     # own_bp: ten-thousandths of each of its draws that the tier `own` takes (joint lending).
     # balance_fen: at the opening; what moved since is in `versions`. A tier has a row more from
-    # when it could not be used (available false) and from when it could again; null: it can.
+    # when it could not be used (available false) and from when it could again; null: it can. And
+    # one from when other limits hold (available null): what may be drawn from it in an hour and in
+    # a day of the scenario's calendar, which counts from t = 0; null: any amount.
     "tiers": [
         ("tier", _S),
         ("bank", _S),
@@ -234,9 +244,12 @@ _FIELDS: dict[str, Fields] = {
         ("own_bp", _I),
         ("from_ns", _T),
         ("available", _B),
+        ("hour_limit_fen", _M),
+        ("day_limit_fen", _M),
     ],
     # tenure_months: with this lender. utilisation_bp: of credit elsewhere, ten-thousandths.
     # past_due_days: above 0 for the delinquent. income_band: 1 (lowest fifth) to 5.
+    # student; unverified: the identity document was never checked, or has expired.
     "population": [
         ("borrower", _I),
         ("group", _S),
@@ -247,6 +260,8 @@ _FIELDS: dict[str, Fields] = {
         ("utilisation_bp", _I),
         ("past_due_days", _I),
         ("income_band", _I),
+        ("student", _B),
+        ("unverified", _B),
     ],
 }
 

@@ -258,6 +258,9 @@ class Policy(NamedTuple):
     above_fen: int | None = None
     score_below: int | None = None
     ended_ns: int | None = None
+    stress_bp: int | None = None
+    keep_bp: int | None = None
+    rule: str | None = None
 
 
 class Tier(NamedTuple):
@@ -270,6 +273,8 @@ class Tier(NamedTuple):
     own_bp: int
     from_ns: int
     available: bool | None = None
+    hour_limit_fen: int | None = None
+    day_limit_fen: int | None = None
 
 
 class Borrower(NamedTuple):
@@ -284,6 +289,8 @@ class Borrower(NamedTuple):
     utilisation_bp: int | None = None
     past_due_days: int | None = None
     income_band: int | None = None
+    student: bool | None = None
+    unverified: bool | None = None
 
 
 ROWS: Mapping[str, type[Any]] = {

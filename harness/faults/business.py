@@ -8,20 +8,14 @@ from harness.faults.console import RELEASED
 from harness.faults.fault import Fault
 from harness.faults.kind import DURATION, FaultKind, Kinds, Parameter, some_share, switch, text
 from harness.faults.money import MassRepayment, TierDrained
-from harness.faults.rules import (
-    PROBES,
-    Blackout,
-    RuleAdopted,
-    RuleInForce,
-    Stress,
-    TierOut,
-    Tightening,
-)
+from harness.faults.policies import PROBES, Stress, Tightening
+from harness.faults.rules import Blackout, RuleAdopted, RuleInForce, TierOut
 from harness.scenario.model import FaultSpec
-from harness.units import parse_duration_s, parse_rate_per_s, parse_yuan_fen
+from harness.units import parse_duration_s, parse_rate_per_s, parse_share, parse_yuan_fen
 
 NEVER = "never"
 RATE_MAX = 500.0
+LEAD_S_MAX = 60.0
 
 
 def _healer_text(more: str) -> str:
@@ -31,12 +25,25 @@ def _healer_text(more: str) -> str:
 def _tightening(spec: FaultSpec) -> Fault:
     params = dict(spec.params)
     return Tightening(
-        spec.for_s, spec.name, above_fen=int(params["above_fen"]), announced=_on(spec, "announced")
+        spec.for_s,
+        spec.name,
+        above_fen=int(params["above_fen"]),
+        share=float(params["share"]),
+        cut=float(params["cut"]),
+        announced=_on(spec, "announced"),
+        lead_s=float(params["lead_s"]),
     )
 
 
 def _stress(spec: FaultSpec) -> Fault:
-    return Stress(spec.for_s, spec.name, share=float(dict(spec.params)["share"]))
+    params = dict(spec.params)
+    return Stress(
+        spec.for_s,
+        spec.name,
+        level=float(params["level"]),
+        announced=_on(spec, "announced"),
+        lead_s=float(params["lead_s"]),
+    )
 
 
 def _rule_in_force(spec: FaultSpec) -> Fault:
@@ -102,6 +109,26 @@ def _share(default: float) -> Parameter:
     return Parameter("share", "share", some_share, "a share above 0 %", default, required=False)
 
 
+def lead(value: object) -> float:
+    """How long before its date an entry is in the book. Raises ValueError."""
+    seconds = parse_duration_s(value)
+    if seconds > LEAD_S_MAX:
+        raise ValueError(f"a duration up to {LEAD_S_MAX:g}s")
+    return seconds
+
+
+def some_cut(value: object) -> float:
+    """A share of the limits. Raises ValueError."""
+    share = parse_share(value)
+    if not 0 <= share < 1:
+        raise ValueError("a share below 100 %; 0 % for none")
+    return share
+
+
+_LEAD = Parameter(
+    "lead", "lead_s", lead, "a duration up to 1min: so long before its date it is in the book, "
+    "where `early_warning` sees it", 0.0, required=False,
+)  # fmt: skip
 _PURPOSE = Parameter(
     "target", "target", text, "a purpose such as education", names="purpose", example="education"
 )
@@ -114,28 +141,44 @@ KINDS: Kinds = {
                 "above", "above_fen", parse_yuan_fen, "an amount such as 1000 yuan", 100_000,
                 required=False
             ),
+            Parameter(
+                "cut", "cut", some_cut, "a share of the limits that is cut, instead of `above`; "
+                "0 % for none", 0.0, required=False
+            ),
+            _share(1.0),
             _announced("off"),
+            _LEAD,
         ),
         for_key="optional",
         build=_tightening,
-        does="A risk policy comes into force that refuses draws above `above`, while the quota "
-        "that borrowers are shown stays. Announced, they get notice of it as it comes.",
-        observed="Every risk replica refuses one fen more than that, for this reason.",
+        does="A risk policy comes into force for the `share` of the borrowers with the lowest "
+        "scores: draws above `above` are refused, or with `cut` their limits lose that much; what "
+        "borrowers are shown stays. Announced, they get notice as it is entered; where there is "
+        "`early_warning`, before its date. They are shown what is left once it is obeyed.",
+        observed="Every risk replica says so of a stranger, who has no points: refuses one fen "
+        "more than `above`, or leaves as much of the limit.",
         undone=_healer_text(_OVER),
-        cannot="One line of a policy, not a scorecard retrained: no group of borrowers is singled "
-        "out.",
+        cannot="A share is one of those without arrears, by their scores in a calm market.",
         causes=("risk",),
     ),
     ("business", "stress"): FaultKind(
-        (_share(0.2),),
+        (
+            Parameter(
+                "level", "level", some_share, "a share above 0 %: of the worst there is", 0.5,
+                required=False
+            ),
+            _announced("off"),
+            _LEAD,
+        ),
         for_key="optional",
         build=_stress,
-        does="The market is under stress: risk refuses the `share` of the borrowers that has the "
-        "lowest scores, unannounced.",
-        observed=f"Of {PROBES} borrowers asked about at risk, refusals for the market are counted.",
+        does="The market is under stress: every score falls, most where most credit is in use, and "
+        "risk refuses who has too few points left; at 25, 50, 75 and 100 % about 6, 20, 37 and "
+        "52 % of the borrowers.",
+        observed="Every risk replica refuses a stranger, who has no points, for the market; how "
+        f"many of {PROBES} borrowers are refused is said.",
         undone=_healer_text(_OVER),
-        cannot="Scores are a fixed number of each borrower, spread evenly; they do not follow "
-        "income or behaviour.",
+        cannot="Features stay as they are: nobody loses an income or misses a payment.",
         causes=("risk",),
     ),
     ("business", "rule_in_force"): FaultKind(

@@ -55,6 +55,13 @@ def take(around: Surroundings, name: str, body: Mapping[str, object]) -> Mapping
     return found
 
 
+def tell(around: Surroundings, path: str, body: Mapping[str, object]) -> None:
+    """Tell the console something that is not held. Raises TargetError."""
+    found = ask(around.console_api(), "PUT", path, body, ANSWER_S)
+    if "gone" in found:
+        raise TargetError(f"the console refused PUT {path}: {found.get('why')}")
+
+
 def release(around: Surroundings, name: str) -> None:
     """Release it; what is not held any more is no error. Raises TargetError."""
     ask(around.console_api(), "DELETE", _hold(name), None, ANSWER_S)

@@ -46,7 +46,10 @@ DEFECTIVE: Mapping[str, str] = {
     "refused-but-paid": "gateway",
     "acknowledge-before-commit": "ledger",
     "stale-status": "ledger",
+    "misread-amount": "gateway",
 }
+# Those of them that come of another language between services; the others speak as all do.
+CONTRACTS: Mapping[str, int] = {"misread-amount": 2}
 VERSIONS = ("sound", *FAULTY, *DEFECTIVE)
 MISTAKES = {"timeout": None, "bank-nowhere": "gateway", "bank-swapped": "gateway", "pool": "ledger"}
 SHORT_TIMEOUT_S = 0.01
@@ -175,6 +178,7 @@ def _version(spec: FaultSpec, role: str, params: Mapping[str, Value]) -> Mapping
         if DEFECTIVE[what] != role:
             raise wrong_together(spec, f"target {role}", f"{DEFECTIVE[what]}: {what} is its own")
         made["defects"] = [what]
+        made["contract"] = CONTRACTS.get(what, 1)
     elif what in FAULTY:
         fault = {
             **FAULTY[what], "name": spec.name, "operation": OPERATIONS[role][0],
@@ -201,7 +205,7 @@ def _hardly_meant(spec: FaultSpec, lender: LenderSpec) -> str:
     """A canary takes half of it back as well; and a slow one is healed before it is all there."""
     params = dict(spec.params)
     replicas = dict(lender.replicas).get(str(params["target"]), 1)
-    watched = dict(lender.protections).get("canary", lender.profile == "full") and replicas > 1
+    watched = lender.has("canary") and replicas > 1
     if spec.kind == "half" and watched and params["version"] != "sound":
         return (
             "the canary is on and may take it back, and then nothing is half deployed; "
@@ -269,12 +273,14 @@ def _rolled(does: str, cannot: str) -> FaultKind:
 KINDS: Kinds = {
     ("deploy", "rollout"): _rolled(
         "A version goes to the replicas, one each `every`; with the protection `canary` the lender"
-        " watches the first and takes it back if it fails more calls than the others.",
-        "A canary sees failed calls alone: slow or wrong versions, and defects of money, pass it.",
+        " watches the first and takes it back if more of its calls fail or are slow than of the"
+        " others'.",
+        "A canary sees failed and slow calls alone: wrong answers, and defects of money, pass it.",
     ),
     ("deploy", "half"): _rolled(
         "A rollout that stops half way: half the replicas, one at least, have the new version.",
-        "Both versions speak the same language: no change of the interfaces between services.",
+        "Both versions speak the same language, but for misread-amount, which takes amounts for"
+        " another unit: the protection `handshake` refuses it.",
     ),
     ("deploy", "misconfigured"): FaultKind(
         (

@@ -6,6 +6,7 @@ from harness.scenario.model import PURPOSES, LenderSpec
 
 # Who calls banks, and whom a gateway calls besides.
 PAYERS = ("gateway", "ledger")
+OWN = "own"
 CALLED = ("risk", "compliance", "ledger")
 
 
@@ -47,8 +48,13 @@ NAMES: Mapping[str, Callable[[LenderSpec], list[str]]] = {
     "role": lambda lender: [role for role, _ in lender.replicas],
     "bank": banks,
     "site": lambda _: ["a", "b"],
+    "partner": lambda lender: [tier for tier, _ in lender.tier_shares if tier != OWN],
+    "limited": lambda lender: [
+        tier for tier, terms in lender.tier_terms if terms.hourly or terms.daily
+    ],
     "tier": lambda lender: [tier for tier, _ in lender.tier_shares],
     "purpose": lambda _: list(PURPOSES),
+    "rule_date": lambda lender: list(lender.law.dates),
     "account": lambda lender: [f"tier:{tier}" for tier, _ in lender.tier_shares],
 }
 

@@ -13,10 +13,8 @@ from dataclasses import dataclass
 from harness.faults import console
 from harness.faults.fault import Healer, Sighting, Surroundings
 from harness.faults.probes import answer
-from harness.faults.shares import believed
 
 ASK_S = 0.4
-PROBES = 50
 NOBODY = 0
 ONE_PURPOSE = re.compile(r"business: rule_(?:in_force|adopted) ([a-z-]+)(?: #[0-9]+)?")
 
@@ -48,57 +46,6 @@ class BookFault(console.Held):
 
     def wanted(self) -> Mapping[str, object]:
         return {"kind": "rules", "entries": list(self.entries)}
-
-
-@dataclass(frozen=True, slots=True)
-class Tightening(BookFault):
-    """Risk refuses draws above `above_fen`. Announced, borrowers have been told."""
-
-    above_fen: int = 0
-    announced: bool = False
-    edge_or_replica: str = "gateway->risk"
-
-    @property
-    def entries(self) -> Sequence[Mapping[str, object]]:
-        return [{"kind": "risk", "above_fen": self.above_fen, "announced": self.announced}]
-
-    def observe(self, around: Surroundings) -> Sighting:
-        """Each risk replica is asked for one fen too much, by nobody."""
-        asked = {"borrower": NOBODY, "amount_fen": self.above_fen + 1}
-        return by_all(
-            around, "risk", lambda where: refuses(where, "/decide", asked, "tightened"), "refuse"
-        )
-
-
-@dataclass(frozen=True, slots=True)
-class Stress(BookFault):
-    """The market is under stress: risk refuses the `share` of the borrowers with the lowest
-    scores."""
-
-    share: float = 0.0
-    edge_or_replica: str = "gateway->risk"
-    look_s_max: float = PROBES * 0.05
-
-    @property
-    def entries(self) -> Sequence[Mapping[str, object]]:
-        return [{"kind": "risk", "score_below": round(self.share * 10_000)}]
-
-    def observe(self, around: Surroundings) -> Sighting:
-        """Fifty borrowers, the replicas in turn; who is overdue is refused for that."""
-        at_ns = time.monotonic_ns()
-        replicas = around.replicas("risk")
-        hit = 0
-        for number in range(PROBES):
-            where = around.replica_address(replicas[number % len(replicas)])
-            asked = {"borrower": number + 1, "amount_fen": 1}
-            found = refuses(where, "/decide", asked, "market-stress")
-            if found is None:
-                return Sighting(at_ns, None, "a risk replica did not answer")
-            hit += found
-        detail = f"{hit} of {PROBES} borrowers are refused for the market"
-        if hit == 0:
-            return Sighting(at_ns, False, detail)
-        return Sighting(at_ns, True if believed(hit, PROBES, self.share) else None, detail)
 
 
 @dataclass(frozen=True, slots=True)
@@ -194,11 +141,16 @@ class Blackout(BookFault):
 
     def observe(self, around: Surroundings) -> Sighting:
         """A payout of nothing to nobody: senseless to an open bank, and refused by a closed one."""
-        at_ns = time.monotonic_ns()
-        said = answer(around.replica_address(self.bank), "POST", "/payouts", {}, ASK_S)
-        status = None if said is None else said[0]
-        bites = {409: True, 422: False}.get(status) if status is not None else None
-        return Sighting(at_ns, bites, f"{self.bank} answers {status or 'nothing'}")
+        return bank_shut(around, self.bank)
+
+
+def bank_shut(around: Surroundings, bank: str) -> Sighting:
+    """Does a bank refuse a payout of nothing, instead of not understanding it?"""
+    at_ns = time.monotonic_ns()
+    said = answer(around.replica_address(bank), "POST", "/payouts", {}, ASK_S)
+    status = None if said is None else said[0]
+    bites = {409: True, 422: False}.get(status) if status is not None else None
+    return Sighting(at_ns, bites, f"{bank} answers {status or 'nothing'}")
 
 
 def by_all(

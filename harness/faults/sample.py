@@ -5,8 +5,25 @@ from harness.errors import HarnessError
 from harness.faults.catalogue import CATALOGUE, fault_name
 from harness.faults.kind import Parameter, Value
 from harness.faults.names import NAMES, bank_edges
+from harness.scenario.law import LawSpec, Rule
 from harness.scenario.model import Capacity, FaultSpec, LenderSpec
+from harness.scenario.terms import Amount, TierTerms
 
+# One rule whose date has not come, so that one may.
+RULES = """
+rules:
+  - id: no_education
+    says: no draws for education
+    effective_from: 2031-01-01
+    scope: {purposes: [education]}
+    bars: every draw
+    source: an example
+"""
+LAW = LawSpec(
+    (Rule("no_education", "no draws for education", "2031-01-01", "an example", "every draw",
+          purposes=("education",)),),
+    today="2030-12-31", text=RULES,
+)  # fmt: skip
 # The lender of `drawproof lender up`, whose names the examples use.
 LENDER = LenderSpec(
     profile="full",
@@ -18,6 +35,9 @@ LENDER = LenderSpec(
     without_close=(),
     standby_lost="degrade",
     defects=(),
+    law=LAW,
+    # A limit that nobody comes near, for the fault that cuts one.
+    tier_terms=(("partner-a", TierTerms(hourly=Amount(fen=10**12))),),
 )
 
 

@@ -38,17 +38,22 @@ SEEN_PART, GONE_PART = 0.5, 0.25
 MEBIBYTE = 2**20
 
 
-def slots_of(address: tuple[str, int]) -> tuple[int, int] | None:
-    """(usable, of all) as a service's metrics have it; None when it does not say."""
+def metrics_of(address: tuple[str, int]) -> dict[str, str]:
+    """A service's metrics by their names; none when it does not answer."""
     connection = http.client.HTTPConnection(*address, timeout=METRICS_S)
     try:
         connection.request("GET", "/metrics")
         said = connection.getresponse().read(100_000).decode()
     except (OSError, http.client.HTTPException):
-        return None
+        return {}
     finally:
         connection.close()
-    found = dict(line.rsplit(" ", 1) for line in said.splitlines() if " " in line)
+    return dict(line.rsplit(" ", 1) for line in said.splitlines() if " " in line)
+
+
+def slots_of(address: tuple[str, int]) -> tuple[int, int] | None:
+    """(usable, of all) as a service's metrics have it; None when it does not say."""
+    found = metrics_of(address)
     if "slots_usable" not in found:
         return None
     return int(found["slots_usable"]), int(found["slots_total"])

@@ -47,8 +47,16 @@ def detection(view: RunView) -> Detection:
 
     Over all alerts, whatever hop they name. Null without any alert of the run.
     """
+    # After the drain the lender is stopped, which alarms whoever watches it.
+    until_ns = view.drain_end_ns
     alerts = sorted(
-        (s for s in view.states if s.kind == "alert" and not s.state.startswith("cleared")),
+        (
+            s
+            for s in view.states
+            if s.kind == "alert"
+            and not s.state.startswith("cleared")
+            and (until_ns is None or s.at_ns <= until_ns)
+        ),
         key=lambda one: (one.at_ns, one.subject, one.replica),
     )
     if not alerts or "states" in (*view.missing, *view.cut):

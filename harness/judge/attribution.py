@@ -5,7 +5,8 @@ failure that is sold as a decision is found by looking for the decision.
 
 A decision of risk or compliance that stands for good is the cause, whatever failed before it: with
 nothing failing it would have been the same. Else the first attempt that was not granted says why:
-for want of money when no tier had it, or by the system, at the hop where that attempt went wrong.
+for want of money when no tier had it, by compliance when a partner that the law bars had turned it
+away, for the lender had not adopted the rule, or by the system, at the hop where it went wrong.
 """
 
 from collections import defaultdict
@@ -19,6 +20,7 @@ from harness.judge.exposure import Exposure
 from harness.judge.grounds import DECIDERS, Grounds
 from harness.judge.health import bad_seconds
 from harness.judge.hops import Hops
+from harness.judge.law import Law
 from harness.judge.occupied import Occupied
 from harness.judge.view import RunView
 
@@ -78,6 +80,8 @@ class _Why:
             self._calls[row[0]].append(Call._make(row))
         refused = [one for one in broken if _refused(self._attempts[one.intent])]
         self._grounds = Grounds(view, refused)
+        self._law = Law(view)
+        self._tier_of = {tier.bank: tier.tier for tier in view.tiers}
         self._hops = Hops(Occupied(view), view.scenario.load.patience)
 
     def of(self, intent: Intent, lawful: bool) -> tuple[str, str]:
@@ -99,6 +103,9 @@ class _Why:
         if first.outcome == "refused" and first.cause == "liquidity" and self._true(intent, first):
             return "liquidity", str(first.hop or "ledger")
         calls = self._calls[intent.draw_key]
+        partner = self._turned_away(first, calls)
+        if partner is not None:
+            return "compliance", partner
         return "system", self._hops.first_wrong(intent, first, calls)
 
     def _decided(self, intent: Intent, attempts: Iterable[Attempt]) -> tuple[str, str] | None:
@@ -106,6 +113,17 @@ class _Why:
         for one in attempts:
             if one.outcome == "refused" and one.cause in DECIDERS and self._true(intent, one):
                 return one.cause, one.hop or one.cause
+        return None
+
+    def _turned_away(self, first: Attempt, calls: Iterable[Call]) -> str | None:
+        """The bank that refused an attempt because the law bars its tier by then."""
+        for call in calls:
+            refused = call.attempt == first.n and call.result == "refused"
+            tier = self._tier_of.get(call.server)
+            if refused and any(
+                one.at(call.start_ns) and tier in one.tiers for one in self._law.in_force
+            ):
+                return call.server
         return None
 
     def _true(self, intent: Intent, told: Attempt) -> bool:

@@ -223,8 +223,8 @@ def resolved(view: RunView, ends: Sequence[IntentEnd]) -> Offences:
 def approved_rightly(view: RunView, ends: Sequence[IntentEnd]) -> Offences:
     """13: nothing approved that had to be refused, judged by the ledger.
 
-    Broken by a draw that was granted or paid though it was not promised, or a rule in force forbade
-    it. Examined are intents.
+    Broken by a draw that was granted or paid though it was not promised, or though a rule or a risk
+    policy in force at the decision forbade it. Examined are intents.
     """
     judged = Ends.of(ends)
     found = Offences(examined=len(view.draws) and len(judged))

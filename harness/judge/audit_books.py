@@ -9,6 +9,7 @@ from typing import Any
 from harness.evidence.query import Books
 from harness.evidence.rows import Version
 from harness.judge import audit_dates, audit_repayments, audit_steps, audit_sums
+from harness.judge.audit_limits import check_limits, check_shares
 from harness.judge.clocks import ledger_is_dated
 from harness.judge.ends import IntentEnd
 from harness.judge.offences import Offences
@@ -91,15 +92,6 @@ FROM found
 WHERE misplaced OR too_soon OR below OR NOT of_draw
     OR balance_change <> balance_due OR held_change <> held_due
 ORDER BY name, place
-"""
-
-SHARES = """
-SELECT t.payout_key, t.own_fen, s.agreed_fen FROM tries t
-LEFT JOIN {draws} d USING (draw_key)
-LEFT JOIN {tiers} b ON b.tier = t.tier,
-LATERAL (SELECT coalesce(d.amount_fen, 0) * coalesce(b.own_bp, 0) // 10000 AS agreed_fen) s
-WHERE t.own_fen <> s.agreed_fen
-ORDER BY t.draw_key, t."try", t.tier, t.slice, t.own_slice, t.own_fen, t.payout_key
 """
 
 # Each event by its postings and by its versions: what is wrong with it, in this order. Asked of all
@@ -193,11 +185,12 @@ def _find_in_quota(view: RunView, found: Offences) -> None:
 
 
 def tiers(view: RunView, _: Sequence[IntentEnd]) -> Offences:
-    """5: a tier's money is conserved at every version, never negative, and shared as agreed.
+    """5: a tier's money is conserved at every version, never negative, never drawn beyond the limit
+    of an hour or a day, and shared as agreed.
 
     Broken by a version that moved another amount than its draw, by money that neither a draw nor
-    the treasury moved, and by a part of joint lending that is not the agreed one. Examined are
-    versions of tiers' slices.
+    the treasury moved, by a reservation beyond a limit, and by a part of joint lending that is not
+    the agreed one, or leaves the partner less than 30 %. Examined are versions of tiers' slices.
     """
     books = view.books
     (examined,) = books.one("SELECT count(*) FROM versions WHERE account LIKE 'tier:%'")
@@ -211,11 +204,9 @@ def tiers(view: RunView, _: Sequence[IntentEnd]) -> Offences:
         moved[event, key, account.removeprefix("tier:").partition("/")[0]] += change_fen
     if found.examined:
         _check_moved(view, moved, found)
-        draws = books.single("draws", "draw_key")
-        shared = SHARES.format(draws=draws, tiers=books.single("tiers", "tier"))
-        for payout_key, own_fen, agreed_fen in books.ask(shared):
-            text = f"{payout_key}: own part {own_fen} fen, agreed are {agreed_fen}"
-            found.add(own_fen - agreed_fen, text)
+        check_shares(view, found)
+        if ledger_is_dated(view):
+            check_limits(view, found)
     return found
 
 

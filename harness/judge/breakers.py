@@ -24,10 +24,7 @@ from harness.judge.breaker_calls import (
 )
 from harness.judge.view import FaultLine, RunView
 from harness.judge.weather import Pair, Span, Weather, last_ns, load_end_ns
-from harness.scenario.model import LenderSpec
 
-# Profiles with breakers; `lender.protections` switches them one by one.
-HAVE_BREAKERS = ("full",)
 # A breaker may need so long after a heal: it rests, then asks with one call.
 CLOSED_WITHIN_NS = 5 * NS_PER_S
 
@@ -129,10 +126,13 @@ def breakers(view: RunView) -> Breakers | None:
     if {"states", "calls"} & {*view.missing, *view.cut}:
         return None
     states: dict[Pair, list[State]] = defaultdict(list)
+    put_out: set[Pair] = set()
     for state in view.states:
         if state.kind == "breaker":
             states[state.replica, state.subject].append(state)
-    if not states and not _has_breakers(view.scenario.lender):
+        elif state.kind == "ejection":
+            put_out.add((state.replica, state.subject))
+    if not states and not view.scenario.lender.has("breaker"):
         return None
     weather = Weather(view)
     spans = {pair: open_spans(mine, last_ns(view)) for pair, mine in states.items()}
@@ -140,12 +140,13 @@ def breakers(view: RunView) -> Breakers | None:
     blocked = refused(view, spans)
     faulted = {pair: _merged(weather.spans[f.name] for f in weather.on(pair)) for pair in on}
     bad = failed(view, faulted)
-    # Of a breaker that opened it need not be known; and a replica that answers for what lies behind
-    # it may be well itself.
+    # Of a breaker that opened it need not be known, nor of one whose target was put out without it:
+    # a replica is out by one of the two. And one that answers for what lies behind it may be well.
     asked = {
         pair: mine
         for pair, mine in faulted.items()
         if bad.get(pair, 0) >= BAD_IN_A_ROW
+        and pair not in put_out
         and not _overlap([*spans.get(pair, ()), *weather.behind(pair)], mine)
     }
     owing = failed_in_a_row(view, asked)
@@ -171,10 +172,6 @@ def _merged(spans: Iterable[Span]) -> list[Span]:
         else:
             found.append((from_ns, to_ns))
     return found
-
-
-def _has_breakers(lender: LenderSpec) -> bool:
-    return dict(lender.protections).get("breaker", lender.profile in HAVE_BREAKERS)
 
 
 def open_spans(states: Iterable[State], to_ns: int) -> list[Span]:

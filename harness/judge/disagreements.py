@@ -17,10 +17,13 @@ from harness.faults.catalogue import kind_of
 from harness.faults.site import SITE
 from harness.judge.ends import Ends, IntentEnd
 from harness.judge.exposure import window_ns
+from harness.judge.law import Law
 from harness.judge.names import role
 from harness.judge.view import FaultLine, RunView
+from harness.scenario.law import DATE_BEGINS
 
 SHOWN = 5
+A_DATE = f"{DATE_BEGINS[0]}: {DATE_BEGINS[1]} "
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +87,11 @@ def _reach(view: RunView, fault: FaultLine) -> _Reach | None:
     # One that was never looked at again may have been there until it was healed.
     to_ns = max(window[1], fault.healed_ns or 0)
     causes = known.causes if known is not None else ("system",)
-    return _Reach(fault.name, causes, hops_of(fault.edge_or_replica), window[0], to_ns)
+    hops = hops_of(fault.edge_or_replica)
+    if hops is not None and fault.name.startswith(A_DATE):
+        # A partner that the law bars may turn away what the lender goes on to send it.
+        hops |= Law(view).barred_banks
+    return _Reach(fault.name, causes, hops, window[0], to_ns)
 
 
 def hops_of(edge_or_replica: str) -> frozenset[str] | None:

@@ -44,6 +44,9 @@ def meet(expectation: Expectation, parts: Parts) -> Met:
     if expectation.measure == "detect_s" and parts.detection.undetected:
         never = ", ".join(parts.detection.undetected)
         return Met(expectation, None, "breached", f"no alert named {never}")
+    if expectation.measure == "warning_lead_s" and parts.warnings.untold:
+        never = ", ".join(parts.warnings.untold)
+        return Met(expectation, None, "breached", f"borrowers were never told of {never}")
     if expectation.measure == "audit_breaches" and not actual:
         unsure = [finding.name for finding in parts.audit if finding.verdict == "inconclusive"]
         if unsure:
@@ -75,6 +78,7 @@ def _of_drill(parts: Parts) -> dict[str, float | None]:
         "recover_s": recovery.recover_s,
         "rto_s": recovery.rto_s,
         "exposed_s": recovery.exposed_s,
+        "rpo_draws": recovery.rpo_draws or (0 if _any_in_time(parts.guarantee.total) else None),
         "amplification": parts.amplification.borrower,
         "audit_breaches": float(sum(f.verdict == "breached" for f in parts.audit)),
         "avoidable": parts.guarantee.avoidable,
@@ -82,8 +86,11 @@ def _of_drill(parts: Parts) -> dict[str, float | None]:
         "stranded": None if parts.stranded is None else parts.stranded.draws,
         "untrue": None if parts.truth is None else parts.truth.untrue,
         "blast_radius": parts.harm.blast.radius,
+        "shown_age_ms": parts.harm.shown_age_ms,
         "detect_s": parts.detection.detect_s,
         "false_alarms": parts.detection.false_alarms,
+        "warning_lead_s": parts.warnings.lead_s,
+        "told_share": parts.warnings.told_share,
         "time_to_open_s": None if breakers is None else breakers.time_to_open_s,
         "wrongly_open": None if breakers is None else breakers.wrongly_open,
         "should_have_opened": None if breakers is None else breakers.should_have_opened,
@@ -94,6 +101,11 @@ def _of_drill(parts: Parts) -> dict[str, float | None]:
 
 def _share(phase: str, parts: Parts) -> Share:
     return parts.guarantee.total if phase == "drill" else parts.guarantee.by_phase[phase]
+
+
+def _any_in_time(share: Share) -> bool:
+    """Where nobody was granted anything, nothing can have been lost, and nothing is known."""
+    return bool(share.kept or share.granted_anyway or share.wrongly_approved)
 
 
 def _of(measure: str, share: Share) -> float | None:

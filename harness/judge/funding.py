@@ -9,7 +9,7 @@ that could be used then, does not cover it in any lawful split: nobody could hav
 
 from bisect import bisect_right
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from harness.clock import NS_PER_S
@@ -17,6 +17,7 @@ from harness.evidence.columnar import Columns
 from harness.evidence.derived import arrow_table
 from harness.evidence.rows import Tier
 from harness.judge.ends import Ends
+from harness.judge.limits import SPANS, Limits
 from harness.judge.view import RunView
 
 OWN = "own"
@@ -35,13 +36,15 @@ class Funds:
 
     own_bp: of each draw through a tier, the ten-thousandths that `own` takes.
     changes: what was given to a tier since its opening, or taken from it: (at_ns, tier, fen).
-    outs: (at_ns, tier, 1) from when it could not be used, -1 when it could again.
+    outs: (at_ns, tier, 1) from when it could not be used, -1 when it could again. limits: what may
+    be drawn in an hour and a day; None: any amount.
     """
 
     opening_fen: Money
     own_bp: Money
     changes: tuple[tuple[int, str, int], ...] = ()
     outs: tuple[tuple[int, str, int], ...] = ()
+    limits: Limits | None = None
 
     def given(self) -> Callable[[int], Money]:
         """What there would be at a moment without any draw, of tiers that can be used then."""
@@ -60,8 +63,9 @@ class Funds:
 
     @property
     def least_fen(self) -> int:
-        """What one tier, which pays alone, had at least at any moment; 0 when any was ever out."""
-        if self.outs:
+        """What one tier, which pays alone, had at least at any moment; 0 when any was ever out, or
+        has limits."""
+        if self.outs or self.limits:
             return 0
         found = 0
         for tier, opening_fen in self.opening_fen.items():
@@ -146,25 +150,58 @@ def unfunded(
     others: what was paid to draws that had no claim: (when it was held, what from).
     """
     given = funds.given()
+    others = list(others)
     times, gone = _sums(others)
     claimed: Counter[str] = Counter()
+    drawn = _Drawn(funds.limits, others)
     found = []
     for claim in claims:
         if claim.paid is not None:
             claimed.update(claim.paid)
+            drawn.add(claim.decided_ns, claim.paid)
             found.append(False)
             continue
         taken = Counter(claimed)
         taken.update(gone[bisect_right(times, claim.decided_ns)])
-        ways = [
-            split(left_of(given(at_ns), taken, funds.own_bp), funds.own_bp, claim.amount_fen)
-            for at_ns in (claim.decided_ns - COMMIT_NS, claim.decided_ns)
-        ]
+        ways = []
+        for at_ns in (claim.decided_ns - COMMIT_NS, claim.decided_ns):
+            left = drawn.within(left_of(given(at_ns), taken, funds.own_bp), at_ns)
+            ways.append(split(left, funds.own_bp, claim.amount_fen))
         covered = None not in ways
         if covered:
             claimed.update(ways[-1] or {})
+            drawn.add(claim.decided_ns, ways[-1] or {})
         found.append(not covered)
     return found
+
+
+class _Drawn:
+    """What counts against the limits of each hour and day, as claims are looked at."""
+
+    def __init__(self, limits: Limits | None, others: Iterable[tuple[int, Money]]) -> None:
+        self._limits = limits or None
+        self._fen: Counter[tuple[str, str, int]] = Counter()
+        for at_ns, parts in others:
+            self.add(at_ns, parts)
+
+    def add(self, at_ns: int, parts: Money) -> None:
+        if self._limits is not None:
+            for span in SPANS:
+                window = self._limits.window(span, at_ns)
+                self._fen.update({(tier, span, window): fen for tier, fen in parts.items()})
+
+    def within(self, money: Money, at_ns: int) -> Money:
+        """So much of it as the limits leave at a moment."""
+        return {tier: min([fen, *self._rooms(tier, at_ns)]) for tier, fen in money.items()}
+
+    def _rooms(self, tier: str, at_ns: int) -> Iterator[int]:
+        if self._limits is None:
+            return
+        for span in SPANS:
+            limit_fen = self._limits.limit_fen(tier, span, at_ns)
+            if limit_fen is not None:
+                used_fen = self._fen[tier, span, self._limits.window(span, at_ns)]
+                yield max(0, limit_fen - used_fen)
 
 
 def _sums(others: Iterable[tuple[int, Money]]) -> tuple[list[int], list[Money]]:
@@ -228,6 +265,7 @@ def funds_of(view: RunView) -> Funds | None:
             for row in view.tiers
             if row.available is not None and row.from_ns is not None
         ),
+        limits=Limits(view),
     )
 
 

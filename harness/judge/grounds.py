@@ -12,8 +12,10 @@ from functools import cached_property
 from harness.clock import NS_PER_S
 from harness.evidence.rows import Borrower, Intent, Policy
 from harness.judge.gaps import gaps
+from harness.judge.law import Law
 from harness.judge.names import role
 from harness.judge.purses import Purses
+from harness.judge.scorecard import cut_fen, is_about
 from harness.judge.view import RunView
 
 DECIDERS = ("risk", "compliance")
@@ -45,6 +47,7 @@ class Grounds:
         self._view = view
         self._intents = tuple(intents)
         self._gaps = gaps(view.states)
+        self._law = Law(view)
 
     @cached_property
     def _said_no(self) -> Mapping[str, set[str]]:
@@ -80,6 +83,8 @@ class Grounds:
         """Is what an attempt was refused for, at the hop it names, true? None: whoever could tell
         wrote nothing down at that time. False also for what is no decision at all."""
         if cause in DECIDERS and hop == cause:
+            if cause == "risk" and self._cut_short(intent, done_ns):
+                return True
             if self._says_no(cause, intent, done_ns):
                 if cause in self._said_no[intent.draw_key]:
                     return True
@@ -103,9 +108,30 @@ class Grounds:
         if kind == "risk" and person is not None and person.delinquent:
             return True
         return any(
-            policy.kind == kind and _against(policy, intent) and _obeyed(policy, intent, done_ns)
+            policy.kind == kind
+            and (_against(policy, intent, person) or self._rule_against(policy, intent, person))
+            and _obeyed(policy, intent, done_ns)
             for policy in self._view.policies
         )
+
+    def _cut_short(self, intent: Intent, done_ns: int) -> bool:
+        """Had the account less than the amount, by a policy that cuts its limit? Risk says what is
+        left of the limit, and the ledger refuses."""
+        person = self._people.get(intent.borrower)
+        if person is None or intent.draw_key not in self._accounts:
+            return False
+        limit_fen, used_fen = self._accounts[intent.draw_key]
+        limit_fen = person.limit_fen if limit_fen is None else limit_fen
+        return any(
+            policy.keep_bp is not None
+            and is_about(policy, person) is not False
+            and _obeyed(policy, intent, done_ns)
+            and intent.amount_fen > limit_fen - cut_fen(policy, limit_fen) - (used_fen or 0)
+            for policy in self._view.policies
+        )
+
+    def _rule_against(self, policy: Policy, intent: Intent, person: Borrower | None) -> bool:
+        return policy.rule is not None and self._law.against(policy.rule, intent, person)
 
     def _over_quota(self, intent: Intent) -> bool:
         """Had the account less than the amount when the ledger refused?"""
@@ -126,13 +152,16 @@ class Grounds:
         )
 
 
-def _against(policy: Policy, intent: Intent) -> bool:
-    """Scores are the lender's own: a policy by score may be against anybody."""
-    if policy.score_below is not None:
-        return True
+def _against(policy: Policy, intent: Intent, person: Borrower | None) -> bool:
+    """Did whoever decides have to say no? Where a run has no features, a policy by score may be
+    against anybody. A cut is the ledger's to refuse by."""
     if policy.forbids is not None and policy.forbids == intent.purpose:
         return True
-    return policy.above_fen is not None and intent.amount_fen > policy.above_fen
+    if policy.keep_bp is not None or is_about(policy, person) is False:
+        return False
+    if policy.above_fen is not None:
+        return intent.amount_fen > policy.above_fen
+    return policy.score_below is not None
 
 
 def _obeyed(policy: Policy, intent: Intent, done_ns: int) -> bool:

@@ -48,6 +48,7 @@ class Harm:
     blocked_yuan_minutes: Mapping[str, float | None]
     blast: Blast
     straddling: Straddling
+    shown_age_ms: int | None = None
 
 
 # By when the grant was known: of each span, which are a list of from and to.
@@ -72,6 +73,13 @@ FROM ends WHERE straddling
 """
 
 
+# As the generator writes down what a look was answered.
+SHOWN = r"""
+SELECT max(try_cast(regexp_extract(reason, '^([0-9]{1,15}) ms old$', 1) AS BIGINT)) FROM attempts
+WHERE kind = 'look' AND outcome = 'granted' AND reason IS NOT NULL
+"""
+
+
 def harm(view: RunView, ends: Sequence[IntentEnd]) -> Harm:
     """All of it."""
     return Harm(
@@ -79,6 +87,7 @@ def harm(view: RunView, ends: Sequence[IntentEnd]) -> Harm:
         blocked_yuan_minutes=blocked_yuan_minutes(view, ends),
         blast=blast(view, ends),
         straddling=straddling(view, ends),
+        shown_age_ms=shown_age_ms(view),
     )
 
 
@@ -134,3 +143,12 @@ def straddling(view: RunView, ends: Sequence[IntentEnd]) -> Straddling:
     Over all scheduled draws: how many, and how many of them were promised, and broken.
     """
     return Straddling(*view.books.one(STRADDLING, ends=Ends.of(ends)))
+
+
+def shown_age_ms(view: RunView) -> int | None:
+    """How old the oldest quota was that was shown, by its own word, ms.
+
+    Over looks that were answered, whole drill. Null when nobody looked, or no answer said its age.
+    """
+    (found,) = view.books.one(SHOWN)
+    return None if found is None else int(found)

@@ -39,6 +39,7 @@ from harness.judge.stranded import stranded
 from harness.judge.truth import truth
 from harness.judge.verdict import Verdict, conclude
 from harness.judge.view import RunView
+from harness.judge.warnings import warnings
 
 
 def judge(view: RunView) -> Verdict:
@@ -71,6 +72,7 @@ def measure(view: RunView) -> Parts:
         stranded=stranded(view),
         breakers=breakers(view),
         detection=detection(view),
+        warnings=warnings(view),
         drift=drift(view, ends),
     )
     bad = bad_seconds(view) & set(judged_seconds(view))

@@ -19,6 +19,7 @@ def harm_json(parts: Parts) -> dict[str, Any]:
         "blast_radius": rounded(parts.harm.blast.radius),
         "borrowers_hit": parts.harm.blast.hit,
         "borrowers_due": parts.harm.blast.due,
+        "shown_age_ms": parts.harm.shown_age_ms,
     }
 
 
@@ -29,6 +30,19 @@ def detection_json(parts: Parts) -> dict[str, Any]:
         "by_fault_s": dict(parts.detection.by_fault),
         "undetected": list(parts.detection.undetected),
         "false_alarms": parts.detection.false_alarms,
+    }
+
+
+def warnings_json(parts: Parts) -> dict[str, Any]:
+    """The part `warnings`."""
+    found = parts.warnings
+    return {
+        "lead_s": found.lead_s,
+        "by_policy_s": dict(found.by_policy),
+        "untold": list(found.untold),
+        "draws": found.draws,
+        "told": found.told,
+        "told_share": rounded(found.told_share),
     }
 
 

@@ -82,8 +82,9 @@ def _whose(view: RunView, fault: FaultLine) -> frozenset[str] | None:
     if purpose is not None:
         return frozenset(view.intents.where(purpose=purpose).column("draw_key"))
     spec = next((one for one in view.scenario.faults if one.name == fault.name), None)
-    above_fen = None if spec is None else dict(spec.params).get("above_fen")
-    if above_fen is None:
+    params = {} if spec is None else dict(spec.params)
+    above_fen = params.get("above_fen")
+    if above_fen is None or params.get("cut"):
         return None
     asked = view.intents.columns("draw_key", "amount_fen")
     return frozenset(key for key, amount_fen in asked if amount_fen > int(above_fen))

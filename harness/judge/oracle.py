@@ -11,7 +11,15 @@ from typing import Any
 from harness.clock import NS_PER_S
 from harness.evidence.columnar import Rows
 from harness.evidence.rows import Borrower, Draw, Intent, Policy, Version
+from harness.judge.law import Law
+from harness.judge.scorecard import is_about, refuses
 from harness.judge.view import RunView
+
+# Why the ledger refuses when others have drawn what there was: of the limit, or of what a policy
+# has left of it.
+USED_UP = ("over-quota", "limit-cut")
+# An answer of risk that is older than this when the ledger decides is none.
+ANSWER_AGE_NS = 30 * NS_PER_S
 
 
 class Oracle:
@@ -23,6 +31,7 @@ class Oracle:
 
     def __init__(self, view: RunView) -> None:
         self._view = view
+        self.law = Law(view)
         self.baseline_ns = view.t0_ns + int(view.scenario.phases.start_s("baseline") * NS_PER_S)
         self._known: Collection[int] | None = ()  # None: all
         self._people: dict[int, Borrower] = {}
@@ -116,7 +125,7 @@ class Oracle:
         """Draws of one borrower that overlap are right in any serial order: one that was refused
         because others had been decided first had no more than what they had left."""
         draw = self._draws.get(intent.draw_key)
-        if draw is None or draw.reason != "over-quota" or draw.decided_ns is None:
+        if draw is None or draw.reason not in USED_UP or draw.decided_ns is None:
             return 0
         deadline_ns = int(self._view.scenario.load.patience.deadline_s * NS_PER_S)
         overlapping = {
@@ -161,10 +170,45 @@ class Oracle:
             for row in self._view.published
             if row.published_ns <= by_ns and row.borrower in (None, intent.borrower)
         }
-        return any(
-            policy.policy in known and says_no(policy, intent) and lasts(policy, intent.due_ns)
+        if any(
+            policy.policy in known and self.says_no(policy, intent) and lasts(policy, intent.due_ns)
+            for policy in self._view.policies
+        ):
+            return True
+        return self.law.forbids(
+            self.law.told_by(by_ns), intent.due_ns, intent, self._person(intent)
+        )
+
+    def says_no(self, policy: Policy, intent: Intent) -> bool:
+        """Is the intent of those that the policy is against? Where a run has no features, nobody
+        can tell of a policy that goes by scores; of rules of a rules file, see `law`."""
+        if policy.forbids is not None and policy.forbids == intent.purpose:
+            return True
+        person = self._person(intent)
+        if person is None or not is_about(policy, person):
+            return False
+        # Only a cut asks what is available.
+        available_fen = 0 if policy.keep_bp is None else self.available_fen(intent)
+        return refuses(policy, intent.amount_fen, person.limit_fen, available_fen)
+
+    def permitted(self, intent: Intent) -> bool:
+        """Does no policy of risk in force at the decision say no? That is the start of the answer
+        that the lender went by, or the due time where there was none."""
+        draw = self.draw(intent.draw_key)
+        decided_ns = intent.due_ns
+        if draw is not None and draw.risk_ns is not None:
+            decided_ns = max(draw.risk_ns, (draw.decided_ns or 0) - ANSWER_AGE_NS)
+        return not any(
+            policy.kind == "risk"
+            and policy.in_force_ns is not None
+            and lasts(policy, decided_ns)
+            and self.says_no(policy, intent)
             for policy in self._view.policies
         )
+
+    def _person(self, intent: Intent) -> Borrower | None:
+        self._read(intent.borrower)
+        return self._people.get(intent.borrower)
 
     def lawful(self, intent: Intent) -> bool:
         """No rule in force at the decision forbids it, adopted by the lender or not."""
@@ -172,9 +216,11 @@ class Oracle:
         decided_ns = intent.due_ns
         if draw is not None and draw.compliance_ns is not None:
             decided_ns = draw.compliance_ns
+        if self.law.unlawful(decided_ns, intent, self._person(intent), draw):
+            return False
         return not any(
             policy.kind == "compliance"
-            and says_no(policy, intent)
+            and self.says_no(policy, intent)
             and policy.in_force_ns is not None
             and lasts(policy, decided_ns)
             for policy in self._view.policies
@@ -184,13 +230,6 @@ class Oracle:
 def _of(rows: Rows[Any], **wanted: Collection[Any] | None) -> Rows[Any]:
     """Those whose columns have one of these values; None: any."""
     return rows.where(**{name: one for name, one in wanted.items() if one is not None})
-
-
-def says_no(policy: Policy, intent: Intent) -> bool:
-    """Is the intent of those that the policy is against? Of a score only the lender knows."""
-    if policy.forbids is not None and policy.forbids == intent.purpose:
-        return True
-    return policy.above_fen is not None and intent.amount_fen > policy.above_fen
 
 
 def lasts(policy: Policy, at_ns: int) -> bool:

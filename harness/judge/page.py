@@ -21,6 +21,7 @@ from harness.judge import (
     recovery,
     stranded,
     truth,
+    warnings,
 )
 from harness.scenario.measures import MEASURES
 
@@ -67,10 +68,15 @@ ENTRIES = (
     Entry("guarantee.straddling", (), "draws", harm.straddling),
     Entry("latency_ms.x", ("p50", "p95", "p99", "p99.9"), "ms", latency.latency),
     Entry("recovery.recover_s, rto_s, stuck", ("recover_s", "rto_s"), "s", recovery.Recovery),
-    Entry("recovery.rpo_draws, exposed_s", ("exposed_s",), "draws, s", recovery.recovery),
+    Entry("recovery.rpo_draws, exposed_s", ("rpo_draws", "exposed_s"), "draws, s",
+          recovery.recovery),
     Entry("recovery.detect_s, detection.detect_s", ("detect_s",), "s", alerts.Detection.detect_s),
     Entry("detection.by_fault_s, undetected", (), "s", alerts.Detection.undetected),
     Entry("detection.false_alarms", ("false_alarms",), "alerts", alerts.detection),
+    Entry("warnings.lead_s, by_policy_s, untold", ("warning_lead_s",), "s",
+          warnings.Warnings.lead_s),
+    Entry("warnings.told_share, draws, told", ("told_share",), "share",
+          warnings.Warnings.told_share),
     Entry("amplification.borrower, by_hop.x", ("amplification",), "ratio",
           amplification.amplification),
     Entry("amplification.out_per_in.x", (), "ratio", amplification.out_per_in),
@@ -79,6 +85,7 @@ ENTRIES = (
           harm.blocked_yuan_minutes),
     Entry("harm.blast_radius, borrowers_hit, borrowers_due", ("blast_radius",), "share, borrowers",
           harm.Blast.radius),
+    Entry("harm.shown_age_ms", ("shown_age_ms",), "ms", harm.shown_age_ms),
     Entry("stranded", ("stranded",), "draws, fen", stranded.stranded),
     Entry("truth.matrix", (), "draws", truth.truth),
     Entry("truth.untrue, wrong", ("untrue",), "draws", truth.Truth.untrue),

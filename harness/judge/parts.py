@@ -17,6 +17,7 @@ from harness.judge.recovery import Recovery
 from harness.judge.repayments import Repaid
 from harness.judge.stranded import Stranded
 from harness.judge.truth import Truth
+from harness.judge.warnings import Warnings
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +41,7 @@ class Parts:
     stranded: Stranded | None
     breakers: Breakers | None
     detection: Detection
+    warnings: Warnings
     drift: Drift
     # What is missing of the load's evidence, in words; nothing when it is whole.
     incomplete: tuple[str, ...]

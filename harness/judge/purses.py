@@ -5,6 +5,7 @@ from collections import defaultdict
 from collections.abc import Sequence
 
 from harness.clock import NS_PER_S
+from harness.judge.limits import Limits
 from harness.judge.view import RunView
 
 # Lows are kept by tenths of a second: a question is about seconds.
@@ -19,9 +20,16 @@ WHERE account LIKE 'tier:%' ORDER BY locked_ns, account, version
 
 
 class Purses:
-    """The available money of every tier over the run, by the ledger's versions of its slices."""
+    """The available money of every tier over the run, by the ledger's versions of its slices.
+
+    A lender without `tier_fallthrough` asks one tier alone, one without `fine_allocation` one part
+    of it: of those nobody else knows which it was.
+    """
 
     def __init__(self, view: RunView) -> None:
+        lender = view.scenario.lender
+        self._anywhere, self._freely = lender.has("tier_fallthrough"), lender.has("fine_allocation")
+        self._limits = Limits(view)
         self._own_bp = {tier.tier: tier.own_bp for tier in view.tiers}
         self._purses = {tier: _Purse() for tier in self._own_bp}
         self._out: dict[str, list[tuple[int, bool]]] = defaultdict(list)
@@ -34,9 +42,12 @@ class Purses:
                 purse.moved(account, locked_ns, balance_fen)
 
     def cover(self, amount_fen: int, from_ns: int, to_ns: int) -> bool:
-        """Could some tier have paid it all the time? Its own part of joint lending comes from the
-        tier `own`; a tier that could not be used for a moment counts as one that could not pay."""
-        return any(self._covers(tier, amount_fen, from_ns, to_ns) for tier in self._purses)
+        """Could the tier that was asked have paid it all the time: some tier, or where nobody knows
+        which it was, every one? Its own part of joint lending comes from the tier `own`; a tier
+        that could not be used for a moment counts as one that could not pay."""
+        enough = any if self._anywhere else all
+        covered = [self._covers(tier, amount_fen, from_ns, to_ns) for tier in self._purses]
+        return bool(covered) and enough(covered)
 
     def _covers(self, tier: str, amount_fen: int, from_ns: int, to_ns: int) -> bool:
         own_fen = amount_fen * self._own_bp[tier] // BP
@@ -44,9 +55,20 @@ class Purses:
         return all(
             name in self._purses
             and not self._is_out(name, from_ns, to_ns)
-            and self._purses[name].low_fen(from_ns, to_ns) >= part_fen
+            and self._low_fen(name, from_ns, to_ns) >= part_fen
             for name, part_fen in parts
         )
+
+    def _low_fen(self, tier: str, from_ns: int, to_ns: int) -> int:
+        """The least that it could give, within its limits; of parts that are kept apart, the
+        poorest. Of a limit a part is a share alike."""
+        purse = self._purses[tier]
+        room_fen = self._limits.low_fen(tier, from_ns, to_ns)
+        if not self._freely:
+            low_fen = min((one.low_fen(from_ns, to_ns) for one in purse.parts.values()), default=0)
+            return low_fen if room_fen is None else 0
+        low_fen = purse.low_fen(from_ns, to_ns)
+        return low_fen if room_fen is None else min(low_fen, room_fen)
 
     def _is_out(self, tier: str, from_ns: int, to_ns: int) -> bool:
         """Out at some moment of [from, to]?"""
@@ -61,10 +83,11 @@ class Purses:
 
 
 class _Purse:
-    """One tier's money, all its slices together."""
+    """One tier's money, all its slices together, and each of them, or one slice's."""
 
     def __init__(self) -> None:
         self._slices: dict[str, int] = {}
+        self.parts: dict[str, _Purse] = {}
         self._total_fen = 0
         self._moments: list[int] = []
         self._totals: list[int] = []
@@ -72,6 +95,8 @@ class _Purse:
 
     def moved(self, account: str, at_ns: int, balance_fen: int) -> None:
         """In order of time."""
+        if account:
+            self.parts.setdefault(account, _Purse()).moved("", at_ns, balance_fen)
         self._total_fen += balance_fen - self._slices.get(account, 0)
         self._slices[account] = balance_fen
         self._moments.append(at_ns)

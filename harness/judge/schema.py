@@ -100,7 +100,7 @@ YOUNGER: dict[str, Schema] = {
     "harm": _object(
         goodput=_named(dict.fromkeys((*PHASES, "drill"), NUMBER)),
         blocked_yuan_minutes=_named(dict.fromkeys((*PHASES, "drill"), NUMBER)),
-        blast_radius=SHARE, borrowers_hit=COUNT, borrowers_due=COUNT,
+        blast_radius=SHARE, borrowers_hit=COUNT, borrowers_due=COUNT, shown_age_ms=NUMBER,
     ),
     "stranded": _or_null(_object(refused=COUNT, draws=COUNT, amount_fen=FEN, idle_fen=FEN)),
     "truth": _or_null(
@@ -122,6 +122,10 @@ YOUNGER: dict[str, Schema] = {
     ),
     "detection": _object(
         detect_s=SECONDS, by_fault_s=_map(SECONDS), undetected=_list(TEXT), false_alarms=MAYBE
+    ),
+    "warnings": _object(
+        lead_s=SECONDS, by_policy_s=_map(SECONDS), untold=_list(TEXT), draws=COUNT, told=COUNT,
+        told_share=SHARE,
     ),
     "drift": _object(guarantee=_or_null(TREND), latency_p50_ms=_or_null(TREND)),
 }  # fmt: skip

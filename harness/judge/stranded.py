@@ -7,6 +7,7 @@ from typing import Any
 
 from harness.evidence.rows import DRAWING, Attempt
 from harness.judge.funding import COMMIT_NS, Funds, funds_of, split
+from harness.judge.limits import Limits
 from harness.judge.view import RunView
 
 SLICES = """
@@ -73,11 +74,12 @@ def _span_ns(attempt: Attempt, ledger_ns: int | None) -> tuple[int, int]:
 
 
 def _money(view: RunView, funds: Funds, moments: Sequence[int]) -> Mapping[int, Mapping[str, int]]:
-    """What lay in each tier that could be used, at each of these moments."""
+    """What lay in each tier that could be used, within its limits, at each of these moments."""
     given = funds.given()
     slices = view.books.ask(SLICES) if moments else []
+    limits = Limits(view)
     return {
-        at_ns: {tier: balance.get(tier, 0) for tier in given(at_ns)}
+        at_ns: {tier: limits.within(tier, balance.get(tier, 0), at_ns) for tier in given(at_ns)}
         for at_ns, balance in zip(moments, balances_at(slices, funds, moments), strict=True)
     }
 

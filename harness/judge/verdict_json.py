@@ -17,6 +17,7 @@ from harness.judge.measures_json import (
     drift_json,
     harm_json,
     truth_json,
+    warnings_json,
 )
 from harness.judge.parts import Parts
 from harness.judge.view import FaultLine, RunView
@@ -59,6 +60,7 @@ def to_json(
         "truth": truth_json(parts.truth),
         "breakers": breakers_json(parts.breakers),
         "detection": detection_json(parts),
+        "warnings": warnings_json(parts),
         "drift": drift_json(parts),
         "repayments": asdict(parts.repaid),
         "expectations": [

@@ -13,7 +13,7 @@ from itertools import pairwise
 from typing import NamedTuple
 
 from harness.clock import NS_PER_S
-from harness.scenario.model import Shape, Stretch
+from harness.scenario.shape import Shape, Stretch
 from harness.scenario.shapes import cumulated
 
 

@@ -85,6 +85,7 @@ class Attack:
             token=token,
             master_port=_free_port(),
             repay=repay_rules(scenario),
+            cells=scenario.lender.has("cells"),
             windows_ms=tuple(
                 sorted({window_ms(one) for one in (LIVE_S, *(r.for_s for r in scenario.abort))})
             ),

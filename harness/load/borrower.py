@@ -97,6 +97,7 @@ def repaying(
             return answer
         else:
             pause_s = dice.uniform(rules.pause_low_s, rules.pause_high_s)
+            pause_s = max(pause_s, answer.come_back_s)
         at_ns = now_ns + int(pause_s * NS_PER_S)
 
 
@@ -145,6 +146,7 @@ def patience(
                 return answer
         elif may_press:
             pause_s = dice.uniform(rules.pause_low_s, rules.pause_high_s)
+            pause_s = max(pause_s, answer.come_back_s)
             if now_ns + pause_s * NS_PER_S >= deadline_ns:
                 return answer
         else:

@@ -7,11 +7,12 @@ a draw promised because an earlier one was broken, the mass repayments of a faul
 """
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from harness.evidence.rows import Borrower, Intent, RepayIntent
+from harness.evidence.rows import Borrower, Intent, Policy, RepayIntent
+from harness.judge.scorecard import is_about, refuses
 from harness.load.intents import BARRED_PURPOSE
 from harness.scenario.model import PHASES
 
@@ -23,21 +24,37 @@ FATES: tuple[Fate, ...] = ("promised", "withheld", "refused")
 @dataclass(frozen=True, slots=True)
 class Notice:
     """Borrowers are told no, from `from_ns` to `until_ns` (None: for good) after t = 0: to what is
-    above an amount, or for a purpose. law: it is forbidden, not only unwanted."""
+    above an amount, for a purpose, as a policy by scores has it, or what `bars` says. law: it is
+    forbidden, not only unwanted."""
 
     from_ns: int
     until_ns: int | None
     above_fen: int | None = None
     forbids: str | None = None
     law: bool = False
+    score_below: int | None = None
+    stress_bp: int | None = None
+    keep_bp: int | None = None
+    bars: Callable[[Intent, Borrower], bool] | None = None
 
-    def says_no(self, intent: Intent) -> bool:
-        """To a draw due meanwhile?"""
-        lasts = self.from_ns <= intent.due_ns and (
-            self.until_ns is None or intent.due_ns < self.until_ns
-        )
-        above = self.above_fen is not None and intent.amount_fen > self.above_fen
-        return lasts and (above or intent.purpose == self.forbids)
+    def says_no(self, intent: Intent, person: Borrower | None, left_fen: int) -> bool:
+        """To a draw due meanwhile, of a borrower who has so much left?"""
+        if intent.due_ns < self.from_ns:
+            return False
+        if self.until_ns is not None and intent.due_ns >= self.until_ns:
+            return False
+        if intent.purpose == self.forbids:
+            return True
+        if person is None:
+            return False
+        if self.bars is not None and self.bars(intent, person):
+            return True
+        policy = Policy(
+            "risk", 0, None, None, None, None, self.above_fen, self.score_below,
+            stress_bp=self.stress_bp, keep_bp=self.keep_bp,
+        )  # fmt: skip
+        about = is_about(policy, person) is True
+        return about and refuses(policy, intent.amount_fen, person.limit_fen, left_fen)
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,8 +77,11 @@ def foresee(
     baseline_ns: int,
 ) -> Iterator[Fate]:
     """One for each intent, which come in due order. baseline_ns: when baseline begins."""
+    people = {one.borrower: one for one in population}
     left_fen = {
-        one.borrower: one.limit_fen for one in population if not (one.barred or one.delinquent)
+        number: one.limit_fen
+        for number, one in people.items()
+        if not (one.barred or one.delinquent)
     }
     # What was known when baseline began, and what is the law, is refused rightly; only the rest of
     # the notices withhold what had been promised.
@@ -75,11 +95,12 @@ def foresee(
             if paid.intent in granted:
                 left_fen[paid.borrower] += paid.amount_fen
             paid = next(owed, None)
-        fits = intent.amount_fen <= left_fen.get(intent.borrower, -1)
-        told_no = any(notice.says_no(intent) for notice in rightly)
+        person, mine_fen = people.get(intent.borrower), left_fen.get(intent.borrower, -1)
+        fits = intent.amount_fen <= mine_fen
+        told_no = any(notice.says_no(intent, person, mine_fen) for notice in rightly)
         if not fits or told_no or intent.purpose == BARRED_PURPOSE:
             yield "refused"
-        elif any(notice.says_no(intent) for notice in late):
+        elif any(notice.says_no(intent, person, mine_fen) for notice in late):
             yield "withheld"
         else:
             left_fen[intent.borrower] -= intent.amount_fen

@@ -13,13 +13,16 @@ from typing import Any, Literal
 from harness.evidence.rows import MACHINE, MISTAKE
 
 Outcome = Literal["granted", "repaid", "refused", "failed", "unknown", "dropped"]
+# Nobody is sent away for longer, whatever is said.
+COME_BACK_S_MAX = 60.0
 MISTAKES = (400, 405, 411, 413, 414, 415, 422, 431)
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
     """One attempt's outcome. `over`: the intent has ended with it. `working`: the lender says it
-    is being worked on, so that pressing again is of no use."""
+    is being worked on, so that pressing again is of no use. `come_back_s`: how long it asks to be
+    left alone; 0: it does not say."""
 
     outcome: Outcome
     cause: str | None = None
@@ -27,6 +30,7 @@ class Answer:
     reason: str | None = None
     over: bool = False
     working: bool = False
+    come_back_s: float = 0.0
 
 
 def of_answer(status: int, body: Mapping[str, Any]) -> Answer:
@@ -44,11 +48,20 @@ def of_answer(status: int, body: Mapping[str, Any]) -> Answer:
     if status == 409 and reason == "no-money" and certain:
         return Answer("refused", "liquidity", hop, reason)
     if status >= 500 and certain:
-        return Answer("failed", cause or "system", hop, reason)
+        return Answer("failed", cause or "system", hop, reason, come_back_s=_come_back_s(body))
     working = status in (202, 409) and (
         reason == "in-progress" or body.get("outcome") == "in-progress"
     )
     return Answer("unknown", cause or "system", hop, reason or str(status), working=working)
+
+
+def of_look(status: int, body: Mapping[str, Any]) -> Answer:
+    """The outcome of a whole answer to a look at a quota, with its age where it says one. Nothing
+    of it grants a draw: whoever answers a press with a quota has not said what became of it."""
+    if status != 200:
+        return of_answer(status, body)
+    age_ms = body.get("age_ms")
+    return Answer("granted", reason=f"{age_ms} ms old" if type(age_ms) is int else None, over=True)
 
 
 def of_trouble(*, connected: bool, what: str) -> Answer:
@@ -58,6 +71,11 @@ def of_trouble(*, connected: bool, what: str) -> Answer:
 
 # The attempt that was not made: no answer will come.
 DROPPED = Answer("dropped", None, MACHINE, "in-flight-bound", over=True)
+
+
+def _come_back_s(body: Mapping[str, Any]) -> float:
+    said_ms = body.get("retry_after_ms")
+    return min(COME_BACK_S_MAX, max(0, said_ms) / 1000) if type(said_ms) is int else 0.0
 
 
 def _text(value: object) -> str | None:

@@ -79,6 +79,7 @@ def plan_load(scenario_yaml: str, gateways: Sequence[str]) -> Planned:
         token=os.environ.get("DRAWPROOF_TOKEN") or secrets.token_hex(16),
         master_port=0,
         repay=repay_rules(scenario),
+        cells=scenario.lender.has("cells"),
     )
     repayments = plan_repayments(scenario, intents)
     return Planned(

@@ -30,7 +30,8 @@ class LoadPlan:
     """run: the run directory. workers: how many shares the intents are divided into.
 
     late_s: how long after the end of load an unknown is still asked for. master_host, master_port:
-    where Locust's master listens. windows_ms: over which the live estimates are made.
+    where Locust's master listens. windows_ms: over which the live estimates are made. cells: the
+    lender's cells are by borrower, so that everybody knocks at a gateway of one's own first.
     """
 
     run: str
@@ -46,6 +47,7 @@ class LoadPlan:
     in_flight: int = IN_FLIGHT
     repay: RepayRules = NOBODY_REPAYS
     windows_ms: tuple[int, ...] = ()
+    cells: bool = False
 
     def write(self, path: Path) -> None:
         """Readable by its owner alone."""

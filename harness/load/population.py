@@ -66,11 +66,14 @@ def people(scenario: Scenario) -> Iterator[Person]:
 
 def plan_population(scenario: Scenario) -> tuple[Borrower, ...]:
     """Every borrower of the scenario, numbered from 1."""
-    facts = stream(scenario.seed, "features")
+    facts, flags = stream(scenario.seed, "features"), stream(scenario.seed, "flags")
+    asked = scenario.load.population
     return tuple(
         Borrower(
             one.borrower, one.group, one.limit_fen, barred=False, delinquent=one.delinquent,
             **_features(GROUPS[one.group], facts, delinquent=one.delinquent),
+            # Another share of the one shifts nothing of the other.
+            student=flags.random() < asked.students, unverified=flags.random() < asked.unverified,
         )
         for one in islice(people(scenario), scenario.load.borrowers)
     )  # fmt: skip

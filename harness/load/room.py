@@ -10,24 +10,18 @@ from collections.abc import Mapping, Sequence
 
 from harness.errors import Problem, ScenarioError
 from harness.evidence.rows import Borrower, Intent
+from harness.load.funds import TIMES, TierFunds
 from harness.scenario.model import Scenario
 from harness.units import format_yuan
 
-TIMES = 10
 ABOUT_SYSTEMS = ("system", "compliance")
-
-
-def tier_balances_fen(scenario: Scenario, intents: Sequence[Intent]) -> Mapping[str, int]:
-    """Ten times the whole planned demand for each tier: these drills are not about money."""
-    demand_fen = sum(intent.amount_fen for intent in intents)
-    return {tier: TIMES * max(demand_fen, 1) for tier, _ in scenario.lender.tier_shares}
 
 
 def check_room(
     scenario: Scenario,
     population: Sequence[Borrower],
     intents: Sequence[Intent],
-    balances_fen: Mapping[str, int],
+    funds: Mapping[str, TierFunds],
 ) -> None:
     """Raises ScenarioError that says what to change, by its key alone; drills about risk and
     liquidity may be tight.
@@ -40,7 +34,7 @@ def check_room(
     limits_fen = {person.borrower: person.limit_fen for person in population}
     problems = [
         *_check_limits(scenario, limits_fen, demand_fen(intents, limits_fen)),
-        *_check_tiers(scenario, balances_fen, sum(i.amount_fen for i in intents)),
+        *_check_tiers(scenario, funds, sum(i.amount_fen for i in intents)),
     ]
     if problems:
         raise ScenarioError(tuple(problems))
@@ -83,14 +77,24 @@ def _check_limits(
 
 
 def _check_tiers(
-    scenario: Scenario, balances_fen: Mapping[str, int], whole_fen: int
+    scenario: Scenario, funds: Mapping[str, TierFunds], whole_fen: int
 ) -> list[Problem]:
-    return [
-        Problem(
-            "", 0, f"lender.tiers.{tier}", format_yuan(balances_fen.get(tier, 0)),
-            f"at least {format_yuan(math.ceil(TIMES * share * whole_fen))}: {TIMES} times its part "
-            "of the draws",
-        )
-        for tier, share in scenario.lender.tier_shares
-        if balances_fen.get(tier, 0) < TIMES * share * whole_fen
-    ]  # fmt: skip
+    """Balances, and what may be drawn in an hour or a day: all of it could come in one."""
+    problems = []
+    for tier, share in scenario.lender.tier_shares:
+        least_fen = math.ceil(TIMES * share * whole_fen)
+        has = funds[tier]
+        bounds = {
+            f"lender.tiers.{tier}": has.balance_fen,
+            f"lender.tiers.{tier}.hourly": has.hour_limit_fen,
+            f"lender.tiers.{tier}.daily": has.day_limit_fen,
+        }
+        problems += [
+            Problem(
+                "", 0, path, format_yuan(fen),
+                f"at least {format_yuan(least_fen)}: {TIMES} times its part of the draws",
+            )
+            for path, fen in bounds.items()
+            if fen is not None and fen < least_fen
+        ]  # fmt: skip
+    return problems

@@ -82,8 +82,10 @@ class Sender:
         body: Mapping[str, object] | None,
         headers: Mapping[str, str],
         timeout_s: float,
+        read: Callable[[int, Mapping[str, Any]], Answer] = of_answer,
     ) -> Sent:
         """Send one request and wait for the whole answer, `timeout_s` at most, connecting too.
+        read: the outcome by status and body.
 
         Path and headers are ours, and go out as they are: nobody else's text may be in them.
         """
@@ -101,7 +103,7 @@ class Sender:
             told = json.loads(response.read())
             if not isinstance(told, dict):
                 raise ValueError("an answer is a JSON object")
-            answer = of_answer(status, told)
+            answer = read(status, told)
         except gevent.Timeout as fired:
             if fired is not timer:
                 raise

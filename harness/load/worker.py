@@ -15,8 +15,9 @@ from harness.evidence.rows import Intent
 from harness.load.alarm import Alarm, Heartbeat
 from harness.load.borrower import Act, Acts, Came, journey, patience, repaying
 from harness.load.courier import Courier, Share
+from harness.load.doors import door
 from harness.load.health import Health
-from harness.load.outcome import DROPPED, Answer
+from harness.load.outcome import DROPPED, Answer, of_look
 from harness.load.plan import ORDERED
 from harness.load.repayments import repayment_of
 from harness.load.sender import Sender, Sent
@@ -30,6 +31,7 @@ BEAT_NS = 5_000_000
 FLUSH_S = 0.5
 LOOK_S = 0.5
 LOOK_LEAD_S = 0.6
+LOOK_EVERY_S = 0.15
 Note = Callable[[str, float, Exception | None], None]
 Clock = Callable[[], int]
 
@@ -54,6 +56,7 @@ class Worker:
         self._made = 0
         self._walking = 0
         self._resting = 0  # of those walking: wait for their repayment, with nothing in flight
+        self._looking = 0  # looks that nobody waits for
         self._t0_ns = 0
         self._senders: list[tuple[str, Sender]] = []
         self._given_up = False
@@ -103,7 +106,7 @@ class Worker:
 
     @property
     def _busy(self) -> bool:
-        return self._tally.done < self._tally.offered or bool(self._owing)
+        return self._tally.done < self._tally.offered or bool(self._owing) or self._looking > 0
 
     @property
     def offered(self) -> tuple[Intent, ...]:
@@ -174,8 +177,7 @@ class Worker:
         dice = Dice(self._plan.seed, f"borrower/{intent.intent}")
         due_ns = self._t0_ns + intent.due_ns
         rules = self._plan.patience
-        if self._plan.quota_per_draw and dice.random() < self._plan.quota_per_draw:
-            self._look(intent)
+        self._look_around(intent, dice)
         give_up_ns = self._t0_ns + int((self._plan.load_s + self._plan.late_s) * NS_PER_S)
 
         def give_up() -> bool:
@@ -213,32 +215,44 @@ class Worker:
         rules = self._plan.patience
         return lambda granted_ns: repaying(owed, max(due_ns, granted_ns), rules, dice, give_up)
 
-    def _look(self, intent: Intent) -> None:
+    def _look_around(self, intent: Intent, dice: Dice) -> None:
+        """As many looks at one's quota as the plan has for a draw, the part of one by the dice. The
+        first is waited for; the others follow at their own times, whatever came of those before."""
+        whole, part = divmod(self._plan.quota_per_draw, 1)
+        looks = int(whole) + (dice.random() < part) if whole or part else 0
+        for n in range(2, looks + 1):
+            self._looking += 1
+            gevent.spawn_later((n - 1) * LOOK_EVERY_S, self._look_again, intent, n).link_exception(
+                self._died
+            )
+        if looks:
+            self._look(intent, 1)
+
+    def _look_again(self, intent: Intent, n: int) -> None:
+        try:
+            self._look(intent, n)
+        finally:
+            self._looking -= 1
+
+    def _look(self, intent: Intent, n: int) -> None:
         """See one's quota before drawing; whatever comes of it, the draw is made when due."""
-        name, sender = self._gateway(intent.intent, 0)
+        name, sender = self._gateway(intent, 0)
         asked_ns = self._clock()
         path = f"/v1/borrowers/{intent.borrower}/quota"
-        sent = sender.attempt("GET", path, None, {"X-Deadline-Ms": str(int(LOOK_S * 1000))}, LOOK_S)
-        if sent.status == 200:
-            answer = Answer("granted", over=True)
-            sent = Sent(sent.sent_ns, sent.first_byte_ns, sent.done_ns, 200, answer)
-        self._record(intent, "look", 1, asked_ns, sent, name)
+        headers = {"X-Deadline-Ms": str(int(LOOK_S * 1000))}
+        sent = sender.attempt("GET", path, None, headers, LOOK_S, of_look)
+        self._record(intent, "look", n, asked_ns, sent, name)
 
     def _act(self, intent: Intent, act: Act) -> tuple[Sent, str]:
-        name, sender = self._gateway(intent.intent, act.n)
-        if act.owed is not None:
-            owed = {"borrower": act.owed.borrower, "amount_fen": act.owed.amount_fen}
-            headers = {
-                "Idempotency-Key": act.owed.repay_key,
-                "X-Attempt": str(act.n),
-                "X-Deadline-Ms": str(act.deadline_ms),
-            }
-            return sender.attempt("POST", "/v1/repayments", owed, headers, act.timeout_s), name
+        name, sender = self._gateway(intent, act.n, poll=act.kind == "poll")
         headers = {
-            "Idempotency-Key": intent.draw_key,
+            "Idempotency-Key": intent.draw_key if act.owed is None else act.owed.repay_key,
             "X-Attempt": str(act.n),
             "X-Deadline-Ms": str(act.deadline_ms),
         }
+        if act.owed is not None:
+            owed = {"borrower": act.owed.borrower, "amount_fen": act.owed.amount_fen}
+            return sender.attempt("POST", "/v1/repayments", owed, headers, act.timeout_s), name
         if act.kind == "poll":
             path = f"/v1/draws/{intent.draw_key}"
             return sender.attempt("GET", path, None, headers, act.timeout_s), name
@@ -249,8 +263,11 @@ class Worker:
         }
         return sender.attempt("POST", "/v1/draws", body, headers, act.timeout_s), name
 
-    def _gateway(self, intent: int, n: int) -> tuple[str, Sender]:
-        return self._senders[(intent + n) % len(self._senders)]
+    def _gateway(self, intent: Intent, n: int, *, poll: bool = False) -> tuple[str, Sender]:
+        gateways, cells = len(self._senders), self._plan.cells
+        return self._senders[
+            door(gateways, intent.intent, intent.borrower, n, poll=poll, cells=cells)
+        ]
 
     def _record(
         self, intent: Intent, kind: str, n: int, scheduled_ns: int, sent: Sent, replica: str

@@ -99,6 +99,15 @@ def is_repeats(place: Path) -> bool:
     return (place / NAME).is_file()
 
 
+def check_resume(place: Path | None) -> None:
+    """Raises ScenarioError for a folder that no earlier call has made; None: there is none to go on
+    in."""
+    if place is not None and not is_repeats(place):
+        found = f"{str(place)!r}, which has no {NAME}"
+        allowed = "the folder of an earlier call; leave --resume out to begin"
+        raise ScenarioError((Problem("the command line", 0, "--resume", found, allowed),))
+
+
 def _read(place: Path) -> dict[str, Any]:
     try:
         raw: dict[str, Any] = json.loads((place / NAME).read_text())

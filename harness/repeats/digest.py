@@ -18,11 +18,24 @@ from harness.judge.doubts import CUT_SHORT, INTERRUPTED
 from harness.repeats.arms import plan_of
 from harness.scenario.loader import load_scenario
 from harness.scenario.model import FaultSpec, Patience, PhasePlan
-from harness.scenario.nodes import leaves
+from harness.scenario.settings import leaves
 from harness.terminal import plain
 
 OF_SHARE = {"count": "guarantee", "money": "guarantee_money"}
 NOT_A_VALUE = ("interval95", "by_phase", "by_cause", "by_hop", "by_fault", "broken_by", "avoidable")
+
+# Parts of verdict.json and what their figures are called here.
+YOUNGER = {
+    "harm": {"blast_radius": "blast_radius"},
+    "stranded": {"draws": "stranded"},
+    "truth": {"untrue": "untrue"},
+    "breakers": {
+        name: name
+        for name in ("time_to_open_s", "wrongly_open", "should_have_opened", "good_calls_blocked",
+                     "stuck_breakers")
+    },
+    "detection": {"false_alarms": "false_alarms"},
+}  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -194,4 +207,19 @@ def values(
         found["drill.recover_s"] = phases.load_s - max(heals, default=phases.start_s("watch"))
         at_least.append("drill.recover_s")
     found["drill.amplification"] = verdict["amplification"]["borrower"]
+    found |= _of_the_drill(verdict)
     return found, at_least
+
+
+def _of_the_drill(verdict: Mapping[str, Any]) -> dict[str, float | None]:
+    """What is known for the whole drill only; what verdicts of before had not is left out."""
+    rules = verdict["audit"] or ()
+    found = {
+        "drill.avoidable": verdict["guarantee"].get("avoidable"),
+        "drill.audit_breaches": float(sum(row["verdict"] == "breached" for row in rules)),
+    }
+    for part, names in YOUNGER.items():
+        known = verdict.get(part) or {}
+        found |= {f"drill.{to}": known[name] for name, to in names.items() if name in known}
+    goodput = (verdict.get("harm") or {}).get("goodput", {})
+    return found | {f"{phase}.goodput": rate for phase, rate in goodput.items()}

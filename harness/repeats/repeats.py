@@ -42,15 +42,24 @@ def run_repeats(asked: Repeats, drive: Drive, say: Callable[[str], None]) -> lis
     plan = check_arms(asked.arms, asked.seeds[0])
     make_folder(asked.place)
     book = Book.resume(asked.place, asked.kind, asked.arms, plan)
-    cells = list(in_order(asked.arms, asked.seeds))
-    say(f"{len(cells)} drills, one after another; if it is interrupted: --resume {asked.place}")
-    width = max(len(arm.label) for arm in asked.arms)
+    return run_cells(book, list(in_order(asked.arms, asked.seeds)), drive, say)
+
+
+def run_cells(
+    book: Book, cells: Sequence[Cell], drive: Drive, say: Callable[[str], None]
+) -> list[Done]:
+    """The same with drills in an order of one's own: those of `cells` alone, by round and arm.
+
+    Drills of one round must be of the same draws. Raises as `run_repeats` does.
+    """
+    say(f"{len(cells)} drills, one after another; if it is interrupted: --resume {book.place}")
+    place, width = book.place, max((len(cell.arm.label) for cell in cells), default=0)
     for count, cell in enumerate(cells, start=1):
         if book.has(cell):
             continue
         began_s = time.monotonic()
-        ended = drive(cell, asked.place / folder_of(cell))
-        found = digest(ended.run, str(ended.run.relative_to(asked.place.resolve())))
+        ended = drive(cell, place / folder_of(cell))
+        found = digest(ended.run, str(ended.run.relative_to(place.resolve())))
         _check(cell, found, book)
         took_s = round(time.monotonic() - began_s, 1)
         book.add(Done(cell.number, cell.arm.label, took_s, found))

@@ -13,7 +13,7 @@ from harness.judge.disagreements import disagreements
 from harness.judge.doubts import evidence_wrong
 from harness.judge.ends import IntentEnd
 from harness.judge.exposure import window_ns
-from harness.judge.oracle import Oracle, lasts, says_no
+from harness.judge.oracle import Oracle, lasts
 from harness.judge.verdict import Verdict
 from harness.judge.view import RunView
 from harness.terminal import plain
@@ -139,13 +139,20 @@ class _Story:
         against = {
             policy.policy: policy
             for policy in view.policies
-            if says_no(policy, intent) and lasts(policy, intent.due_ns)
+            if lasts(policy, intent.due_ns)
+            and (
+                oracle.says_no(policy, intent)
+                or (policy.rule and oracle.law.against(policy.rule, intent, person))
+            )
         }
         for number, policy in sorted(against.items()):
             told = "told of in time" if number in known else "not told of by then"
-            yield f"{policy.kind} {number} is against it, {told}"
+            rule = f", the rule {policy.rule}," if policy.rule else ""
+            yield f"{policy.kind} {number}{rule} is against it, {told}"
         if not against:
-            yield "no policy or rule that speaks of purposes or amounts was against it"
+            yield "no policy or rule was against it"
+        if not oracle.permitted(intent):
+            yield "a policy of risk in force at the decision says no"
         yield "lawful" if self._end.lawful else "unlawful: a rule in force forbids it"
 
     def _attempts(self) -> Iterator[str]:

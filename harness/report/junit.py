@@ -5,7 +5,7 @@ Held passes, breached is a failure, inconclusive an error: it says nothing about
 """
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 from xml.etree import ElementTree
@@ -48,31 +48,55 @@ def cases(value: Mapping[str, Any]) -> Iterator[Case]:
         yield Case("audit", f"rule {row['number']} {row['rule']}", row["verdict"], found)
 
 
+@dataclass(frozen=True, slots=True)
+class Suite:
+    """One test suite: its name, its cases, and what is to be known of it."""
+
+    name: str
+    cases: tuple[Case, ...]
+    properties: Mapping[str, object]
+
+
 def suite(name: str, found: list[Case], properties: Mapping[str, object]) -> str:
     """One test suite as a whole file."""
+    return suites((Suite(name, tuple(found), properties),))
+
+
+def suites(found: Sequence[Suite]) -> str:
+    """Several test suites as a whole file, counted together at its top."""
+    counts = _counts([case for one in found for case in one.cases])
+    root = ElementTree.Element("testsuites", {"name": "drawproof", **counts})
+    for one in found:
+        _add_suite(root, one)
+    ElementTree.indent(root, " ")
+    text = ElementTree.tostring(root, encoding="unicode")
+    return f'<?xml version="1.0" encoding="UTF-8"?>\n{text}\n'
+
+
+def _counts(found: Sequence[Case]) -> dict[str, str]:
     counts = {
         "tests": len(found),
         "failures": sum(case.verdict == "breached" for case in found),
         "errors": sum(case.verdict == "inconclusive" for case in found),
         "skipped": sum(case.verdict == "skipped" for case in found),
     }
-    numbers = {key: str(count) for key, count in counts.items()}
-    root = ElementTree.Element("testsuites", {"name": "drawproof", **numbers})
-    mine = ElementTree.SubElement(root, "testsuite", {"name": _clean(name), **numbers})
+    return {key: str(count) for key, count in counts.items()}
+
+
+def _add_suite(root: ElementTree.Element, one: Suite) -> None:
+    name = _clean(one.name)
+    mine = ElementTree.SubElement(root, "testsuite", {"name": name, **_counts(one.cases)})
     listed = ElementTree.SubElement(mine, "properties")
-    for key, what in properties.items():
+    for key, what in one.properties.items():
         ElementTree.SubElement(listed, "property", {"name": key, "value": _clean(str(what))})
-    for case in found:
-        place = {"classname": f"{_clean(name)}.{case.group}", "name": _clean(case.name)}
+    for case in one.cases:
+        place = {"classname": f"{name}.{case.group}", "name": _clean(case.name)}
         row = ElementTree.SubElement(mine, "testcase", place)
         if case.verdict != "held":
             tag = TAGS[case.verdict]
             first = _clean(case.message).partition("\n")[0]
             told = ElementTree.SubElement(row, tag, {"type": case.verdict, "message": first})
             told.text = _clean(case.message)
-    ElementTree.indent(root, " ")
-    text = ElementTree.tostring(root, encoding="unicode")
-    return f'<?xml version="1.0" encoding="UTF-8"?>\n{text}\n'
 
 
 def _clean(text: str) -> str:

@@ -23,7 +23,7 @@ TEMPLATE = "load_alone.html.j2"
 # What verdict.json says of every drill, and nobody can say of this.
 UNKNOWN = (
     "guarantee", "latency_ms", "recovery", "amplification", "harm", "stranded", "truth", "breakers",
-    "detection", "drift", "repayments", "expectations", "audit", "faults",
+    "detection", "warnings", "drift", "repayments", "expectations", "audit", "faults",
 )  # fmt: skip
 
 

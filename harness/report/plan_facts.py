@@ -18,9 +18,11 @@ def facts(plan: Plan) -> Iterator[str]:
     yield from _people(plan)
     yield _line("amounts", _amounts(plan))
     yield from _repayments(plan)
+    yield from _funds(plan)
     looks = load.journey.quota_per_draw
     more = f"about {looks * len(plan.intents):.0f} looks at the quota" if looks else "none"
-    yield _line("quota looks", f"{more}, before {_share(looks)} of the draws" if looks else more)
+    how = f"{looks:g} a draw" if looks > 1 else f"before {_share(looks)} of the draws"
+    yield _line("quota looks", f"{more}, {how}" if looks else more)
     yield _line("workers", f"{load.workers} load process{'es' * (load.workers > 1)}")
     yield _line("intents", fingerprint(plan.intents))
     yield _line("repayments", fingerprint(plan.repayments))
@@ -75,6 +77,17 @@ def _repayments(plan: Plan) -> Iterator[str]:
     yield _line("repaid", f"{len(owed):,} times, {money} yuan, {when}, if all is granted")
     after = f"{journey.repay_after_low_s:g} s to {journey.repay_after_high_s:g} s"
     yield _line("", f"{_share(journey.repay)} of the granted draws, {after} after they were due")
+
+
+def _funds(plan: Plan) -> Iterator[str]:
+    """Of those tiers that have limits or little money."""
+    name = "funds"
+    for tier, _ in plan.scenario.lender.tier_terms:
+        has = plan.funding.tiers[tier]
+        limits = {"an hour": has.hour_limit_fen, "a day": has.day_limit_fen}
+        said = [f"{_yuan(fen)} {span}" for span, fen in limits.items() if fen is not None]
+        yield _line(name, ", ".join([f"{tier} {_yuan(has.balance_fen)} yuan", *said]))
+        name = ""
 
 
 def _span(moments_s: Sequence[float]) -> str:

@@ -13,7 +13,8 @@ from harness.clock import NS_PER_S
 from harness.load.foreseen import DRILL, Count
 from harness.plan import Plan
 from harness.report.plan_facts import facts
-from harness.scenario.model import PHASES, PhasePlan, Shape
+from harness.scenario.model import PHASES, PhasePlan
+from harness.scenario.shape import Shape
 
 COLUMNS = 70
 GUTTER = 10

@@ -134,7 +134,8 @@ def _param(book: Book, node: Node | None, path: str, p: Parameter, lender: Lende
     found = value(book, node, path, p.parse, fallback, p.allowed if p.parse is text else "")
     if node is not None and p.names and found != fallback and not has(p.names, lender, str(found)):
         allowed = NAMES[p.names](lender)
-        said = f"{guess(str(found), allowed)}one of {', '.join(allowed)}"
+        said = f"{guess(str(found), allowed)}one of {', '.join(allowed)}" if allowed else p.allowed
+        said += "" if allowed else "; this lender has none"
         book.add(node, path, repr(str(found)), said)
     return found
 

@@ -7,6 +7,8 @@ from pathlib import Path
 
 from harness.scenario import sections
 from harness.scenario.checks import check
+from harness.scenario.entry_section import KEYS as ENTRY
+from harness.scenario.entry_section import entry
 from harness.scenario.model import Scenario
 from harness.scenario.nodes import Book, dump, fields, override, place, read_file
 from harness.scenario.trace import Beside
@@ -35,9 +37,9 @@ def load_scenario(path: Path, overrides: Sequence[str], profile: str | None) -> 
     if profile is not None:
         override(root, f"lender.profile={profile}")
     book, beside = Book(), Beside(path.parent)
-    found = fields(book, root, "", KEYS, ("abort", "proxy", "safety"))
+    found = fields(book, root, "", KEYS, ("abort", "proxy", "safety", *ENTRY))
     phases = sections.phases(book, found.get("phases"))
-    lender = sections.lender(book, found.get("lender"))
+    lender = sections.lender(book, found.get("lender"), beside)
     seed = sections.seed(book, found.get("seed"))
     toxiproxy, proxied = sections.proxy(book, found.get("proxy"), lender)
     scenario = Scenario(
@@ -53,6 +55,7 @@ def load_scenario(path: Path, overrides: Sequence[str], profile: str | None) -> 
         safety=sections.safety(book, found.get("safety")),
         toxiproxy=toxiproxy,
         proxied=proxied,
+        entry=entry(book, root, found),
     )
     book.close()
     check(book, root, scenario)

@@ -6,6 +6,11 @@ Times are seconds from t = 0, the start of warmup. Nothing here reads files.
 from dataclasses import dataclass, field
 from typing import Literal
 
+from harness.scenario.entry import Entry
+from harness.scenario.law import LawSpec
+from harness.scenario.shape import Shape
+from harness.scenario.terms import Calendar, TierTerms
+
 Cause = Literal["risk", "liquidity", "system", "compliance"]
 CAUSES: tuple[Cause, ...] = ("risk", "liquidity", "system", "compliance")
 PHASES = ("warmup", "baseline", "fault", "watch")
@@ -13,17 +18,24 @@ BORROWERS_MAX = 1_000_000
 PROFILES = ("none", "naive", "full")
 # What a draw may be for.
 PURPOSES = ("consumption", "education", "medical", "renovation")
-PROTECTIONS = ("breaker", "canary", "deadlines", "failover", "retries", "tier_fallthrough")
+PROTECTIONS = (
+    "admission", "breaker", "canary", "cells", "compliance_first", "deadlines", "early_warning",
+    "failover", "fine_allocation", "funding_plan", "handshake", "last_verdict", "money_bound",
+    "policy_handshake", "quota_cache", "retries", "retry_budget", "round_robin", "second_site",
+    "tier_fallthrough",
+)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
 class Capacity:
-    """What bounds the lender, the same in every profile; `*_slots` are per replica or bank."""
+    """What bounds the lender, the same in every profile; `*_slots` are per replica or bank.
+    quota_latency_s: how long one look at a quota keeps a connection of its ledger."""
 
     gateway_slots: int
     ledger_connections: int
     bank_slots: int
     bank_latency_s: float
+    quota_latency_s: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,11 +43,18 @@ class LenderSpec:
     """The lender a scenario asks for.
 
     `protections` switches single protections over the profile: ((name, on), ...).
-    `tier_shares` are shares of the draws and sum to 1: ((tier, share), ...).
+    `tier_shares` are shares of the draws and sum to 1: ((tier, share), ...). `tier_terms`: what is
+    agreed about those tiers that have limits or little money, by `calendar`.
     `joint_own`: joint lending, the share of each of a tier's draws that `own` takes:
     ((tier, share), ...). `without_close`: tiers whose bank can't close a payout key.
     `standby_lost`: `degrade` (go on with one copy) or `stop` (commits wait).
     `defects` are planted mistakes, by name; a scenario that proves a lender has none.
+    `judge_lost`: what comes of a draw about which risk or compliance can't be asked: it fails
+    (`closed`) or goes on unjudged (`open`).
+    `law`: the rules that bind it. `reserve_fen`: money that stands by for its tiers, in the
+    treasury, for an early warning to send for.
+    `site_round_trip_s`: how far its two sites are apart. `money_bound_fen`: what each tier's bank
+    may pay out in a minute under the protection `money_bound`; 0: as much as there is.
     """
 
     profile: str
@@ -47,80 +66,23 @@ class LenderSpec:
     without_close: tuple[str, ...]
     standby_lost: str
     defects: tuple[str, ...]
+    judge_lost: str = "closed"
+    law: LawSpec = field(default_factory=LawSpec)
+    reserve_fen: int = 0
+    tier_terms: tuple[tuple[str, TierTerms], ...] = ()
+    calendar: Calendar = field(default_factory=Calendar)
+    site_round_trip_s: float = 0.0
+    money_bound_fen: int = 0
 
-
-@dataclass(frozen=True, slots=True)
-class Stretch:
-    """From `start_s` to `end_s` the rate goes from `rate_per_s` to `end_rate_per_s` in a straight
-    line; None: it stays."""
-
-    start_s: float
-    end_s: float
-    rate_per_s: float
-    end_rate_per_s: float | None = None
-
-    @property
-    def last_per_s(self) -> float:
-        """The rate just before its end, draw intents a second."""
-        return self.rate_per_s if self.end_rate_per_s is None else self.end_rate_per_s
-
-    @property
-    def slope_per_s2(self) -> float:
-        """How much the rate rises a second."""
-        return (self.last_per_s - self.rate_per_s) / (self.end_s - self.start_s)
-
-    @property
-    def draws(self) -> float:
-        """How many draws are expected in it."""
-        return (self.end_s - self.start_s) * (self.rate_per_s + self.last_per_s) / 2
-
-    def rate_at(self, at_s: float) -> float:
-        """The rate at a moment within it, both ends included."""
-        if self.last_per_s == self.rate_per_s or at_s <= self.start_s:
-            return self.rate_per_s
-        if at_s >= self.end_s:
-            return self.last_per_s
-        passed = (at_s - self.start_s) / (self.end_s - self.start_s)
-        return self.rate_per_s + passed * (self.last_per_s - self.rate_per_s)
-
-
-@dataclass(frozen=True, slots=True)
-class Traced:
-    """A draw given by a trace. due_ns counts from t = 0; what is None is chosen as for any draw.
-
-    row counts the trace's rows from 1, the header left out.
-    """
-
-    due_ns: int
-    borrower: int | None
-    amount_fen: int | None
-    row: int
-
-
-@dataclass(frozen=True, slots=True)
-class Shape:
-    """How many draws are due when.
-
-    kinds: the shapes whose rates were added. stretches: their sum, over [0, load_s) without a gap.
-    traced: draws given one by one, in due order; `trace` is the file they came from, or empty.
-    spacing: `poisson`, or `even`: the k-th draw is due when k are expected.
-    """
-
-    kinds: tuple[str, ...]
-    stretches: tuple[Stretch, ...]
-    spacing: Literal["poisson", "even"] = "poisson"
-    traced: tuple[Traced, ...] = ()
-    trace: str = ""
-
-    @property
-    def named(self) -> frozenset[int]:
-        """The borrowers of whom a trace says when they draw."""
-        return frozenset(draw.borrower for draw in self.traced if draw.borrower is not None)
+    def has(self, protection: str) -> bool:
+        """Is a protection on that of the profiles only `full` has?"""
+        return dict(self.protections).get(protection, self.profile == "full")
 
 
 @dataclass(frozen=True, slots=True)
 class Journey:
-    """What borrowers do: quota looks per draw, and the share of draws that must be refused.
+    """What borrowers do: quota looks per draw (below 1: before so many of the draws), and the share
+    of draws that must be refused.
 
     hot: the share of draws that come in crowds of one borrower, who has quota for half of them;
     hot_in: the phase in which they do, empty for all of them.
@@ -156,11 +118,14 @@ class PopulationSpec:
 
     zipf: the exponent of the choice, borrower of rank r by a weight of r ** -zipf; 0: all in turn.
     amounts: None: log-uniform from 100 to 5000 yuan. limits: times the limits of the groups.
+    students, unverified: shares of the borrowers that are so, each by itself.
     """
 
     zipf: float = 0.0
     amounts: LogNormal | None = None
     limits: float = 1.0
+    students: float = 0.0
+    unverified: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -281,7 +246,7 @@ class SafetySpec:
 class Scenario:
     """A whole scenario. toxiproxy: the base URL of one that is there already, to be used instead of
     a proxy of the drill's own; empty for none. proxied: edges that lead through the proxy though no
-    fault is on them, in order of name."""
+    fault is on them, in order of name. entry: what the catalogue has of it; None: not in it."""
 
     name: str
     cause: Cause
@@ -295,3 +260,4 @@ class Scenario:
     safety: SafetySpec = SafetySpec()
     toxiproxy: str = ""
     proxied: tuple[str, ...] = ()
+    entry: Entry | None = None

@@ -92,16 +92,7 @@ def read_file(path: Path) -> Node:
 def parse(text: str, name: str) -> Node:
     """The root of a YAML text; `name` is what its problems are reported under."""
     try:
-        depth = 0
-        for event in yaml.parse(text, Loader=yaml.SafeLoader):
-            depth += isinstance(event, yaml.CollectionStartEvent)
-            depth -= isinstance(event, yaml.CollectionEndEvent)
-            if depth > DEPTH_MAX:
-                raise _one(Path(name), "too deep a nest", f"at most {DEPTH_MAX} levels")
-            if isinstance(event, yaml.AliasEvent) or getattr(event, "anchor", None):
-                line = event.start_mark.line + 1 if event.start_mark else 1
-                raise ScenarioError((Problem(name, line, "", "an anchor or alias", "plain YAML"),))
-        loader = yaml.SafeLoader(text)
+        loader = _Composer(text)
         loader.name = name
         node = loader.get_single_node()
     except yaml.MarkedYAMLError as exc:
@@ -113,6 +104,25 @@ def parse(text: str, name: str) -> Node:
     if not isinstance(node, yaml.MappingNode):
         raise ScenarioError((Problem(name, 1, "", "no mapping", "keys and values"),))
     return node
+
+
+class _Composer(yaml.SafeLoader):
+    """Refuses anchors, aliases and what is nested too deep as it meets them."""
+
+    depth = 0
+
+    def compose_node(self, parent: Node | None, index: int) -> Node | None:
+        event = self.peek_event()  # type: ignore[no-untyped-call]  # by its stubs
+        nests = isinstance(event, yaml.CollectionStartEvent)
+        self.depth += nests
+        if self.depth > DEPTH_MAX:
+            raise _one(Path(self.name), "too deep a nest", f"at most {DEPTH_MAX} levels")
+        if isinstance(event, yaml.AliasEvent) or getattr(event, "anchor", None):
+            line = event.start_mark.line + 1
+            raise ScenarioError((Problem(self.name, line, "", "an anchor or alias", "plain YAML"),))
+        node = super().compose_node(parent, index)
+        self.depth -= nests
+        return node
 
 
 def _one(path: Path, found: str, allowed: str) -> ScenarioError:
@@ -195,6 +205,19 @@ def _data(node: Node) -> Any:
     return plain(node)
 
 
+def pairs(book: Book, node: Node | None, path: str) -> list[tuple[str, Node]]:
+    """(key, node) of a mapping with any keys, each once; no node, no pairs."""
+    return [] if node is None else list(fields(book, node, path, ()).items())
+
+
+def flow_text(node: Node) -> str:
+    """A value on one line, as `--set KEY=VALUE` takes it."""
+    if isinstance(node, yaml.ScalarNode) and node.style is None:
+        return str(node.value)
+    text = yaml.serialize(node, allow_unicode=True, width=1_000_000)
+    return " ".join(text.removesuffix("...\n").split())
+
+
 def key_names(node: Node) -> list[str]:
     """The keys of a mapping, as text; none of anything else."""
     mapping = isinstance(node, yaml.MappingNode)
@@ -226,11 +249,8 @@ def form_of(node: Node) -> Literal["mapping", "list", "value"]:
 
 def shown(node: Node) -> str:
     """What was found, for people."""
-    if isinstance(node, yaml.MappingNode):
-        return "a mapping"
-    if isinstance(node, yaml.SequenceNode):
-        return "a list"
-    return repr(str(node.value))[:80]
+    form = form_of(node)
+    return repr(str(node.value))[:80] if form == "value" else f"a {form}"
 
 
 def override(root: Node, text: str) -> None:
@@ -239,16 +259,16 @@ def override(root: Node, text: str) -> None:
     name = f"--set {path}"
     if not sign or not path:
         raise ScenarioError((Problem(f"--set {text}", 0, "", repr(text), "key=value"),))
-    holder = parse(f"value: {raw}", name)
-    new = holder.value[0][1]
+    new = parse(f"value: {raw}", name).value[0][1]
     *parents, last = path.split(".")
     node = root
     for part in parents:
-        node = _child(node, part, name, make=True)
+        node = _child(node, part, name)
     _put(node, last, new, name, path)
 
 
-def _child(node: Node, part: str, name: str, *, make: bool) -> Node:
+def _child(node: Node, part: str, name: str) -> Node:
+    """Of a mapping also one that is not there yet."""
     if isinstance(node, yaml.SequenceNode) and part.isdigit() and int(part) < len(node.value):
         item: Node = node.value[int(part)]
         return item
@@ -257,11 +277,9 @@ def _child(node: Node, part: str, name: str, *, make: bool) -> Node:
             if key.value == part:
                 found: Node = child
                 return found
-        if make:
-            made = parse(f"{part}: {{}}", name).value[0]
-            node.value.append(made)
-            new: Node = made[1]
-            return new
+        node.value.append(parse(f"{part}: {{}}", name).value[0])
+        new: Node = node.value[-1][1]
+        return new
     raise ScenarioError((Problem(name, 0, part, "no such place", "a path of keys in the file"),))
 
 
@@ -283,25 +301,6 @@ def length(text: str, key: str) -> int:
     """How many items the list at one of a scenario's keys has."""
     root = parse(text, "a scenario")
     return sum(len(found.value) for name, found in root.value if name.value == key)
-
-
-def leaves(text: str) -> dict[str, str]:
-    """A scenario's values by their paths of keys; a list of plain values is one value."""
-    found: dict[str, str] = {}
-
-    def visit(node: Node, path: str) -> None:
-        inner: list[tuple[str, Node]] = []
-        if isinstance(node, yaml.MappingNode):
-            inner = [(str(key.value), child) for key, child in node.value]
-        elif any(isinstance(one, yaml.CollectionNode) for one in node.value):
-            inner = [(str(number), child) for number, child in enumerate(node.value)]
-        for name, child in inner:
-            visit(child, f"{path}.{name}" if path else name)
-        if not inner:
-            found[path] = str(node.value if isinstance(node, yaml.ScalarNode) else _data(node))
-
-    visit(parse(text, "a scenario"), "")
-    return found
 
 
 def without(text: str, key: str, places: Collection[int]) -> str:

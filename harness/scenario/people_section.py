@@ -8,6 +8,7 @@ from harness.units import parse_range_s, parse_share, parse_yuan_fen, parse_yuan
 AMOUNT_FEN_MAX = 1_000_000_00
 ZIPF_MAX = 3
 SIGMA_MAX = 3
+LOOKS_MAX = 8
 LIMITS_MAX = 100
 REPAY_AFTER_S, REPAY_AFTER_S_MAX = (2.0, 10.0), 600
 MEDIAN_FEN, SIGMA, RANGE_FEN = 700_00, 1.0, (100_00, 5_000_00)
@@ -33,7 +34,9 @@ def journey(book: Book, node: Node | None) -> Journey:
         REPAY_AFTER_S, "",
     )  # fmt: skip
     return Journey(
-        quota_per_draw=value(book, found.get("quota"), f"{path}.quota", number(0, 1), 0.0, ""),
+        quota_per_draw=value(
+            book, found.get("quota"), f"{path}.quota", number(0, LOOKS_MAX), 0.0, ""
+        ),
         must_refuse=share("must_refuse"),
         hot=share("hot"),
         hot_in=value(book, found.get("hot_in"), f"{path}.hot_in", one_of(*PHASES), "", ""),
@@ -51,14 +54,20 @@ def _some_time(text: object) -> tuple[float, float]:
 
 
 def population(book: Book, node: Node | None) -> PopulationSpec:
-    """zipf, amounts and limits, each optional."""
+    """zipf, amounts, limits, students and unverified, each optional."""
     path = "load.population"
-    keys = ("zipf", "amounts", "limits")
+    keys = ("zipf", "amounts", "limits", "students", "unverified")
     found = fields(book, node, path, (), keys) if node else {}
+
+    def share(key: str) -> float:
+        return value(book, found.get(key), f"{path}.{key}", parse_share, 0.0, "")
+
     return PopulationSpec(
         zipf=value(book, found.get("zipf"), f"{path}.zipf", number(0, ZIPF_MAX), 0.0, ""),
         amounts=_amounts(book, found["amounts"]) if "amounts" in found else None,
         limits=value(book, found.get("limits"), f"{path}.limits", number(1, LIMITS_MAX), 1.0, ""),
+        students=share("students"),
+        unverified=share("unverified"),
     )
 
 

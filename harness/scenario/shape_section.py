@@ -9,10 +9,11 @@ from itertools import chain
 from typing import Any, Literal
 
 import harness.scenario.shapes as curves
-from harness.scenario.model import PhasePlan, Shape, Stretch, Traced
+from harness.scenario.model import PhasePlan
 from harness.scenario.moments import moment
 from harness.scenario.nodes import Book, Node, fields, form_of, items, value
 from harness.scenario.numbers import number, one_of, whole
+from harness.scenario.shape import Shape, Stretch, Traced
 from harness.scenario.shapes import Curve, RateStep, ShapeMistake, Spike
 from harness.scenario.trace import Beside, TraceMistakes, Window, read_trace
 from harness.units import parse_duration_s, parse_rate_per_s

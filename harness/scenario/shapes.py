@@ -14,7 +14,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import accumulate, pairwise
 
-from harness.scenario.model import Stretch
+from harness.scenario.shape import Stretch
 
 __all__ = [
     "Curve", "RateStep", "ShapeMistake", "Spike", "Stretch", "added", "cumulated", "cut_off",

@@ -18,7 +18,7 @@ from pathlib import Path
 from harness.clock import NS_PER_S
 from harness.errors import Problem
 from harness.evidence.given import parquet_columns
-from harness.scenario.model import Traced
+from harness.scenario.shape import Traced
 
 COLUMNS = ("due_s", "borrower", "amount_fen")
 BYTES_MAX = 64 * 2**20
@@ -39,20 +39,27 @@ class Beside:
     folder: Path
     taken: dict[str, bytes] = field(default_factory=dict)
 
-    def take(self, name: str) -> tuple[str, bytes]:
+    def take(
+        self,
+        name: str,
+        kind: str = "trace",
+        endings: tuple[str, ...] = (".csv", ".parquet"),
+        bytes_max: int = BYTES_MAX,
+    ) -> tuple[str, bytes]:
         """(its name in a run directory, its bytes). Raises ValueError with what is right."""
         path = self.folder / name
-        if path.suffix not in (".csv", ".parquet"):
-            raise ValueError("a file that ends in .csv or .parquet, by its path from the scenario")
+        if path.suffix not in endings:
+            listed = " or ".join(endings)
+            raise ValueError(f"a file that ends in {listed}, by its path from the scenario")
         try:
             if not path.is_file():
                 raise ValueError(f"a file that exists: there is none at {path}")
-            if path.stat().st_size > BYTES_MAX:
-                raise ValueError(f"a file of at most {BYTES_MAX} bytes")
+            if path.stat().st_size > bytes_max:
+                raise ValueError(f"a file of at most {bytes_max} bytes")
             data = path.read_bytes()
         except OSError as exc:
             raise ValueError(f"a file that can be read: {path}: {exc.strerror}") from exc
-        kept = f"trace-{len(self.taken) + 1}{path.suffix}"
+        kept = f"{kind}-{len(self.taken) + 1}{path.suffix}"
         self.taken[kept] = data
         return kept, data
 

@@ -9,21 +9,33 @@ from urllib.parse import quote
 from harness.errors import TargetError
 from harness.evidence.rows import Borrower, Tier
 from harness.evidence.store import RunDir
+from harness.faults import console
 from harness.guardian.client import Guardian
+from harness.load.funds import Funding
 from harness.proxy.client import ProxyClient
 from harness.proxy.struck import NAME as RECORD
-from harness.scenario.model import LenderSpec
+from harness.scenario.law import begin_s
+from harness.scenario.model import FaultSpec, LenderSpec
 from harness.target.cache import cache_dir
+from harness.target.law_files import law_config
 from harness.target.mock_surroundings import MockSurroundings
-from harness.target.plan_tables import write_added, write_planned
+from harness.target.plan_tables import write_added, write_limits, write_planned
 from harness.target.probes import posts_in_progress, process_cpu_s, tree_cpu_s
-from mock_lender.cluster.config import CapacityConfig, LenderConfig, TierConfig
+from mock_lender.cluster.config import (
+    CalendarConfig,
+    CapacityConfig,
+    LenderConfig,
+    TierConfig,
+)
 from mock_lender.cluster.topology import Topology
 from mock_lender.resilience.profile import Settings, protections_of
 
 BARRED_PURPOSES = ("securities",)
 UP_WITHIN_S = 30.0
 NAME = "lender"
+# What a scorecard knows of the borrowers.
+FEATURES = "features.csv"
+SCORED = ("tenure_months", "utilisation_bp", "past_due_days", "income_band")
 
 
 class MockTarget(MockSurroundings):
@@ -35,7 +47,7 @@ class MockTarget(MockSurroundings):
         run: RunDir,
         spec: LenderSpec,
         population: Iterable[Borrower],
-        tier_balances_fen: Mapping[str, int],
+        funding: Funding,
         token: str,
         proxy: ProxyClient | None,
         edges: tuple[str, ...],
@@ -45,7 +57,7 @@ class MockTarget(MockSurroundings):
         self._run = run
         self._spec = spec
         self._population = tuple(population)
-        self._balances_fen = tier_balances_fen
+        self._funding = funding
         self._edges = edges
         self._protections = protections_of(spec.profile, dict(spec.protections))
         self.asked_ns = 0
@@ -91,25 +103,38 @@ class MockTarget(MockSurroundings):
                 ledger_connections=capacity.ledger_connections,
                 bank_slots=capacity.bank_slots,
                 bank_latency_s=capacity.bank_latency_s,
+                quota_latency_s=capacity.quota_latency_s,
             ),
             tiers=self._tiers(),
             barred_purposes=BARRED_PURPOSES,
             edges={edge: f"{host}:{port}" for edge, (host, port) in self._proxied.items()},
             defects=self._spec.defects,
             on_standby_lost=self._spec.standby_lost,
+            features_csv=str(self._run.path / "work" / FEATURES),
+            judge_lost=self._spec.judge_lost,
+            law=law_config(self._run.path / "work", self._spec.law, self._population),
+            reserve_fen=self._spec.reserve_fen,
+            calendar=CalendarConfig(self._spec.calendar.hour_s, self._spec.calendar.day_hours),
+            forecast_fen=self._funding.forecast_fen,
+            site_round_trip_s=self._spec.site_round_trip_s,
         )
 
     def _tiers(self) -> tuple[TierConfig, ...]:
-        return tuple(
-            TierConfig(
-                tier,
-                f"bank.{tier}",
-                share,
-                self._balances_fen[tier],
-                self._own_bp(tier),
-                closes=tier not in self._spec.without_close,
-            )
-            for tier, share in self._spec.tier_shares
+        return tuple(self._tier(tier, share) for tier, share in self._spec.tier_shares)
+
+    def _tier(self, tier: str, share: float) -> TierConfig:
+        funds, settings = self._funding.tiers[tier], Settings.of(self._protections)
+        return TierConfig(
+            tier,
+            f"bank.{tier}",
+            share,
+            funds.balance_fen,
+            self._own_bp(tier),
+            closes=tier not in self._spec.without_close,
+            slices=settings.slices or funds.parts,
+            hour_limit_fen=funds.hour_limit_fen,
+            day_limit_fen=funds.day_limit_fen,
+            money_bound_fen=self._spec.money_bound_fen,
         )
 
     def _own_bp(self, tier: str) -> int:
@@ -123,6 +148,13 @@ class MockTarget(MockSurroundings):
             for b in self._population
         ]
         path.write_text("\n".join(rows) + "\n")
+        rows = [",".join(("borrower", *SCORED))]
+        rows += [
+            ",".join(str(getattr(b, name)) for name in ("borrower", *SCORED))
+            for b in self._population
+            if b.tenure_months is not None
+        ]
+        path.with_name(FEATURES).write_text("\n".join(rows) + "\n")
 
     def poll_ready(self) -> bool:
         """True once the topology is written, which the supervisor does when all answer."""
@@ -165,6 +197,20 @@ class MockTarget(MockSurroundings):
             for one in self.topology.services
             if one.role == "gateway"
         }
+
+    def begins(self, t0_ns: int, faults: Iterable[FaultSpec]) -> None:
+        if self._spec.tier_terms:
+            self._control("POST", f"/calendar?began_ns={t0_ns}", timeout_s=10)
+        known = {str(dict(one.params).get("target")): one for one in faults}
+        dates = {
+            date: {
+                "at_ns": t0_ns + round(at_s * 1e9),
+                "partners_stop": dict(known[date].params)["partners"] == "on",
+            }
+            for date, at_s in begin_s(known.values()).items()
+        }
+        if dates:
+            console.tell(self, "/dates", dates)
 
     def settle(self) -> None:
         self._control("POST", "/checkpoint", timeout_s=10)
@@ -217,6 +263,7 @@ class MockTarget(MockSurroundings):
             self._run.import_csv(table, [books / f"{table}.csv"])
         for table in ("payouts", "tombstones"):
             self._run.import_csv(table, sorted(books.glob(f"{table}*.csv")))
+        write_limits(self._run, books / "limits.csv", self._sources())
         self.export_records()
 
     def export_records(self) -> None:
@@ -227,7 +274,7 @@ class MockTarget(MockSurroundings):
             found = sorted(records.glob(f"{table}.*.csv"))
             mine = [beside] if table == "states" and beside.exists() else []
             self._run.import_csv(table, [*found, *mine])
-        write_added(self._run, records, self._sources())
+        write_added(self._run, records, self._sources(), self._spec.law)
 
     def write_plan(self) -> None:
         """Tables known before anything runs: population, tiers, policies, what was published."""
@@ -235,9 +282,13 @@ class MockTarget(MockSurroundings):
 
     def _sources(self) -> list[Tier]:
         return [
-            Tier(tier, f"bank.{tier}", share, self._balances_fen[tier], self._own_bp(tier), 0)
+            Tier(
+                tier, f"bank.{tier}", share, funds.balance_fen, self._own_bp(tier), 0,
+                hour_limit_fen=funds.hour_limit_fen, day_limit_fen=funds.day_limit_fen,
+            )
             for tier, share in self._spec.tier_shares
-        ]
+            for funds in (self._funding.tiers[tier],)
+        ]  # fmt: skip
 
     def stop(self) -> None:
         self._guardian.stop(NAME, grace_s=3.0)

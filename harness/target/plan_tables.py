@@ -13,11 +13,16 @@ from typing import Any
 from harness.evidence.recorder import write_rows
 from harness.evidence.rows import Borrower, Policy, Published, Tier
 from harness.evidence.store import RunDir
+from harness.scenario.law import LawSpec, barred_tiers
 
 RULEBOOK = "rulebook.json"
+# Entries by which a tier can't be used.
+SHUT = ("tier", "window", "gone")
 COLLECTIONS = "collections.csv"
 # A table is several streams: what was planned, and what the rule book has added.
 ADDED = "1"
+NO_LAW = LawSpec()
+LIMITS = "2"
 
 
 def write_planned(
@@ -38,7 +43,7 @@ def write_planned(
     write_rows(run.stream_path("published"), "published", [Published(None, "policy", 1, at_ns)])
 
 
-def write_added(run: RunDir, records: Path, tiers: Sequence[Tier]) -> None:
+def write_added(run: RunDir, records: Path, tiers: Sequence[Tier], law: LawSpec = NO_LAW) -> None:
     """What the lender's own records in `records` say of its rule book and of what it collected;
     nothing where there is none."""
     if (records / COLLECTIONS).exists():
@@ -50,7 +55,27 @@ def write_added(run: RunDir, records: Path, tiers: Sequence[Tier]) -> None:
     adopted = adoptions(sorted(records.glob("states.*.csv")))
     write_rows(run.stream_path("policies", ADDED), "policies", policy_rows(entries, adopted))
     write_rows(run.stream_path("published", ADDED), "published", published_rows(entries))
-    write_rows(run.stream_path("tiers", ADDED), "tiers", tier_rows(entries, tiers))
+    write_rows(run.stream_path("tiers", ADDED), "tiers", tier_rows(entries, tiers, law))
+
+
+def write_limits(run: RunDir, limits_csv: Path, tiers: Iterable[Tier]) -> None:
+    """When the ledger changed what may be drawn from a tier in an hour and a day, by its books."""
+    known = {one.tier: one for one in tiers}
+
+    def fen(text: str) -> int | None:
+        return int(text) if text else None
+
+    with limits_csv.open(newline="") as rows:
+        changed = [
+            known[row["tier"]]._replace(
+                from_ns=int(row["from_ns"]),
+                hour_limit_fen=fen(row["hour_limit_fen"]),
+                day_limit_fen=fen(row["day_limit_fen"]),
+            )
+            for row in csv.DictReader(rows)
+            if row["tier"] in known
+        ]
+    write_rows(run.stream_path("tiers", LIMITS), "tiers", changed)
 
 
 def adoptions(files: Iterable[Path]) -> Mapping[int, list[tuple[str, int]]]:
@@ -71,18 +96,22 @@ def policy_rows(
 ) -> Iterator[Policy]:
     """The policy or rule itself, then a row for each replica that obeyed it."""
     for entry in entries:
-        if entry["kind"] not in ("risk", "compliance"):
+        if entry["kind"] not in ("risk", "compliance", "shortage"):
             continue
         itself = Policy(
             kind=entry["kind"],
             policy=entry["number"],
             forbids=entry["forbids"],
             in_force_ns=entry["in_force_ns"],
-            adopted_ns=None,
+            # A shortage is obeyed by nobody: it is what borrowers were told.
+            adopted_ns=entry["adopted_ns"] if entry["kind"] == "shortage" else None,
             replica=None,
             above_fen=entry["above_fen"],
             score_below=entry["score_below"],
             ended_ns=entry["ended_ns"],
+            stress_bp=entry["stress_bp"],
+            keep_bp=entry["keep_bp"],
+            rule=entry.get("rule"),
         )
         yield itself
         for replica, at_ns in adopted.get(entry["number"], ()):
@@ -96,14 +125,21 @@ def published_rows(entries: Iterable[Mapping[str, Any]]) -> Iterator[Published]:
             yield Published(None, "notice", entry["number"], entry["announced_ns"])
 
 
-def tier_rows(entries: Iterable[Mapping[str, Any]], tiers: Sequence[Tier]) -> Iterator[Tier]:
-    """From when a tier could not be used, and from when it could again, each moment once."""
+def tier_rows(
+    entries: Iterable[Mapping[str, Any]], tiers: Sequence[Tier], law: LawSpec = NO_LAW
+) -> Iterator[Tier]:
+    """From when a tier could not be used, or not lawfully, and from when it could again, each
+    moment once."""
     known = {one.tier: one for one in tiers}
-    spans = {
-        (entry["tier"], entry["adopted_ns"], entry["ended_ns"])
-        for entry in entries
-        if entry["kind"] in ("tier", "window") and entry["tier"] in known
-    }
+    own_bp = {one.tier: one.own_bp for one in tiers}
+    barred = {rule.name: barred_tiers(rule, own_bp) for rule in law.rules}
+    spans = set()
+    for entry in entries:
+        if entry["kind"] in SHUT and entry["tier"] in known:
+            spans.add((entry["tier"], entry["adopted_ns"], entry["ended_ns"]))
+        for tier in barred.get(str(entry.get("rule")), ()):
+            # The law does not wait for its adoption.
+            spans.add((tier, entry["in_force_ns"], entry["ended_ns"]))
     for tier, out_ns, back_ns in sorted(spans):
         yield known[tier]._replace(from_ns=out_ns, available=False)
         yield known[tier]._replace(from_ns=back_ns, available=True)

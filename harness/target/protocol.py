@@ -1,10 +1,11 @@
 """What a drill asks of the lender under test."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Protocol
 
 from harness.faults.fault import Surroundings
+from harness.scenario.model import FaultSpec
 
 
 class Target(Surroundings, Protocol):
@@ -21,6 +22,10 @@ class Target(Surroundings, Protocol):
 
     def base_urls(self) -> Mapping[str, str]:
         """Gateways by name, `http://host:port`."""
+
+    def begins(self, t0_ns: int, faults: Iterable[FaultSpec]) -> None:
+        """The drill's time 0, CLOCK_MONOTONIC, soon: the lender's calendar counts from it, and it
+        is told when dates of its rules will begin, which is no secret. Raises TargetError."""
 
     def settle(self) -> None:
         """What is done at the end of warmup (CHECKPOINT and ANALYZE), bounded to seconds."""

@@ -52,6 +52,7 @@ class Wiring:
                 telemetry=Telemetry(Path(self.config.telemetry_dir), name),
                 clock_offset_ns=self.clock_offset_ns,
                 version=version.name,
+                contract=version.contract,
                 planted=version.faults,
             )
             return APPS.get(role, bank.create_app)(context)

@@ -1,6 +1,7 @@
 """What may be asked about the running lender's books by control requests; and their export.
 
 POST /checkpoint     GET /pending     POST /treasury/TIER  amount_fen, key
+POST /calendar  began_ns
 """
 
 import asyncio
@@ -40,6 +41,12 @@ class BookKeeping:
             return {"done": True}
         if (method, path) == ("GET", "/pending"):
             return {"paying": asyncio.run(setup.pending(self.primary_dsn()))}
+        if (method, path) == ("POST", "/calendar"):
+            began_ns = query.get("began_ns", "")
+            if not re.fullmatch("[0-9]{1,18}", began_ns):
+                raise Refused(400, "began_ns: a moment, CLOCK_MONOTONIC")
+            asyncio.run(setup.begin_calendar(self.primary_dsn(), int(began_ns)))
+            return {"done": True}
         if method == "POST" and path.startswith("/treasury/"):
             return self._move_treasury(path.removeprefix("/treasury/"), query)
         return None

@@ -92,6 +92,7 @@ class Monitor:
             self._config.tiers,
             self._clock_offset_ns,
             self._config.defects,
+            self._config.calendar,
         )
         self._watch()
         await self._make_standby(NAMES[1])

@@ -255,4 +255,5 @@ def counts_of(port: int) -> Counts:
     finally:
         connection.close()
     found = dict(line.rsplit(" ", 1) for line in said.splitlines() if " " in line)
-    return Counts(int(found["requests_served_total"]), int(found["requests_failed_total"]))
+    counted = (int(found[f"requests_{what}_total"]) for what in ("served", "failed", "slow"))
+    return Counts(*counted)

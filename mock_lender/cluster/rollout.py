@@ -1,7 +1,8 @@
 """A version goes to the replicas of a role, one at a time. Decides; somebody else acts. Pure.
 
-With the protection `canary` the first replica that has it is watched: when it fails more of its
-calls than the others do, it goes back and the rollout ends. Without, it goes on whatever happens.
+With the protection `canary` the first replica that has it is watched: when more of its calls fail
+or are slow than of the others', it goes back and the rollout ends. Without, it goes on whatever
+happens.
 """
 
 from collections.abc import Mapping, Sequence
@@ -10,23 +11,27 @@ from typing import Literal
 
 from mock_lender.resilience.profile import Settings
 
+CERTAIN_SHARE = 0.5
 Decision = Literal["wait", "next", "roll_back", "done"]
 
 
 @dataclass(frozen=True, slots=True)
 class Counts:
-    """Calls that a replica has served since it started, and how many of them failed."""
+    """Calls that a replica has served since it started; how many of them failed, or were slow."""
 
     served: int = 0
     failed: int = 0
+    slow: int = 0
 
     def since(self, before: "Counts") -> "Counts":
-        return Counts(self.served - before.served, self.failed - before.failed)
+        served, failed = self.served - before.served, self.failed - before.failed
+        return Counts(served, failed, self.slow - before.slow)
 
     @property
-    def failed_share(self) -> float:
-        """0 where nothing was served: ask `served` before."""
-        return self.failed / self.served if self.served else 0.0
+    def shares(self) -> tuple[float, float]:
+        """Of the failed and of the slow; 0 where nothing was served: ask `served` before."""
+        served = max(1, self.served)
+        return self.failed / served, self.slow / served
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,12 +46,16 @@ class Watched:
 def judge(watched: Watched, settings: Settings) -> Decision:
     """Go on, go back, or watch a little longer. Too few calls say nothing, for as long as it takes:
     a version that nobody has used is not known to be good."""
+    failed, of_others_failed = watched.canary.shares[0], watched.others.shares[0]
     if watched.canary.served < settings.canary_calls_min:
-        return "wait"
-    share = watched.canary.failed_share
-    # What the others suffer as well is not the version's doing.
-    if share > settings.canary_failed_share and share > 2 * watched.others.failed_share:
-        return "roll_back"
+        # One that fails most calls is soon asked for nothing by those that leave it out.
+        few = watched.canary.served < settings.canary_calls_certain
+        hopeless = failed > CERTAIN_SHARE and failed > 2 * of_others_failed
+        return "roll_back" if hopeless and not few else "wait"
+    for share, of_others in zip(watched.canary.shares, watched.others.shares, strict=True):
+        # What the others suffer as well is not the version's doing.
+        if share > settings.canary_failed_share and share > 2 * of_others:
+            return "roll_back"
     return "next" if watched.up_s >= settings.canary_watch_s else "wait"
 
 
@@ -88,5 +97,7 @@ def together(now: Mapping[str, Counts], before: Mapping[str, Counts]) -> Counts:
         since = counts.since(before.get(name, Counts()))
         if since.served < 0:
             since = counts
-        total = Counts(total.served + since.served, total.failed + since.failed)
+        total = Counts(
+            total.served + since.served, total.failed + since.failed, total.slow + since.slow
+        )
     return total

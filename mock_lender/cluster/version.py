@@ -13,7 +13,7 @@ from typing import Any
 from mock_lender.cluster.config import LenderConfig
 
 NAME = re.compile(r"[a-z0-9.-]{1,40}")
-KEYS = {"name", "defects", "faults", "config"}
+KEYS = {"name", "contract", "defects", "faults", "config"}
 # What a configuration may be wrong about.
 CONFIG = {"timeout_s", "ledger_connections", "edges"}
 
@@ -21,9 +21,11 @@ CONFIG = {"timeout_s", "ledger_connections", "edges"}
 @dataclass(frozen=True, slots=True)
 class Version:
     """name: told by /healthz. defects: see mock_lender/defects. faults: planted from the start, see
-    http/planted.py. config: timeout_s of calls and payouts, ledger_connections, edges."""
+    http/planted.py. config: timeout_s of calls and payouts, ledger_connections, edges. contract:
+    of the language between services; those that speak another one may misunderstand it."""
 
     name: str = "1"
+    contract: int = 1
     defects: tuple[str, ...] = ()
     faults: tuple[Mapping[str, Any], ...] = ()
     config: Mapping[str, Any] = field(default_factory=dict)
@@ -39,6 +41,7 @@ class Version:
             raise ValueError(f"unknown: {', '.join(sorted(unknown))}")
         return cls(
             name=raw["name"],
+            contract=int(raw.get("contract", 1)),
             defects=tuple(str(one) for one in raw.get("defects", ())),
             faults=tuple(dict(one) for one in raw.get("faults", ())),
             config=dict(raw.get("config", {})),

@@ -7,9 +7,12 @@
     GET    /locks/ACCOUNT                       can a session of our own lock a row of it?
 
     GET    /rules                               names of the rules in force
+    PUT    /dates                               {DATE: {at_ns, partners_stop}}: when dates begin
+    GET    /limits/TIER                         what may be drawn from it in an hour, in a day
     GET    /repayments/NAME                     how many of a mass repayment were taken
 
-All need the run's token. Kinds: connections, lock, lag, flush, drain, repayments, rules.
+All need the run's token. Kinds: connections, lock, lag, flush, drain, limits, repayments, rules,
+date.
 """
 
 import asyncio
@@ -18,7 +21,7 @@ import json
 import time
 from collections import defaultdict
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
-from contextlib import asynccontextmanager, suppress
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 from typing import Any
 
 from starlette.applications import Starlette
@@ -28,12 +31,17 @@ from starlette.routing import Route
 from starlette.types import ASGIApp
 
 from mock_lender.cluster.replication import LOST
+from mock_lender.console.calendar import BeganDate, Calendar
 from mock_lender.console.hold import Hold, RefusedError
+from mock_lender.console.limits import Cut, told
 from mock_lender.console.money import Drain, MassRepayment, repaid
 from mock_lender.console.sessions import Crowd, RowLock, locked
 from mock_lender.console.slowness import Lag, SlowFlush, commits_s
 from mock_lender.context import ServiceContext
+from mock_lender.http.app import metric_lines, protection_lines
 from mock_lender.rulebook import KINDS, TooSlowError, Wanted, Writer, read
+from mock_lender.scorecard import Scorecard
+from mock_lender.warning.watcher import Watcher
 
 HOLDS_MAX = 32
 LEASE_S_MAX = 7200.0
@@ -64,6 +72,11 @@ class Console:
     def __init__(self, ctx: ServiceContext) -> None:
         self._ctx = ctx
         self._writer = Writer(ctx.rulebook_json)
+        self._scorecard: Scorecard | None = None
+        self.calendar = Calendar(ctx, self._writer)
+        self.watcher = (
+            Watcher(ctx, self._writer, self.calendar) if ctx.on("early_warning") else None
+        )
         self._holds: dict[str, Hold] = {}
         self._leases: dict[str, asyncio.Task[None]] = {}
         self._turns: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
@@ -95,11 +108,29 @@ class Console:
             return SlowFlush(self._ctx, float(body["delay_s"]))
         if kind == "drain":
             return Drain(self._ctx, str(body["tier"]), float(body["share"]))
+        if kind == "limits":
+            return Cut(self._ctx, str(body["tier"]), str(body["limit"]), float(body["to"]))
         if kind == "repayments":
             return MassRepayment(self._ctx, name, float(body["rate_per_s"]))
         if kind == "rules":
-            return Rules(self._writer, name, tuple(_wanted(e, lease_s) for e in body["entries"]))
+            wanted = tuple(self._wanted(entry, lease_s) for entry in body["entries"])
+            return Rules(self._writer, name, wanted)
+        if kind == "date":
+            stop = body["partners_stop"] is True
+            return BeganDate(self.calendar, self._writer, str(body["date"]), stop=stop)
         raise RefusedError(422, f"no kind {kind!r}")
+
+    def _wanted(self, body: Mapping[str, Any], lease_s: float) -> Wanted:
+        """A policy by a share of the borrowers (`score_share`) becomes one by their scores. Raises
+        RefusedError, TypeError."""
+        if body.get("kind") not in KINDS:
+            raise RefusedError(422, f"an entry's kind: one of {', '.join(KINDS)}")
+        given = {key: body[key] for key in body if key != "score_share"}
+        if "score_share" in body:
+            if self._scorecard is None:
+                self._scorecard = Scorecard(self._ctx.features_csv)
+            given["score_below"] = self._scorecard.below_for(float(body["score_share"]))
+        return Wanted(**given, lease_s=lease_s)
 
     async def _end_by_itself(self, name: str, hold: Hold, lease_s: float) -> None:
         await asyncio.sleep(lease_s)
@@ -139,13 +170,6 @@ class Console:
         ]
 
 
-def _wanted(body: Mapping[str, Any], lease_s: float) -> Wanted:
-    """Raises RefusedError, TypeError."""
-    if body.get("kind") not in KINDS:
-        raise RefusedError(422, f"an entry's kind: one of {', '.join(KINDS)}")
-    return Wanted(**body, lease_s=lease_s)
-
-
 def create_app(ctx: ServiceContext) -> ASGIApp:
     """The console of one lender."""
     console = Console(ctx)
@@ -172,8 +196,15 @@ def create_app(ctx: ServiceContext) -> ASGIApp:
         name = request.path_params["name"]
         return JSONResponse({"held": name in console.names(), "repaid": await repaid(ctx, name)})
 
+    async def limits(request: Request) -> Response:
+        return JSONResponse(await told(ctx, request.path_params["tier"]))
+
     async def rules(_: Request) -> Response:
         return JSONResponse({"in_force": console.in_force()})
+
+    async def dates(request: Request) -> Response:
+        console.calendar.all_of(json.loads(await request.body()))
+        return JSONResponse({})
 
     async def locks(request: Request) -> Response:
         return JSONResponse({"locked": await locked(ctx, request.path_params["account"])})
@@ -181,13 +212,12 @@ def create_app(ctx: ServiceContext) -> ASGIApp:
     async def health(_: Request) -> Response:
         return PlainTextResponse("ok")
 
+    async def metrics(_: Request) -> Response:
+        figures = {} if console.watcher is None else console.watcher.figures()
+        return PlainTextResponse(protection_lines(ctx) + metric_lines(figures))
+
     def guarded(work: Callable[[Request], Awaitable[Response]]) -> Callable[..., Any]:
         return _with_token(ctx.config.token, work)
-
-    @asynccontextmanager
-    async def lifespan(_: Starlette) -> AsyncIterator[None]:
-        yield
-        await console.release_all()
 
     return Starlette(
         routes=[
@@ -196,13 +226,30 @@ def create_app(ctx: ServiceContext) -> ASGIApp:
             Route("/holds", guarded(names), methods=["GET"]),
             Route("/commits", guarded(commits), methods=["GET"]),
             Route("/rules", guarded(rules), methods=["GET"]),
+            Route("/dates", guarded(dates), methods=["PUT"]),
+            Route("/limits/{tier}", guarded(limits), methods=["GET"]),
             Route("/repayments/{name:path}", guarded(repayments), methods=["GET"]),
             Route("/locks/{account:path}", guarded(locks), methods=["GET"]),
+            Route("/metrics", metrics),
             Route("/healthz", health),
             Route("/readyz", health),
         ],
-        lifespan=lifespan,
+        lifespan=_lifespan(console),
     )
+
+
+def _lifespan(console: Console) -> Callable[[Starlette], AbstractAsyncContextManager[None]]:
+    @asynccontextmanager
+    async def lifespan(_: Starlette) -> AsyncIterator[None]:
+        console.calendar.begin()
+        watcher = console.watcher
+        watching = None if watcher is None else asyncio.create_task(watcher.run())
+        yield
+        if watching is not None:
+            watching.cancel()
+        await console.release_all()
+
+    return lifespan
 
 
 def _with_token(

@@ -8,6 +8,7 @@ hand it the sound part, or one spoilt by the defects it was told of.
     books      the ledger's answers           sql        its functions in the database
     sweeper    who ends what was left open    bank       a bank's book
     gateway    the path of a press            failover   the monitor, and who follows it
+    compliance the law as it was read
 """
 
 from collections.abc import Iterable, Mapping
@@ -45,7 +46,23 @@ DEFECTS: Mapping[str, Defect] = {
         "a tier's balance is read, and written back later: two draws get the same money",
         "tiers-conserved",
     ),
+    "limit-per-slice": Defect(
+        "each slice of a tier may give the tier's whole limit: together they give many times it",
+        "tiers-conserved",
+    ),
+    "limit-forgotten": Defect(
+        "of what was drawn in an hour only the last draw counts against the limit",
+        "tiers-conserved",
+    ),
+    "partner-takes-too-little": Defect(
+        "own funds take 80 % of each joint draw, so that its partner has less than the law asks",
+        "tiers-conserved",
+    ),
     "wrong-amount": Defect("a bank pays less than it was asked, now and then", "books-agree"),
+    "misread-amount": Defect(
+        "a gateway takes amounts for another unit: banks are asked for ten times as much",
+        "books-agree",
+    ),
     "stale-status": Defect(
         "for a second after a draw was paid, a poll says that nothing has happened", "answers-true"
     ),
@@ -69,6 +86,18 @@ DEFECTS: Mapping[str, Defect] = {
     ),
     "replay-acknowledges-unflushed": Defect(
         "what a read finds is told before the standby has it", "survives-failover"
+    ),
+    "rule-forgotten": Defect(
+        "the last rule of the rules file never came to those who decide, adopted or not",
+        "nothing-wrongly-approved",
+    ),
+    "rule-dated-late": Defect(
+        "a rule's date is taken for one of another time zone: it is adopted an hour late",
+        "nothing-wrongly-approved",
+    ),
+    "cap-in-wrong-unit": Defect(
+        "a limit in yuan is taken for fen: what the rule allows is refused in its name",
+        "cause-true",
     ),
 }
 

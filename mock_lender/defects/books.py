@@ -51,6 +51,9 @@ class _Layer:
     async def tiers(self) -> dict[str, Any]:
         return await self._books.tiers()
 
+    async def now_ns(self) -> int:
+        return await self._books.now_ns()
+
 
 class AcknowledgeBeforeCommit(_Layer):
     """Answers at once and commits 200 ms later: a killed replica loses what it has promised.

@@ -9,8 +9,10 @@ from starlette.responses import Response
 from mock_lender.answers import refused
 from mock_lender.defects import now_and_then
 from mock_lender.draw_path import Approval, Draw, DrawPath
+from mock_lender.http.wire import Reply
 
 ONE_IN = 16
+TIMES = 10
 
 
 def draw_path_of(defects: Collection[str]) -> type[DrawPath]:
@@ -39,6 +41,25 @@ class RefusedButPaid(DrawPath):
         return told
 
 
+class MisreadAmount(DrawPath):
+    """What its ledger calls fen it takes for a tenth of one: the bank is asked to pay ten times the
+    draw. Rule books-agree."""
+
+    async def _call(
+        self,
+        draw: Draw,
+        service: str,
+        path: str,
+        body: Mapping[str, Any],
+        timeout_s: float | None = None,
+        bounded: bool = True,
+        avoid: Collection[str] = (),
+    ) -> Reply:
+        if path == "/payouts":
+            body = {**body, "amount_fen": body["amount_fen"] * TIMES}
+        return await super()._call(draw, service, path, body, timeout_s, bounded, avoid)
+
+
 class BlamesRisk(DrawPath):
     """Whoever risk can't be asked about counts as too risky: refused for good, in its name. Rule
     cause-true."""
@@ -56,4 +77,5 @@ PATHS: dict[str, type[DrawPath]] = {
     "payout-twice-on-retry": PayoutTwiceOnRetry,
     "refused-but-paid": RefusedButPaid,
     "blames-risk": BlamesRisk,
+    "misread-amount": MisreadAmount,
 }

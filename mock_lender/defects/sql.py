@@ -51,12 +51,36 @@ QUOTA_RACE = Change(
     "SELECT * INTO b FROM borrowers WHERE borrower = d.borrower; PERFORM pg_sleep(0.2);",
 )
 # A lost update: what another one has written since is written over. Rule tiers-conserved.
-TIER_OVERSELL = Change(
-    "move_slice",
-    "UPDATE slices SET balance_fen = balance_fen + p_balance",
-    "SELECT balance_fen INTO balance FROM slices WHERE tier = p_tier AND slice = p_slice;"
-    " PERFORM pg_sleep(0.03);"
-    " UPDATE slices SET balance_fen = balance + p_balance",
+TIER_OVERSELL = (
+    Change(
+        "move_slice",
+        "WHERE tier = p_tier AND slice = p_slice FOR UPDATE;",
+        "WHERE tier = p_tier AND slice = p_slice; PERFORM pg_sleep(0.03);",
+    ),
+    Change(
+        "move_slice",
+        "SET balance_fen = balance_fen + p_balance",
+        "SET balance_fen = s.balance_fen + p_balance",
+    ),
+)
+# Each slice may give the whole limit, as replicas would that each count for themselves. Rule
+# tiers-conserved.
+LIMIT_PER_SLICE = Change(
+    "part_of",
+    "p_fen / p_slices + CASE p_slice WHEN 0 THEN p_fen % p_slices ELSE 0 END",
+    "p_fen",
+)
+# What a slice has drawn is written back as it was when the hour began. Rule tiers-conserved.
+LIMIT_FORGOTTEN = Change(
+    "drawn",
+    "s.hour_used_fen := s.hour_used_fen + p_fen;",
+    "s.hour_used_fen := greatest(0, p_fen);",
+)
+# Own funds take four fifths of every joint draw, whatever was agreed. Rule tiers-conserved.
+PARTNER_TOO_LITTLE = Change(
+    "choose",
+    "chosen.own_fen := d.amount_fen * t.own_bp / 10000;",
+    "chosen.own_fen := CASE WHEN t.own_bp > 0 THEN d.amount_fen * 8 / 10 ELSE 0 END;",
 )
 # Keys are told apart by three of their signs, as in a column that is too short, and bodies are not
 # compared: the second draw under "one" key is answered with the first. Rule acknowledged-once.
@@ -104,8 +128,11 @@ CHANGES: dict[str, tuple[Change | str, ...]] = {
     "lost-void": (LOST_VOID,),
     "forgotten-hold": (FORGOTTEN_HOLD,),
     "quota-race": (QUOTA_RACE, "ALTER TABLE borrowers DROP CONSTRAINT within_limit"),
-    "tier-oversell": (TIER_OVERSELL, "ALTER TABLE slices DROP CONSTRAINT has_money"),
+    "tier-oversell": (*TIER_OVERSELL, "ALTER TABLE slices DROP CONSTRAINT has_money"),
     "key-reuse-accepted": (KEY_REUSE_ACCEPTED,),
+    "limit-per-slice": (LIMIT_PER_SLICE,),
+    "limit-forgotten": (LIMIT_FORGOTTEN,),
+    "partner-takes-too-little": (PARTNER_TOO_LITTLE,),
     "replay-acknowledges-unflushed": UNFLUSHED,
 }
 

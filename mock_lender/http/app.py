@@ -17,6 +17,7 @@ from mock_lender.context import ServiceContext
 from mock_lender.http.edge import Edge
 from mock_lender.http.problems import problem
 from mock_lender.http.slots import Slots
+from mock_lender.resilience.admission import Admission
 
 Hook = Callable[[], Awaitable[None]]
 Trouble = Callable[[Request, Exception], Response]
@@ -32,12 +33,15 @@ def build_app(
     *,
     slots: Slots | None = None,
     every_call: bool = True,
+    lacks: Callable[[], str] = str,
+    more: Callable[[], str] = str,
     on_start: Hook | None = None,
     on_stop: Hook | None = None,
     troubles: Mapping[type[Exception], Trouble] | None = None,
 ) -> ASGIApp:
     """A service: its routes, health and metrics. `slots` bounds what is worked on at once: each
     call waits for one, or without `every_call` the routes ask for them where they need one.
+    `lacks`: the hop for want of which it is not ready, or "". `more`: further lines for /metrics.
     `troubles`: the answers for exceptions of its own."""
 
     async def health(_: Request) -> Response:
@@ -45,14 +49,20 @@ def build_app(
         return PlainTextResponse("ok", headers=headers)
 
     async def ready(_: Request) -> Response:
-        return PlainTextResponse("ok", status_code=200 if edge.within.ready else 503)
+        return PlainTextResponse("ok", status_code=200 if edge.ready else 503)
 
     async def metrics(_: Request) -> Response:
-        of_slots = slots and f"slots_total {slots.most}\nslots_usable {slots.usable}\n"
-        return PlainTextResponse(
-            f"requests_served_total {edge.served}\nrequests_failed_total {edge.failed}\n"
-            f"requests_shed_total {edge.shed}\nposts_in_progress {edge.posts}\n{of_slots or ''}"
-        )
+        lines = [
+            f"requests_served_total {edge.served}", f"requests_failed_total {edge.failed}",
+            f"requests_slow_total {edge.slow}", f"requests_shed_total {edge.shed.total()}",
+            f"posts_in_progress {edge.posts}",
+        ]  # fmt: skip
+        lines += [f'shed_total{{operation="{what}"}} {n}' for what, n in edge.shed.items()]
+        if slots is not None:
+            lines += [f"slots_total {slots.most}", f"slots_usable {slots.usable}"]
+        said = "".join(f"{line}\n" for line in lines) + protection_lines(ctx)
+        of_slots = slots.metrics() if isinstance(slots, Admission) else ""
+        return PlainTextResponse(said + of_slots + more(), headers={CLOCK_HEADER: str(now_ns())})
 
     async def start() -> None:
         if on_start is not None:
@@ -70,8 +80,18 @@ def build_app(
         },
         lifespan=_lifespan(start, on_stop),
     )
-    edge = Edge(inner, ctx, slots, every_call=every_call)
+    edge = Edge(inner, ctx, slots, every_call=every_call, lacks=lacks)
     return edge
+
+
+def protection_lines(ctx: ServiceContext) -> str:
+    """Which protections are on, for /metrics, a line each."""
+    return "".join(f'protection{{name="{name}"}} 1\n' for name in ctx.config.protections)
+
+
+def metric_lines(figures: Mapping[str, float]) -> str:
+    """Figures for /metrics, a line each."""
+    return "".join(f"{name} {value:g}\n" for name, value in figures.items())
 
 
 async def read_json(request: Request) -> dict[str, Any]:

@@ -3,6 +3,7 @@
     capacity  left (share of its slots)          leak   what (slots, memory), every_s, most
     mute      its record of calls and states     burn   share of a core, by a thread of its own
     clock     skew_s (below zero: behind)        unready  answers, and says that it is not ready
+    cold      its cache keeps nothing            unpushed the rule book is to it as it was
 
 Each returns how it is ended; all of it is bounded and gives everything back.
 """
@@ -18,9 +19,10 @@ from typing import Any
 
 from mock_lender.clock import skewed
 from mock_lender.http.slots import Slots
+from mock_lender.shut import COLD, UNPUSHED, reopen, shut
 from mock_lender.telemetry import Telemetry
 
-CONDITIONS = ("capacity", "leak", "mute", "burn", "clock", "unready")
+CONDITIONS = ("capacity", "leak", "mute", "burn", "clock", "unready", COLD, UNPUSHED)
 BURN_THREAD = "burn"
 PERIOD_NS = 50_000_000
 MEBIBYTE = 2**20
@@ -45,6 +47,7 @@ def begin(body: Mapping[str, Any], within: Within) -> End:
         return _mute(within)
     ending = {
         "capacity": _capacity, "leak": _leak, "burn": _burn, "clock": _clock, "unready": _unready,
+        COLD: _shutting(COLD), UNPUSHED: _shutting(UNPUSHED),
     }[kind](body, within)  # fmt: skip
     within.telemetry.state("condition", kind, "began")
 
@@ -158,3 +161,11 @@ def _unready(_: Mapping[str, Any], within: Within) -> End:
         within.ready = True
 
     return ready
+
+
+def _shutting(what: str) -> Callable[[Mapping[str, Any], Within], End]:
+    def begin_it(_: Mapping[str, Any], __: Within) -> End:
+        shut(what)
+        return lambda: reopen(what)
+
+    return begin_it

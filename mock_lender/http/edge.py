@@ -7,7 +7,8 @@ import asyncio
 import hmac
 import re
 import time
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Mapping
 from functools import partial
 
 from starlette.responses import JSONResponse
@@ -15,14 +16,17 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from mock_lender.context import ServiceContext
 from mock_lender.http.conditions import Within
-from mock_lender.http.planted import PREFIX, PROBE_HEADER, Hit, PlantedFaults
-from mock_lender.http.problems import problem
+from mock_lender.http.planted import PREFIX, PROBE_HEADER, Hit, PlantedFaults, operation_of
+from mock_lender.http.problems import WRONG_VERSION, problem
 from mock_lender.http.slots import Slots
 from mock_lender.http.suffering import Sufferer, nobody, replayed
+from mock_lender.resilience.admission import DRAW, RANKS, Admission
 from mock_lender.resilience.deadline import Deadline
 
 QUIET = ("/healthz", "/readyz", "/metrics", "/openapi.json")
 WORKED_HEADER = b"x-worked-ns"
+# Nobody waits longer, with a deadline or without.
+LONG_S = 3600.0
 
 
 class Edge:
@@ -30,12 +34,14 @@ class Edge:
 
     slots: what is worked on at once; with `every_call` each request waits for one here, without it
     the work asks for them itself. A caller that goes away is not noticed: its request is still
-    worked off, as most servers do.
+    worked off, as most servers do. lacks: the hop for want of which this replica may be given
+    nothing that changes anything; empty: there is none.
     """
 
     def __init__(
-        self, app: ASGIApp, ctx: ServiceContext, slots: Slots | None, *, every_call: bool
-    ) -> None:
+        self, app: ASGIApp, ctx: ServiceContext, slots: Slots | None, *, every_call: bool,
+        lacks: Callable[[], str] = str,
+    ) -> None:  # fmt: skip
         self._app = app
         self._ctx = ctx
         self._settings = ctx.settings
@@ -45,10 +51,17 @@ class Edge:
         told = partial(ctx.telemetry.state, "planted")
         self._sufferer = Sufferer(ctx.role, self._again, told)
         self._later: set[asyncio.Task[None]] = set()
+        self._lacks = lacks
         self.served = 0
         self.failed = 0
-        self.shed = 0
+        self.slow = 0
+        self.shed = Counter[str]()
         self.posts = 0
+
+    @property
+    def ready(self) -> bool:
+        """Is it, for everything that it may be asked?"""
+        return self.within.ready and not self._lacks()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http" or scope["path"] in QUIET:
@@ -100,6 +113,9 @@ class Edge:
                 await _bad_deadline(self._ctx)(scope, receive, noted(send))
                 return
             scope["state"]["deadline"] = deadline if self._ctx.on("deadlines") else None
+            if self._of_another_contract(headers):
+                await self._not_understood()(scope, receive, noted(send))
+                return
             scope["state"]["drill"] = hmac.compare_digest(
                 headers.get("x-drill-token", "").encode(), self._ctx.config.token.encode()
             )
@@ -114,6 +130,8 @@ class Edge:
         finally:
             self.served += 1
             self.failed += not status or status[0] >= 500
+            worked_ns = time.monotonic_ns() - start_ns - (queued[0] if queued else 0)
+            self.slow += worked_ns >= self._settings.slow_call_s * 1e9
             self.posts -= post
             role = "borrower" if client == "borrower" else client.rpartition("-")[0]
             self._ctx.telemetry.call(
@@ -129,6 +147,14 @@ class Edge:
                 result=_result(status),
                 queue_ns=queued[0] if queued else 0,
             )
+
+    def _of_another_contract(self, headers: Mapping[str, str]) -> bool:
+        """Only services say which they have; nothing is done for who has another."""
+        spoken = headers.get("x-contract", str(self._ctx.contract))
+        return spoken != str(self._ctx.contract) and self._ctx.on("handshake")
+
+    def _not_understood(self) -> JSONResponse:
+        return problem(503, cause="system", hop=self._ctx.role, reason=WRONG_VERSION, certain=True)
 
     def _suffering(
         self, hit: Hit, work: ASGIApp, noted: Callable[[Send], Send], send: Send
@@ -154,31 +180,55 @@ class Edge:
         work begins: it may fail, as it does when the caller is gone by then."""
         asked_ns = time.monotonic_ns()
         deadline: Deadline | None = scope["state"]["deadline"]
+        operation = operation_of(scope["method"], scope["path"])
+        lacks = "" if scope["method"] == "GET" else self._lacks()
         late = deadline is not None and deadline.remaining_s <= 0
-        if not self.within.ready or late or not await self._slot(deadline):
-            self.shed += 1
-            answer = problem(503, cause="system", hop=self._ctx.role, reason="shed", certain=True)
+        if (
+            not self.within.ready or lacks or late or not await self._slot(deadline, operation)
+        ):  # fmt: skip
+            self.shed[operation] += 1
             queued.append(time.monotonic_ns() - asked_ns)
-            await answer(scope, receive, send)
+            await self._not_now(lacks)(scope, receive, send)
             return
-        queued.append(time.monotonic_ns() - asked_ns)
+        began_ns = time.monotonic_ns()
+        queued.append(began_ns - asked_ns)
         try:
             await work(scope, receive, send)
         finally:
-            if self._slots is not None:
+            if isinstance(self._slots, Admission):
+                self._slots.leave(wasted=self._wasted(deadline, began_ns))
+            elif self._slots is not None:
                 self._slots.release()
 
-    async def _slot(self, deadline: Deadline | None) -> bool:
+    def _not_now(self, lacks: str) -> JSONResponse:
+        """Nothing has happened: there are too many, or something else is not there."""
+        slots = self._slots
+        return problem(
+            503, cause="system", hop=lacks or self._ctx.role,
+            reason="unreachable" if lacks else "shed", certain=True,
+            come_back_ms=slots.come_back_ms() if isinstance(slots, Admission) else 0,
+        )  # fmt: skip
+
+    def _wasted(self, deadline: Deadline | None, began_ns: int) -> bool:
+        """Has whoever asked for it gone by now? Without a deadline: as long as we would wait."""
+        if deadline is not None:
+            return deadline.remaining_s <= 0
+        return (time.monotonic_ns() - began_ns) / 1e9 > self._settings.call_timeout_s
+
+    async def _slot(self, deadline: Deadline | None, operation: str) -> bool:
         """False: there would not be enough time left to do anything with a slot."""
         slots = self._slots
         if slots is None:
             return True
-        if deadline is None:
+        if deadline is None and not isinstance(slots, Admission):
             await slots.acquire()
             return True
-        patience_s = deadline.remaining_s - self._settings.least_s
+        left_s = LONG_S if deadline is None else deadline.remaining_s
+        patience_s = left_s - self._settings.least_s
         if patience_s <= 0:
             return False
+        if isinstance(slots, Admission):
+            return await slots.enter(RANKS.get(operation, DRAW), patience_s)
         try:
             await asyncio.wait_for(slots.acquire(), patience_s)
         except TimeoutError:

@@ -2,13 +2,19 @@
 
 from starlette.responses import JSONResponse
 
+WRONG_VERSION = "wrong-version"
 TEXTS: dict[str, tuple[str, str]] = {
     "over-quota": ("金额超过您的可用额度。", "The amount is above your available quota."),
     "barred": ("您的账户目前不能借款。", "Your account can't borrow at present."),
     "purpose-barred": ("该用途不符合借款规定。", "Loans may not be used for this purpose."),
+    "rule-barred": ("按现行规定，这笔借款不能发放。", "A rule in force bars this draw."),
     "delinquent": ("您有逾期未还的借款。", "You have an overdue repayment."),
+    "tightened": ("该金额目前不能借款。", "So much can't be borrowed at present."),
+    "market-stress": ("您目前不能借款。", "You can't borrow in the present market."),
+    "limit-cut": ("您的额度已下调。", "Your limit has been lowered."),
     "no-money": ("资金暂时不足，请稍后再试。", "Funds are short for the moment; try again later."),
     "shed": ("系统繁忙，请稍后再试。", "We are busy; please try again in a moment."),
+    WRONG_VERSION: ("系统正在升级，请稍后再试。", "We are updating; please try again in a moment."),
     "in-progress": ("正在处理，请勿重复提交。", "This draw is being worked on."),
     "unknown": ("结果待确认，请稍后查询。", "The result is not known yet; please ask again."),
     "voided": ("本次未成功，未放款，可重试。", "Nothing was paid out; you may try again."),
@@ -32,13 +38,15 @@ def problem(
     certain: bool = False,
     final: bool = False,
     more: str = "",
+    come_back_ms: int = 0,
 ) -> JSONResponse:
     """An `application/problem+json` answer.
 
-    certain: nothing happened and nothing will. final: stored, and replayed for ever.
+    certain: nothing happened and nothing will. final: stored, and replayed for ever. come_back_ms:
+    when it may be tried again; 0: nothing is known of that.
     """
     zh, en = TEXTS.get(reason, ("请求有误。", "The request is not right."))
-    body = {
+    body: dict[str, object] = {
         "type": f"urn:problem:lender:{reason}",
         "title": reason,
         "status": status,
@@ -50,4 +58,10 @@ def problem(
         "certain": certain,
         "final": final,
     }
-    return JSONResponse(body, status_code=status, media_type="application/problem+json")
+    headers = {}
+    if come_back_ms:
+        body["retry_after_ms"] = come_back_ms
+        headers["Retry-After"] = str(-(-come_back_ms // 1000))  # whole seconds, RFC 9110 10.2.3
+    return JSONResponse(
+        body, status_code=status, headers=headers, media_type="application/problem+json"
+    )

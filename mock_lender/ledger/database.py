@@ -8,6 +8,7 @@ nothing has happened.
 import asyncio
 import contextlib
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +29,13 @@ CONTENDED = (
     # Two inserted the same new key at once; made again, the statement finds the other's row.
     asyncpg.UniqueViolationError,
 )
+
+
+Way = Callable[[str, bool], float]
+
+
+def _here(_server: str, _both: bool) -> float:
+    return 0.0
 
 
 class StoreError(Exception):
@@ -69,6 +77,8 @@ class Database:
         self._where: tuple[int, int] | None = None
         self._there = asyncio.Event()
         self.asked: set[asyncio.Task[list[Any]]] = set()
+        # How long the way to a server takes, s; True: and from there to the other one.
+        self.way_s: Way = _here
 
     async def there(self, within_s: float) -> None:
         """Wait for a primary. Raises TimeoutError."""
@@ -135,6 +145,7 @@ class Database:
         start_ns, result, server = time.monotonic_ns(), "not_sent", self._server
         try:
             pool = await self._pooled(wait_s)
+            await self._travel(self._server, both=bool(draw_key))
             # Who is asked, not who is the primary by the time of the answer.
             result, server = "unknown", self._server
             rows = await asyncio.shield(self._ask(pool, statement, values))
@@ -150,6 +161,13 @@ class Database:
                 result=result,
             )  # fmt: skip
         return rows
+
+    async def _travel(self, server: str, *, both: bool) -> None:
+        """The time that the way to another site takes, before anything is asked. What is about one
+        draw is on both databases before it is told: they are at different sites."""
+        way_s = self.way_s(server, both)
+        if way_s:
+            await asyncio.sleep(way_s)
 
     def _ask(
         self, pool: "asyncpg.Pool", statement: str, values: tuple[object, ...]

@@ -2,6 +2,9 @@
 
 import asyncio
 import time
+from collections import Counter
+from collections.abc import Mapping
+from functools import cached_property
 from typing import Any
 
 from starlette.exceptions import HTTPException
@@ -20,8 +23,14 @@ from mock_lender.http.client import HopClient
 from mock_lender.http.problems import problem
 from mock_lender.ledger.books import Books
 from mock_lender.ledger.database import ContendedError, NoPrimaryError, StoreError
+from mock_lender.ledger.funding import plan_of
 from mock_lender.ledger.store import Store
+from mock_lender.ledger.treasurer import Treasurer
+from mock_lender.places import round_trip_s
+from mock_lender.quota import lowered
+from mock_lender.resilience.admission import Admission
 from mock_lender.rulebook import Rulebook
+from mock_lender.scorecard import Scorecard
 
 FACTS = ("draw_key", "borrower", "amount_fen", "purpose", "body_hash")
 LANE_CONNECTIONS = 2
@@ -39,6 +48,8 @@ class Ledger:
             ctx.witness_json, ctx.access, config.capacity.ledger_connections, ctx.telemetry
         )
         self._lane = database(ctx.witness_json, ctx.access, LANE_CONNECTIONS, ctx.telemetry)
+        for one in (self._main, self._lane):
+            one.way_s = self._way_s
         self._client: HopClient | None = None
         self._tasks: list[asyncio.Task[None]] = []
         self._books: Books | None = None
@@ -48,17 +59,35 @@ class Ledger:
             "retention_ns": int(config.key_retention_s * 1e9),
             "look_after_ns": int(settings.sweeper_first_look_s * 1e9),
             "pay_within_ns": int(settings.payout_timeout_s * 1e9),
+            "fall_through": ctx.on("tier_fallthrough"),
+            "rebalance": ctx.on("fine_allocation"),
         }
+        self._reserved: Counter[str] = Counter()
+        self._treasurer: Treasurer | None = None
+
+    def _way_s(self, server: str, both: bool) -> float:
+        """The standby is at the other site."""
+        config = self._ctx.config
+        between_s = config.site_round_trip_s if both else 0.0
+        return round_trip_s(self._ctx.name, server, config) + between_s
 
     async def start(self) -> None:
         config = self._ctx.config
-        self._books = books_of(Store(self._main, self._ctx.clock_offset_ns), config)
+        store = Store(self._main, self._ctx.clock_offset_ns, config.capacity.quota_latency_s)
+        self._books = books_of(store, config)
         self._client = HopClient(self._ctx)
         lane = Store(self._lane, self._ctx.clock_offset_ns)
         sweeper = sweeper_of(config.defects)(self._ctx, lane, self._client)
+        plan = plan_of(config) if self._ctx.on("funding_plan") else ()
+        self._treasurer = Treasurer(plan, lane, self._ctx.telemetry)
         self._tasks = [
             asyncio.create_task(work)
-            for work in (self._main.follow(), self._lane.follow(), sweeper.run())
+            for work in (
+                self._main.follow(),
+                self._lane.follow(),
+                sweeper.run(),
+                self._treasurer.run(),
+            )
         ]
         await self._main.there(PRIMARY_AT_START_S)
 
@@ -75,6 +104,47 @@ class Ledger:
         obeyed = self._rules.obeyed("tier", time.monotonic_ns())
         return sorted({str(one.tier) for one in obeyed})
 
+    def spared(self) -> list[str]:
+        """Tiers that are drawn from last, for their money is running out; none where a draw has one
+        tier alone."""
+        if not self.terms["fall_through"]:
+            return []
+        return sorted({str(one.tier) for one in self._rules.obeyed("spare", time.monotonic_ns())})
+
+    def shown(self, borrower: int, quota: dict[str, Any]) -> dict[str, Any]:
+        """A quota as its borrower is shown it: what is left of it by the policies that borrowers
+        have been told of. One that nobody was told of leaves it as it was."""
+        policies = self._rules.told("risk", time.monotonic_ns())
+        return lowered(quota, borrower, policies, self._scorecard) if policies else quota
+
+    @cached_property
+    def _scorecard(self) -> Scorecard:
+        """Read when it is first needed, which in most lenders is never."""
+        return Scorecard(self._ctx.features_csv)
+
+    async def reserve(self, body: Mapping[str, Any]) -> dict[str, Any]:
+        """Reserve, and count what it has come to."""
+        # What the law bars, the press was told by compliance, which has dated it.
+        out = {"out": sorted({*self.out(), *body.get("not_from", ())})}
+        spare = {"avoid": sorted({*body["avoid"], *self.spared()})}
+        found = await self.books.reserve({**body, **self.terms, **out, **spare})
+        self._reserved[str(found.get("tier") or found["state"])] += 1
+        self._reserved["gathered"] += found.get("gathered") is True
+        return found
+
+    def more(self) -> str:
+        """For the metrics: reservations by tier, what the protections of money have done, and those
+        of its calls."""
+        tiers = (one.tier for one in self._ctx.config.tiers)
+        by_tier = (f'reserved_total{{tier="{one}"}} {self._reserved[one]}\n' for one in tiers)
+        hours = 0 if self._treasurer is None else self._treasurer.hour + 1
+        return (
+            f"{''.join(by_tier)}no_money_total {self._reserved['no-money']}\n"
+            f"fine_allocation_gathered_total {self._reserved['gathered']}\n"
+            f"funding_plan_hours {hours}\n"
+            f"{'' if self._client is None else self._client.metrics()}"
+        )
+
     @property
     def books(self) -> Books:
         if self._books is None:
@@ -84,12 +154,12 @@ class Ledger:
 
 def create_app(ctx: ServiceContext) -> ASGIApp:
     """Routes `/reserve`, `/refuse`, `/post`, `/void`, `/repay`, `/draws/{key}`,
-    `/borrowers/{id}/quota`, `/tiers`."""
+    `/borrowers/{id}/quota`, `/tiers`, `/clock`."""
     ledger = Ledger(ctx)
 
     async def reserve(request: Request) -> Response:
         body = await asked(request, *FACTS, "nonce", "avoid", "gateway")
-        return _told(await ledger.books.reserve(body | ledger.terms | {"out": ledger.out()}))
+        return _told(await ledger.reserve(body))
 
     async def refuse(request: Request) -> Response:
         body = await asked(request, *FACTS, "cause", "hop", "reason")
@@ -122,10 +192,13 @@ def create_app(ctx: ServiceContext) -> ASGIApp:
         found = await ledger.books.quota(borrower) if borrower < 2**31 else None
         if found is None:
             return JSONResponse({"state": "unknown"}, status_code=404)
-        return JSONResponse(found)
+        return JSONResponse(ledger.shown(borrower, found))
 
     async def tiers(_: Request) -> Response:
         return JSONResponse({"available_fen": await ledger.books.tiers(), "out": ledger.out()})
+
+    async def time_of_day(_: Request) -> Response:
+        return JSONResponse({"now_ns": await ledger.books.now_ns()})
 
     routes = [
         Route("/reserve", reserve, methods=["POST"]),
@@ -136,9 +209,16 @@ def create_app(ctx: ServiceContext) -> ASGIApp:
         Route("/draws/{key}", draw, methods=["GET"]),
         Route("/borrowers/{borrower:int}/quota", quota, methods=["GET"]),
         Route("/tiers", tiers, methods=["GET"]),
+        Route("/clock", time_of_day, methods=["GET"]),
     ]
     troubles = {StoreError: unknown, NoPrimaryError: nothing_done, ContendedError: nothing_done}
-    return build_app(ctx, routes, on_start=ledger.start, on_stop=ledger.stop, troubles=troubles)
+    # One each connection: more at once would only wait for one.
+    most = ctx.config.capacity.ledger_connections
+    slots = Admission(most, ctx.settings, quick=False) if ctx.on("admission") else None
+    return build_app(
+        ctx, routes, slots=slots, more=ledger.more, on_start=ledger.start, on_stop=ledger.stop,
+        troubles=troubles,
+    )  # fmt: skip
 
 
 async def asked(request: Request, *needed: str) -> dict[str, Any]:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import asyncpg
 
-from mock_lender.cluster.config import TierConfig
+from mock_lender.cluster.config import CalendarConfig, TierConfig
 from mock_lender.defects import sql
 
 EXPORTS = {
@@ -22,11 +22,12 @@ EXPORTS = {
     " locked_ns, draw_key, try, event FROM versions ORDER BY account, version",
     "postings": "SELECT draw_key, try, event, account, amount_fen, locked_ns"
     " FROM postings ORDER BY id",
+    "limits": "SELECT tier, hour_limit_fen, day_limit_fen, from_ns FROM limits"
+    " ORDER BY from_ns, tier",
 }
 CONNECT_TRIES = 200
-SCHEMA = tuple(
-    Path(__file__).parent / "sql" / f"{name}.sql" for name in ("tables", "money", "draws", "sweep")
-)
+SQL = ("tables", "limits", "money", "draws", "sweep")
+SCHEMA = tuple(Path(__file__).parent / "sql" / f"{name}.sql" for name in SQL)
 
 
 async def _connect(dsn: str) -> "asyncpg.Connection":
@@ -55,6 +56,7 @@ async def create_schema(dsn: str) -> None:
 async def prepare(
     dsn: str, password: str, population_csv: Path, tiers: Sequence[TierConfig],
     clock_offset_ns: int, defects: Sequence[str] = (),
+    calendar: CalendarConfig = CalendarConfig(),  # noqa: B008  frozen
 ) -> None:  # fmt: skip
     """Population and tiers into a database that has the schema; from then on it has `password`.
 
@@ -74,9 +76,17 @@ async def prepare(
     )
     await connection.copy_records_to_table(
         "tiers",
-        records=[(t.tier, t.bank, n, t.share, t.own_bp, t.closes) for n, t in enumerate(tiers)],
-        columns=["tier", "bank", "place", "share", "own_bp", "closes"],
-    )
+        records=[
+            (t.tier, t.bank, n, t.share, t.own_bp, t.closes, t.hour_limit_fen, t.day_limit_fen)
+            for n, t in enumerate(tiers)
+        ],
+        columns=["tier", "bank", "place", "share", "own_bp", "closes", "hour_limit_fen",
+                 "day_limit_fen"],
+    )  # fmt: skip
+    await connection.execute(
+        "INSERT INTO calendar (began_ns, hour_ns, day_hours) VALUES (now_ns($1), $2, $3)",
+        clock_offset_ns, round(calendar.hour_s * 1e9), calendar.day_hours,
+    )  # fmt: skip
     for tier in tiers:
         await connection.execute(
             "INSERT INTO slices (tier, slice, balance_fen)"
@@ -129,6 +139,35 @@ async def move_treasury(
     return True
 
 
+async def begin_calendar(dsn: str, began_ns: int) -> None:
+    """The calendar's hours count from this moment, CLOCK_MONOTONIC; before anything is drawn."""
+    connection = await _connect(dsn)
+    await connection.execute("SELECT begin_calendar($1)", began_ns)
+    await connection.close()
+
+
+async def set_limits(
+    dsn: str, tier: str, hour_fen: int | None, day_fen: int | None, clock_offset_ns: int
+) -> int:
+    """A tier has other limits from now on; None: as it was. From when, CLOCK_MONOTONIC, ns."""
+    connection = await _connect(dsn)
+    at_ns = await connection.fetchval(
+        "SELECT set_limits($1, $2, $3, $4)", tier, hour_fen, day_fen, clock_offset_ns
+    )
+    await connection.close()
+    return int(at_ns)
+
+
+async def limits(dsn: str, tier: str) -> tuple[int | None, int | None]:
+    """What may be drawn from a tier in an hour, and in a day, fen."""
+    connection = await _connect(dsn)
+    row = await connection.fetchrow(
+        "SELECT hour_limit_fen, day_limit_fen FROM tiers WHERE tier = $1", tier
+    )
+    await connection.close()
+    return row["hour_limit_fen"], row["day_limit_fen"]
+
+
 async def pending(dsn: str) -> int:
     """Tries whose money is still held."""
     connection = await _connect(dsn)
@@ -138,7 +177,7 @@ async def pending(dsn: str) -> int:
 
 
 async def export(dsn: str, directory: Path) -> None:
-    """draws, tries, versions and postings as CSV with a header, null as nothing."""
+    """The tables of EXPORTS as CSV with a header, null as nothing."""
     connection = await _connect(dsn)
     for table, query in EXPORTS.items():
         await connection.copy_from_query(

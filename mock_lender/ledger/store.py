@@ -32,11 +32,15 @@ class Store:
     `clock_offset_ns`: CLOCK_MONOTONIC minus the wall clock, the same for all replicas: the database
     knows only the latter. Methods raise StoreError when it is not known whether they worked,
     NoPrimaryError when nothing was asked, and ContendedError when all of it was undone.
+    quota_latency_s: how long a look at a quota keeps its connection.
     """
 
-    def __init__(self, database: Database, clock_offset_ns: int) -> None:
+    def __init__(
+        self, database: Database, clock_offset_ns: int, quota_latency_s: float = 0.0
+    ) -> None:
         self._database = database
         self._offset_ns = clock_offset_ns
+        self._quota_latency_s = quota_latency_s
 
     async def reserve(self, body: Mapping[str, Any]) -> dict[str, Any]:
         """Hold quota and tier money for a try; see draws.sql for the states it answers."""
@@ -80,12 +84,17 @@ class Store:
 
     async def quota(self, borrower: int) -> dict[str, Any] | None:
         """limit, outstanding, held and available of a borrower, fen; or None."""
-        found = await self._value(
+        wanted = (
             "SELECT jsonb_build_object('limit_fen', limit_fen, 'outstanding_fen', outstanding_fen,"
             " 'held_fen', held_fen, 'available_fen', limit_fen - outstanding_fen - held_fen,"
-            " 'age_ms', 0) FROM borrowers WHERE borrower = $1",
-            borrower,
+            " 'age_ms', 0) FROM borrowers"
         )
+        if self._quota_latency_s:
+            found = await self._value(
+                f"{wanted}, pg_sleep($2) WHERE borrower = $1", borrower, self._quota_latency_s
+            )
+        else:
+            found = await self._value(f"{wanted} WHERE borrower = $1", borrower)
         return None if found is None else _object(found)
 
     async def tiers(self) -> dict[str, Any]:
@@ -95,6 +104,22 @@ class Store:
             " (SELECT tier, sum(balance_fen) AS fen FROM slices GROUP BY tier) each_one"
         )
         return _object(found)
+
+    async def now_ns(self) -> int:
+        """The database's time, as CLOCK_MONOTONIC."""
+        return int(await self._value("SELECT now_ns($1)", self._offset_ns))
+
+    async def calendar(self) -> tuple[int | None, int, int]:
+        """When its first hour begins, CLOCK_MONOTONIC, None while that was not told; how long an
+        hour is, ns; and the hour whose planned shares hold, below 0: none."""
+        asked = "SELECT began, began_ns, hour_ns, planned FROM calendar"
+        (row,) = await self._database.rows(0.0, asked)
+        return row["began_ns"] if row["began"] else None, row["hour_ns"], row["planned"]
+
+    async def plan_hour(self, hour: int, shares: Mapping[str, float]) -> bool:
+        """Let the draws go by these shares; False: somebody has done it."""
+        asked = "SELECT plan_hour($1, $2::jsonb)"
+        return bool(await self._value(asked, hour, json.dumps(dict(shares))))
 
     async def repay(self, repay_key: str, borrower: int, amount_fen: int) -> dict[str, Any]:
         """State repaid, refused (more than is outstanding) or key-reused; available_fen after."""

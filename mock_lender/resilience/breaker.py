@@ -51,7 +51,9 @@ class Window(pybreaker.CircuitMemoryStorage):
 
 
 class Breaker:
-    """One target's breaker. `admit` before a call, then exactly one of `good`, `bad`, `ended`."""
+    """One target's breaker. `admit` before a call, then exactly one of `good`, `bad`, `answered`
+    and `ended`, with the `era` in which it was admitted: each opening begins a new one, and what a
+    call from before it has to say is not about the probe."""
 
     def __init__(
         self, target: str, settings: Settings, changed: Callable[[str, str], None]
@@ -61,6 +63,7 @@ class Breaker:
         self._changed = changed
         self._window = Window(settings)
         self._opened_ns = 0
+        self.era = 0
         self._probing = False
         # reset_timeout 0: when it may be half open is decided here, on the monotonic clock.
         self._breaker = pybreaker.CircuitBreaker(
@@ -99,26 +102,42 @@ class Breaker:
         self._tell()
         return True
 
-    def good(self) -> None:
+    def good(self, era: int | None = None) -> None:
         """The call came back well and in time."""
+        if self._late(era):
+            return
         was = self.state
         self._through(failed=False)
         if was != pybreaker.STATE_CLOSED and self.state == pybreaker.STATE_CLOSED:
             self._window.forget()
 
-    def bad(self) -> None:
+    def bad(self, era: int | None = None) -> None:
         """The call failed, or took longer than slow_call_s."""
-        self._through(failed=True)
+        if not self._late(era):
+            self._through(failed=True)
 
-    def ended(self) -> None:
+    def answered(self, era: int | None = None) -> None:
+        """The answer was a refusal for a reason of business: neither good nor bad. Whoever was to
+        be probed is there, though."""
+        if self._probing:
+            self.good(era)
+
+    def forget(self) -> None:
+        """Its target was out for another reason, and has come back: what was is past."""
+        self._window.forget()
+
+    def ended(self, era: int | None = None) -> None:
         """The call was cancelled, or its answer says nothing of the target's health.
 
         pybreaker would count either as a success; it is simply not counted.
         """
-        if self._probing:
+        if self._probing and not self._late(era):
             self._probing = False
             self._breaker.open()
             self._tell()
+
+    def _late(self, era: int | None) -> bool:
+        return era is not None and era != self.era
 
     def _through(self, *, failed: bool) -> None:
         """Let pybreaker see an outcome. A late one, of a call made before it opened, is ignored:
@@ -138,5 +157,6 @@ class Breaker:
             return
         if self.state == pybreaker.STATE_OPEN:
             self._opened_ns = now_ns()
+            self.era += 1
         self._told = self.state
         self._changed(self.target, self.state)

@@ -1,41 +1,66 @@
 """Which replica of a service a call goes to."""
 
-from collections.abc import Callable, Sequence
+from collections import Counter
+from collections.abc import Callable, Collection, Sequence
+from typing import Literal
+
+# always: the caller's own. turns: one after the other. least_loaded: of the next two in turn, the
+# one that has fewer calls of this caller.
+Way = Literal["always", "turns", "least_loaded"]
 
 
 class Replicas:
     """The replicas of one service, as one caller sees them.
 
-    With failover: round robin, passing over what refuses and what this call has tried already.
-    Without: always the same one, by the caller's own number.
+    Without any other way always the same one, by the caller's own number. With one, those that
+    refuse are passed over, and those that this call has tried already; `home` goes before others.
     """
 
-    def __init__(self, names: Sequence[str], caller_number: int, *, failover: bool) -> None:
-        self._names = list(names)
-        self._failover = failover
+    def __init__(
+        self, names: Sequence[str], caller_number: int, way: Way, home: Collection[str] = ()
+    ) -> None:
+        self.names = list(names)
+        self._way = way
         self._next = caller_number - 1
+        self._home = frozenset(home)
+        self._busy: Counter[str] = Counter()
 
     def choose(self, tried: Sequence[str], refuses: Callable[[str], bool]) -> str:
         """A replica for the next try. When all refuse or were tried, the next in turn."""
-        if not self._failover:
-            return self._names[self._next % len(self._names)]
+        if self._way == "always":
+            return self.names[self._next % len(self.names)]
         self._next += 1
-        turn = self._next % len(self._names)
-        ordered = self._names[turn:] + self._names[:turn]
+        turn = self._next % len(self.names)
+        ordered = self.names[turn:] + self.names[:turn]
         fresh = [name for name in ordered if name not in tried]
-        for candidates in (fresh, ordered):
-            for name in candidates:
-                if not refuses(name):
-                    return name
-        return (fresh or ordered)[0]
+        at_home = [name for name in fresh if name in self._home]
+        for candidates in (at_home, fresh, ordered):
+            fit = [name for name in candidates if not refuses(name)]
+            if fit:
+                return self._of_two(fit)
+        return (at_home or fresh or ordered)[0]
+
+    def _of_two(self, fit: Sequence[str]) -> str:
+        if self._way == "turns":
+            return fit[0]
+        return min(fit[:2], key=lambda name: self._busy[name])
+
+    def begun(self, name: str) -> None:
+        """A call to it is on its way."""
+        self._busy[name] += 1
+
+    def over(self, name: str) -> None:
+        """It has ended."""
+        self._busy[name] -= 1
 
     def panics(self, refuses: Callable[[str], bool]) -> bool:
-        """Do all of several replicas refuse? Then the trouble is most likely theirs in common, a
-        database or a caller that is slow itself, and refusing everything would be worse: breakers
-        are passed over until one of them closes."""
-        return self.alternatives > 0 and all(refuses(name) for name in self._names)
+        """Does less than half of several replicas not refuse? Then the trouble is most likely
+        theirs in common, a database or a caller that is slow itself, and to refuse would be worse:
+        all of them are asked, whatever is known of them, until half of them are well again."""
+        well = sum(not refuses(name) for name in self.names)
+        return self.alternatives > 0 and 2 * well < len(self.names)
 
     @property
     def alternatives(self) -> int:
         """How many other replicas a call could go to."""
-        return len(self._names) - 1 if self._failover else 0
+        return 0 if self._way == "always" else len(self.names) - 1

@@ -5,6 +5,7 @@ from typing import TypeVar
 
 import tenacity
 
+from mock_lender.resilience.budget import RetryBudget
 from mock_lender.resilience.deadline import Deadline
 from mock_lender.resilience.profile import Settings
 
@@ -19,8 +20,9 @@ async def again(
     settings: Settings,
     deadline: Deadline | None,
     tries: int,
+    budget: RetryBudget | None = None,
 ) -> T:
-    """`call` until its result is not `worth_it` to try again, or `tries` are used up.
+    """`call` until its result is not `worth_it` to try again, or `tries` or the budget are used up.
 
     With a deadline no pause is begun that would end after it (`stop_before_delay`;
     `stop_after_delay` overshoots by the last pause). Returns the last result either way.
@@ -30,9 +32,17 @@ async def again(
     if tries <= 1 or not worth_it(first):
         return first
     made = [first]
+    ended = 0
 
     async def next_one() -> T:
         return made.pop() if made else await call()
+
+    def once_more(result: T) -> bool:
+        nonlocal ended
+        ended += 1
+        if ended >= tries or not worth_it(result):
+            return False
+        return budget is None or budget.take()
 
     stop: tenacity.stop.stop_base = tenacity.stop_after_attempt(tries)
     if deadline is not None:
@@ -40,7 +50,7 @@ async def again(
     last: tenacity.AsyncRetrying = tenacity.AsyncRetrying(
         stop=stop,
         wait=tenacity.wait_random_exponential(multiplier=FIRST_PAUSE_S, max=LONGEST_PAUSE_S),
-        retry=tenacity.retry_if_result(worth_it),
+        retry=tenacity.retry_if_result(once_more),
         retry_error_callback=_last_result,
         reraise=True,
     )

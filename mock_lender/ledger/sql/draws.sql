@@ -58,42 +58,60 @@ BEGIN
     RETURN told(d);
 END $$;
 
--- The slice of a tier that this draw uses: its own by the key, else the next that has the money,
--- else all of it gathered in one. Null: the tier has not that much. A race for the last money is
--- decided by the constraint on the slice; the loser's statement is made again.
-CREATE FUNCTION choose_slice(d draws, p_tier text, p_amount bigint, p_offset_ns bigint)
-RETURNS integer LANGUAGE plpgsql AS $$
-DECLARE chosen integer; number integer; total bigint;
+-- The slice of a tier that this draw uses: its own by the key, else the next that has the money and
+-- the room within its limits, else all of it gathered in one. Without p_rebalance a slice is a part
+-- that is kept apart, and its own is the only one. Null: the tier has not that much. A race for the
+-- last money is decided by the constraints on the slice; the loser's statement is made again.
+CREATE FUNCTION choose_slice(
+    d draws, p_tier text, p_amount bigint, p_rebalance boolean, p_offset_ns bigint
+) RETURNS integer LANGUAGE plpgsql AS $$
+DECLARE chosen integer; number bigint; total bigint; mine integer; this_hour bigint; this_day bigint;
 BEGIN
-    SELECT count(*), sum(balance_fen) INTO number, total FROM slices WHERE tier = p_tier;
-    SELECT slice INTO chosen FROM slices WHERE tier = p_tier AND balance_fen >= p_amount
-        ORDER BY (slice - (hashtext(d.draw_key) & 65535) % number + number) % number LIMIT 1;
-    IF chosen IS NULL AND total >= p_amount THEN
-        chosen := gather(p_tier, d.draw_key, d.try + 1, p_offset_ns);
+    SELECT count(*) INTO number FROM slices WHERE tier = p_tier;
+    mine := (hashtext(d.draw_key) & 65535) % number;
+    this_hour := hour_at(now_ns(p_offset_ns));
+    this_day := day_at(now_ns(p_offset_ns));
+    SELECT s.slice INTO chosen FROM slices s JOIN tiers t ON t.tier = s.tier
+        WHERE s.tier = p_tier AND (p_rebalance OR s.slice = mine)
+            AND least(s.balance_fen, hour_room(s, t, number, this_hour),
+                      day_room(s, t, number, this_day)) >= p_amount
+        ORDER BY (s.slice - mine + number) % number LIMIT 1;
+    IF chosen IS NULL AND p_rebalance THEN
+        SELECT least(sum(s.balance_fen), sum(hour_room(s, t, number, this_hour)),
+                     sum(day_room(s, t, number, this_day)))
+            INTO total FROM slices s JOIN tiers t ON t.tier = s.tier WHERE s.tier = p_tier;
+        IF total >= p_amount THEN
+            chosen := gather(p_tier, d.draw_key, d.try + 1, p_offset_ns);
+        END IF;
     END IF;
     RETURN chosen;
 END $$;
 
 -- A try of a tier, not yet written down; null fields where no tier has the money. First the tier
 -- whose part of [0, 1) the draw's key falls into; the avoided last: when all are to be avoided, none
--- is, for a refused call is better than no call. Those that are out are never used.
+-- is, for a refused call is better than no call. Those that are out are never used. Without
+-- fall_through the first is the only one.
 CREATE FUNCTION choose(d draws, p jsonb, p_offset_ns bigint) RETURNS tries LANGUAGE plpgsql AS $$
-DECLARE t record; chosen tries; point double precision;
+DECLARE t record; chosen tries; point double precision; anywhere boolean; freely boolean;
 BEGIN
+    anywhere := (p->>'fall_through')::boolean;
+    freely := (p->>'rebalance')::boolean;
     point := ('x' || substr(md5(d.draw_key), 1, 8))::bit(32)::bigint / 4294967296.0;
     FOR t IN SELECT * FROM (
         SELECT tiers.*, sum(share) OVER (ORDER BY place) AS upto FROM tiers
     ) u ORDER BY (p->'avoid' ? u.tier), (point >= u.upto OR point < u.upto - u.share), u.place
+        LIMIT CASE WHEN anywhere THEN NULL ELSE 1 END
     LOOP
         CONTINUE WHEN p->'out' ? t.tier;
         chosen.own_fen := d.amount_fen * t.own_bp / 10000;
         CONTINUE WHEN chosen.own_fen > 0 AND p->'out' ? 'own';
         chosen.own_slice := NULL;
         IF chosen.own_fen > 0 THEN
-            chosen.own_slice := choose_slice(d, 'own', chosen.own_fen, p_offset_ns);
+            chosen.own_slice := choose_slice(d, 'own', chosen.own_fen, freely, p_offset_ns);
             CONTINUE WHEN chosen.own_slice IS NULL;
         END IF;
-        chosen.slice := choose_slice(d, t.tier, d.amount_fen - chosen.own_fen, p_offset_ns);
+        chosen.slice := choose_slice(d, t.tier, d.amount_fen - chosen.own_fen, freely,
+                                     p_offset_ns);
         CONTINUE WHEN chosen.slice IS NULL;
         chosen.tier := t.tier;
         IF NOT t.closes THEN
@@ -147,6 +165,16 @@ BEGIN
     RETURN NULL;
 END $$;
 
+-- Was money brought together for a try? Its slice's version before the one of the try says so.
+CREATE FUNCTION gathered(t tries) RETURNS boolean LANGUAGE sql STABLE AS $$
+    SELECT EXISTS (
+        SELECT 1 FROM slices s
+            JOIN versions v ON v.account = 'tier:' || t.tier || '/' || t.slice
+                AND v.version = s.version - 1
+            WHERE s.tier = t.tier AND s.slice = t.slice AND v.draw_key = t.draw_key
+                AND v.event = 'gather')
+$$;
+
 CREATE FUNCTION reserve(p jsonb, p_offset_ns bigint) RETURNS jsonb LANGUAGE plpgsql AS $$
 DECLARE d draws; b borrowers; t tries; done jsonb;
 BEGIN
@@ -174,6 +202,12 @@ BEGIN
             PERFORM decide(d, p, p_offset_ns);
             RETURN refuse_for_good(d, 'quota', 'ledger', 'over-quota', p_offset_ns);
         END IF;
+        -- What a policy has left of the limit, as risk has told the gateway; null or all: all of it.
+        IF d.amount_fen > b.limit_fen * (p->>'limit_bp')::bigint / 10000
+            - b.outstanding_fen - b.held_fen THEN
+            PERFORM decide(d, p, p_offset_ns);
+            RETURN refuse_for_good(d, 'risk', 'risk', 'limit-cut', p_offset_ns);
+        END IF;
         t := open_try(d, p, p_offset_ns);
         IF t.tier IS NULL THEN
             PERFORM decide(d, p, p_offset_ns);
@@ -182,7 +216,7 @@ BEGIN
     END IF;
     RETURN jsonb_build_object(
         'state', 'paying', 'try', t.try, 'tier', t.tier, 'payout_key', t.payout_key,
-        'not_after_ns', t.not_after_ns,
+        'not_after_ns', t.not_after_ns, 'gathered', gathered(t),
         'bank', (SELECT bank FROM tiers WHERE tier = t.tier));
 END $$;
 

@@ -28,18 +28,23 @@ BEGIN
     RETURN at_ns;
 END $$;
 
--- Change what a slice has and what is held of it; when its lock was won.
+-- Change what a slice has and what is held of it, and by p_drawn what counts against its limits, of
+-- a draw from p_since_ns; when its lock was won, or p_at_ns, since when it has been locked.
 CREATE FUNCTION move_slice(
-    p_tier text, p_slice integer, p_balance bigint, p_held bigint,
-    p_key text, p_try integer, p_event text, p_offset_ns bigint
+    p_tier text, p_slice integer, p_balance bigint, p_held bigint, p_drawn bigint,
+    p_since_ns bigint, p_at_ns bigint, p_key text, p_try integer, p_event text, p_offset_ns bigint
 ) RETURNS bigint LANGUAGE plpgsql AS $$
-DECLARE number bigint; balance bigint; held bigint; at_ns bigint;
+DECLARE number bigint; balance bigint; held bigint; at_ns bigint; s slices;
 BEGIN
+    SELECT * INTO s FROM slices WHERE tier = p_tier AND slice = p_slice FOR UPDATE;
+    at_ns := coalesce(p_at_ns, now_ns(p_offset_ns));
+    s := drawn(s, p_drawn, p_since_ns, at_ns);
     UPDATE slices SET balance_fen = balance_fen + p_balance, held_fen = held_fen + p_held,
+        hour = s.hour, hour_used_fen = s.hour_used_fen, hour_cap_fen = s.hour_cap_fen,
+        day = s.day, day_used_fen = s.day_used_fen, day_cap_fen = s.day_cap_fen,
         version = version + 1
         WHERE tier = p_tier AND slice = p_slice
-        RETURNING version, held_fen, balance_fen, now_ns(p_offset_ns)
-        INTO number, held, balance, at_ns;
+        RETURNING version, held_fen, balance_fen INTO number, held, balance;
     INSERT INTO versions VALUES
         ('tier:' || p_tier || '/' || p_slice, number, NULL, NULL, held, balance,
          at_ns, p_key, p_try, p_event);
@@ -48,8 +53,8 @@ END $$;
 
 -- One part of a try: a slice's money into its hold, out of it to the borrower, or back.
 CREATE FUNCTION move_part(
-    p_tier text, p_slice integer, p_amount bigint, p_borrower integer,
-    p_key text, p_try integer, p_event text, p_offset_ns bigint
+    p_tier text, p_slice integer, p_amount bigint, p_borrower integer, p_since_ns bigint,
+    p_at_ns bigint, p_key text, p_try integer, p_event text, p_offset_ns bigint
 ) RETURNS bigint LANGUAGE plpgsql AS $$
 DECLARE at_ns bigint; account text := 'tier:' || p_tier || '/' || p_slice;
 BEGIN
@@ -57,7 +62,8 @@ BEGIN
         p_tier, p_slice,
         CASE p_event WHEN 'reserve' THEN -p_amount WHEN 'void' THEN p_amount ELSE 0 END,
         CASE p_event WHEN 'reserve' THEN p_amount ELSE -p_amount END,
-        p_key, p_try, p_event, p_offset_ns);
+        CASE p_event WHEN 'reserve' THEN p_amount WHEN 'void' THEN -p_amount ELSE 0 END,
+        p_since_ns, p_at_ns, p_key, p_try, p_event, p_offset_ns);
     PERFORM post_pair(
         p_key, p_try, p_event,
         account || CASE p_event WHEN 'reserve' THEN ':available' ELSE ':held' END,
@@ -74,7 +80,7 @@ END $$;
 CREATE FUNCTION move_money(
     d draws, t tries, p_event text, p_offset_ns bigint
 ) RETURNS bigint LANGUAGE plpgsql AS $$
-DECLARE at_ns bigint; quota text := 'borrower:' || d.borrower || ':';
+DECLARE at_ns bigint; both_ns bigint; quota text := 'borrower:' || d.borrower || ':';
 BEGIN
     at_ns := move_quota(
         d.borrower, CASE p_event WHEN 'post' THEN d.amount_fen ELSE 0 END,
@@ -87,20 +93,25 @@ BEGIN
             WHEN 'reserve' THEN 'held' WHEN 'void' THEN 'available' ELSE 'drawn' END,
         d.amount_fen, at_ns);
     IF t.own_fen > 0 THEN
-        at_ns := move_part('own', t.own_slice, t.own_fen, d.borrower, d.draw_key, t.try, p_event,
-                           p_offset_ns);
+        -- One moment for both parts: it says which hour's and which day's limits they count against.
+        PERFORM 1 FROM slices WHERE tier = 'own' AND slice = t.own_slice FOR UPDATE;
+        PERFORM 1 FROM slices WHERE tier = t.tier AND slice = t.slice FOR UPDATE;
+        both_ns := now_ns(p_offset_ns);
+        at_ns := move_part('own', t.own_slice, t.own_fen, d.borrower, t.opened_ns, both_ns,
+                           d.draw_key, t.try, p_event, p_offset_ns);
         IF p_event = 'post' THEN
             -- The tier's bank has paid all of it: the own part is owed to it.
             PERFORM post_pair(d.draw_key, t.try, p_event, 'settlement:own:payable',
                 'settlement:' || t.tier || ':receivable', t.own_fen, at_ns);
         END IF;
     END IF;
-    RETURN move_part(t.tier, t.slice, d.amount_fen - t.own_fen, d.borrower, d.draw_key, t.try,
-                     p_event, p_offset_ns);
+    RETURN move_part(t.tier, t.slice, d.amount_fen - t.own_fen, d.borrower, t.opened_ns,
+                     both_ns, d.draw_key, t.try, p_event, p_offset_ns);
 END $$;
 
--- Move all that a tier has into one of its slices, whose number is the result. Locks all of them,
--- in order; for the last draws of a tier, when no slice has enough alone.
+-- Move all that a tier has into one of its slices, whose number is the result, with all that its
+-- limits leave. Locks all of them, in order; for the last draws of a tier, or of its hour, when no
+-- slice has enough alone.
 CREATE FUNCTION gather(p_tier text, p_key text, p_try integer, p_offset_ns bigint)
 RETURNS integer LANGUAGE plpgsql AS $$
 DECLARE s slices; total bigint := 0; first integer;
@@ -108,8 +119,8 @@ BEGIN
     FOR s IN SELECT * FROM slices WHERE tier = p_tier ORDER BY slice FOR UPDATE LOOP
         first := coalesce(first, s.slice);
         IF s.slice <> first AND s.balance_fen > 0 THEN
-            PERFORM move_slice(p_tier, s.slice, -s.balance_fen, 0, p_key, p_try, 'gather',
-                               p_offset_ns);
+            PERFORM move_slice(p_tier, s.slice, -s.balance_fen, 0, 0, NULL, NULL, p_key, p_try,
+                               'gather', p_offset_ns);
             PERFORM post_pair(p_key, p_try, 'gather', 'tier:' || p_tier || '/' || s.slice ||
                 ':available', 'tier:' || p_tier || '/' || first || ':available',
                 s.balance_fen, now_ns(p_offset_ns));
@@ -117,8 +128,10 @@ BEGIN
         END IF;
     END LOOP;
     IF total > 0 THEN
-        PERFORM move_slice(p_tier, first, total, 0, p_key, p_try, 'gather', p_offset_ns);
+        PERFORM move_slice(p_tier, first, total, 0, 0, NULL, NULL, p_key, p_try, 'gather',
+                           p_offset_ns);
     END IF;
+    PERFORM spread_limits(p_tier, first, now_ns(p_offset_ns));
     RETURN first;
 END $$;
 
@@ -139,7 +152,7 @@ BEGIN
             ELSE -least(-left_fen, s.balance_fen) END;
         number := number - 1;
         CONTINUE WHEN part = 0;
-        at_ns := move_slice(p_tier, s.slice, part, 0, p_key, 0, p_event, p_offset_ns);
+        at_ns := move_slice(p_tier, s.slice, part, 0, 0, NULL, NULL, p_key, 0, p_event, p_offset_ns);
         PERFORM post_pair(p_key, 0, p_event, 'treasury:available',
             'tier:' || p_tier || '/' || s.slice || ':available', part, at_ns);
         left_fen := left_fen - part;

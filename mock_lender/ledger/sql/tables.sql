@@ -7,9 +7,10 @@
 --       |  +----------------+--> expired              (final: nobody came back)
 --       +--> refused                                  (final)
 --
--- Rows are locked in one order: draw, borrower, slices by the place of their tier and their number,
--- treasury. An account's version is raised under its row lock and carries locked_ns, read after the
--- lock was won: that is the order of replay. p_offset_ns is CLOCK_MONOTONIC minus the wall clock.
+-- Rows are locked in one order: draw, borrower, slices (those of `own` first) by their number,
+-- treasury, calendar, tiers. An account's version is raised under its row lock and carries
+-- locked_ns, read after the lock was won: that is the order of replay. p_offset_ns is CLOCK_MONOTONIC
+-- minus the wall clock.
 
 CREATE TABLE borrowers (
     borrower integer PRIMARY KEY,
@@ -25,24 +26,59 @@ CREATE TABLE borrowers (
 
 -- own_bp: in joint lending, the ten-thousandths of each draw that the tier `own` takes.
 -- closes: the bank can close a payout key; one that can't refuses what comes after not_after_ns.
+-- *_limit_fen: what may be drawn from the tier in an hour, in a day of the calendar; null: any.
+-- *_over: the hour, the day in which a limit was cut below what had been drawn.
 CREATE TABLE tiers (
     tier text PRIMARY KEY,
     bank text NOT NULL,
     place integer NOT NULL UNIQUE,
     share double precision NOT NULL,
     own_bp integer NOT NULL CHECK (own_bp BETWEEN 0 AND 9999),
-    closes boolean NOT NULL
+    closes boolean NOT NULL,
+    hour_limit_fen bigint CHECK (hour_limit_fen >= 0),
+    day_limit_fen bigint CHECK (day_limit_fen >= 0),
+    hour_over bigint,
+    day_over bigint
 );
 
--- A tier's money lies in slices, so that draws of one tier need not wait for one row.
+-- A tier's money lies in slices, so that draws of one tier need not wait for one row. Each slice has
+-- a part of the tier's limits too: what was drawn from it in `hour` and `day`, counted from when the
+-- calendar began, and up to what may be. All parts together are never more than the limit.
 CREATE TABLE slices (
     tier text NOT NULL REFERENCES tiers,
     slice integer NOT NULL,
     balance_fen bigint NOT NULL CONSTRAINT has_money CHECK (balance_fen >= 0),
     held_fen bigint NOT NULL DEFAULT 0 CHECK (held_fen >= 0),
     version bigint NOT NULL DEFAULT 0,
+    hour bigint,
+    hour_used_fen bigint NOT NULL DEFAULT 0 CHECK (hour_used_fen >= 0),
+    hour_cap_fen bigint,
+    day bigint,
+    day_used_fen bigint NOT NULL DEFAULT 0 CHECK (day_used_fen >= 0),
+    day_cap_fen bigint,
+    CONSTRAINT within_hour CHECK (hour_used_fen <= hour_cap_fen),
+    CONSTRAINT within_day CHECK (day_used_fen <= day_cap_fen),
     PRIMARY KEY (tier, slice)
 ) WITH (fillfactor = 20);
+
+-- Every change of a tier's limits, from when it counted.
+CREATE TABLE limits (
+    tier text NOT NULL REFERENCES tiers,
+    hour_limit_fen bigint,
+    day_limit_fen bigint,
+    from_ns bigint NOT NULL
+);
+
+-- A day has so many hours, each as long as it says: drills press a day into a minute.
+-- began: it has been told when its first hour begins. planned: the hour whose planned shares hold.
+CREATE TABLE calendar (
+    one boolean PRIMARY KEY DEFAULT true CHECK (one),
+    began_ns bigint NOT NULL,
+    hour_ns bigint NOT NULL CHECK (hour_ns > 0),
+    day_hours integer NOT NULL CHECK (day_hours > 0),
+    began boolean NOT NULL DEFAULT false,
+    planned bigint NOT NULL DEFAULT -1
+);
 
 -- Where top-ups come from and drains go; below zero by as much as it has given.
 CREATE TABLE treasury (

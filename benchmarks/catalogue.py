@@ -1,0 +1,224 @@
+"""How far the catalogue of drills can be believed: every drill again and again, in both arms.
+
+    python -m benchmarks.catalogue runs --runs 5 [--mutations 1] [--most 20] [--only NAME,NAME]
+    python -m benchmarks.catalogue passes [--set full]
+    python -m benchmarks.catalogue judge
+
+runs: each drill so many times as it stands and with its second arm, in pairs of one seed, and each
+of its mutations; goes on where an earlier call ended, at most `--most` drills a call. passes: the
+set three times, in three orders, each pass resumable too. judge: says it all again of what is
+there: held n of n, broken n of n and by which line, expectations nearer than three standard
+deviations, arms that do not differ, mutations that break another line, and verdicts that were not
+the same in all passes. Exit code 1: a drill is not sound, or was not measured.
+
+Runs lie in runs/catalogue/, a folder a drill and version of its file; results in
+docs/results/catalogue.json.
+"""
+
+import argparse
+import hashlib
+import json
+import sys
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from benchmarks.catalogue_figures import drill_summary, faults_of, passes_summary
+from benchmarks.results import RESULTS, keep
+from harness.errors import HarnessError, ScenarioError
+from harness.repeats.arms import Arm, Cell, seeds_from
+from harness.repeats.book import Done, is_repeats, read_done
+from harness.repeats.child import Child, Ended
+from harness.repeats.repeats import Drive, Repeats, run_repeats
+from harness.scenario.entry import FULL_SET, ON
+from harness.stopping import Interrupted, StopFlag
+from harness.suite.catalogue import LISTED, REVERSED, Drill, find_drills, fingerprint, of_set
+from harness.suite.seen import Seen, see
+from harness.suite_run import Asked, suite_command
+
+ROOT = Path(__file__).resolve().parent.parent
+SCENARIOS = ROOT / "scenarios"
+KEPT = ROOT / "runs" / "catalogue"
+PLACE = RESULTS / "catalogue.json"
+ORDERS = (LISTED, REVERSED, "1")
+ARMS, MUTATED = "arms", "mutations"
+
+
+class Enough(Exception):
+    """As many drills as this call was to run have been run."""
+
+
+class Limited:
+    """Runs so many drills, and then no more."""
+
+    def __init__(self, drive: Drive, most: int) -> None:
+        self._drive, self._left = drive, most
+
+    def __call__(self, cell: Cell, place: Path) -> Ended:
+        if self._left == 0:
+            raise Enough
+        self._left -= 1
+        return self._drive(cell, place)
+
+
+def folder(drill: Drill) -> Path:
+    """Where its runs lie; another version of its file has another."""
+    return KEPT / f"{drill.name}-{fingerprint(drill)[:8]}"
+
+
+def run(drills: Sequence[Drill], runs: int, mutations: int, drive: Drive) -> list[str]:
+    """Round after round over all drills, so that what is there early is of all of them; what could
+    not be run, in words. Raises Enough, Interrupted and SafetyError."""
+    failed: list[str] = []
+    for number in range(max(runs, mutations)):
+        for drill in drills:
+            arms = (drill.on(), drill.off())
+            mutated = tuple(drill.mutated(one) for one in drill.entry.mutations)
+            try:
+                if number < runs:
+                    _more(drill, arms, number + 1, ARMS, drive)
+                if number < mutations and mutated:
+                    _more(drill, mutated, number + 1, MUTATED, drive)
+            except (ScenarioError, HarnessError) as exc:
+                failed.append(f"{drill.name}: {exc}")
+                print(f"drawproof: {failed[-1]}", file=sys.stderr, flush=True)
+    return failed
+
+
+def _more(drill: Drill, arms: tuple[Arm, ...], rounds: int, kind: str, drive: Drive) -> None:
+    seeds = seeds_from(drill.loaded.scenario.seed, rounds)
+    asked = Repeats(f"catalogue {kind}", arms, seeds, folder(drill) / kind)
+    run_repeats(asked, drive, lambda text: None if "--resume" in text else print(text, flush=True))
+
+
+def runs_of(drill: Drill, kind: str) -> tuple[list[Done], dict[str, list[Seen]]]:
+    """What is there of a drill: the rows, and by arm's label what was seen, in order of seeds."""
+    place = folder(drill) / kind
+    done = sorted(read_done(place), key=lambda one: one.number) if is_repeats(place) else []
+    found: dict[str, list[Seen]] = {}
+    for one in done:
+        found.setdefault(one.arm, []).append(see(place, one.digest))
+    return done, found
+
+
+def summary_of(drill: Drill) -> tuple[dict[str, Any] | None, list[dict[str, Any]]]:
+    """(what its runs say, a row a run); None: there is none."""
+    done, seen = runs_of(drill, ARMS)
+    changed, mutated = runs_of(drill, MUTATED)
+    if not done:
+        return None, []
+    found = drill_summary(
+        drill.name,
+        drill.entry,
+        drill.loaded.scenario.expect,
+        {"on": seen.get(drill.on().label, []), "off": seen.get(drill.off().label, [])},
+        {one.label: mutated.get(drill.mutated(one).label, []) for one in drill.entry.mutations},
+    )
+    rows = [*_rows(drill, done, seen), *_rows(drill, changed, mutated)]
+    return {"fingerprint": fingerprint(drill), **found}, rows
+
+
+def _rows(
+    drill: Drill, done: Sequence[Done], seen: dict[str, list[Seen]]
+) -> Iterator[dict[str, Any]]:
+    """A run each: what can't be computed from the summary."""
+    left = {label: iter(found) for label, found in seen.items()}
+    for one in done:
+        broke = next(left[one.arm]).breached
+        yield {
+            "drill": drill.name, "arm": one.arm.removeprefix(drill.name).strip() or ON,
+            "seed": one.digest.seed, "verdict": one.digest.verdict, "took_s": one.took_s,
+            "exit_code": one.digest.exit_code, "reason": one.digest.reason, "broke": list(broke),
+            "values": one.digest.values, "commit": one.digest.commit,
+        }  # fmt: skip
+
+
+def judge(drills: Sequence[Drill]) -> int:
+    """Keep and say what is known of these; the exit code."""
+    summary: dict[str, Any] = {"drills": {}}
+    rows: list[dict[str, Any]] = []
+    ill = 0
+    for drill in drills:
+        found, mine = summary_of(drill)
+        rows += mine
+        if found is None:
+            ill += 1
+            print(f"{drill.name}: not measured")
+            continue
+        summary["drills"][drill.name] = found
+        faults = faults_of(found)
+        ill += bool(faults)
+        print(f"{drill.name}: {'; '.join(faults) or headline(found)}")
+    passes = list(read_passes(drills))
+    if passes:
+        summary["passes"] = passes_summary(passes)
+        print(json.dumps(summary["passes"], indent=1))
+    summary["sound"] = len(drills) - ill
+    print(f"{len(drills) - ill} of {len(drills)} drills are sound")
+    keep(PLACE, "runs", rows, summary)
+    return 1 if ill or summary.get("passes", {}).get("opposite") else 0
+
+
+def headline(found: dict[str, Any]) -> str:
+    """Of a sound drill."""
+    on, off = found["on"], found["off"]
+    named = ", ".join(off["named"])
+    second = f"broken by {named} {off['broke_by_them']} of {off['runs']}" if named else "the same"
+    return f"held {on['held']} of {on['runs']}, off: {second}"
+
+
+def pass_folder(drills: Sequence[Drill], order: str) -> Path:
+    """Where a pass over these drills lies; other drills, or other versions, have another."""
+    prints = hashlib.sha256(" ".join(map(fingerprint, drills)).encode()).hexdigest()
+    return KEPT / f"pass-{prints[:8]}-{order}"
+
+
+def passes(name: str, drills: Sequence[Drill]) -> None:
+    """A set in three orders. Raises KeyboardInterrupt when somebody stops it."""
+    for order in ORDERS:
+        place = pass_folder(drills, order)
+        suite_command(Asked(name, SCENARIOS, ON, None, order, KEPT, resume=place))
+
+
+def read_passes(drills: Sequence[Drill]) -> Iterator[dict[str, Any]]:
+    """Each pass that is whole: its order, how long its drills took, and its verdicts."""
+    for order in ORDERS:
+        place = pass_folder(drills, order) / "suite.json"
+        value = json.loads(place.read_text()) if place.exists() else {"not_run": ["all"]}
+        if not value["not_run"]:
+            yield {
+                "order": value["order"],
+                "took_s": round(sum(row["took_s"] for row in value["drills"]), 1),
+                "verdicts": {row["drill"]: row["verdict"] for row in value["drills"]},
+            }
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("what", choices=("runs", "passes", "judge"))
+    parser.add_argument("--runs", type=int, default=5)
+    parser.add_argument("--mutations", type=int, default=1)
+    parser.add_argument("--most", type=int, default=-1, help="drills of this call")
+    parser.add_argument("--only", default="", help="these drills, with commas between")
+    parser.add_argument("--set", dest="name", default=FULL_SET)
+    arguments = parser.parse_args()
+    drills = of_set(find_drills(SCENARIOS), arguments.name)
+    if arguments.what == "passes":
+        passes(arguments.name, drills)
+    elif arguments.what == "runs":
+        only = {name for name in arguments.only.split(",") if name}
+        chosen = [drill for drill in drills if not only or drill.name in only]
+        stop = StopFlag()
+        stop.install()
+        try:
+            run(chosen, arguments.runs, arguments.mutations, Limited(Child(stop), arguments.most))
+        except Enough:
+            print(f"{arguments.most} drills were run; the same command goes on")
+    return judge(drills)
+
+
+if __name__ == "__main__":
+    try:
+        sys.exit(main())
+    except (Interrupted, KeyboardInterrupt) as by:
+        sys.exit(f"{by or 'stopped'}: what has been run is kept; the same command goes on")

@@ -1,0 +1,169 @@
+"""The same fault at a peak and at a steady load: by how much does the peak make it worse?
+
+    python -m benchmarks.peaks [--runs 5] [--profile naive] [--most N]
+
+Six faults of five seconds, each at a quarter and at four fifths of what the gateways have slots
+for (peaks.yaml), with the same seeds, steady and peak in turn. Of each: the share of promised draws
+that broke in the whole drill, draws and money, how often a draw was pressed, and when the promise
+was kept again. *Amplification* is the share broken at the peak ÷ the share broken at the steady
+load, in each round; more than 1 says that the peak breaks draws which the fault alone would not.
+Goes on where an earlier call ended, at most `--most` drills a call; one in doubt is made up for.
+
+Runs lie in runs/peaks/PROFILE/; results in docs/results/peaks.json, medians and the spread.
+"""
+
+import argparse
+import json
+import sys
+from collections.abc import Sequence
+from itertools import islice
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+from benchmarks.results import RESULTS
+from harness.environment import commit, machine
+from harness.repeats.arms import Arm, in_order
+from harness.repeats.book import Done, is_repeats, read_done
+from harness.repeats.child import Child
+from harness.repeats.digest import Digest
+from harness.repeats.repeats import Repeats, by_arm, run_repeats
+from harness.stopping import Interrupted, StopFlag
+
+ROOT = Path(__file__).resolve().parent.parent
+SCENARIO = ROOT / "benchmarks" / "peaks.yaml"
+KEPT = ROOT / "runs" / "peaks"
+PLACE = RESULTS / "peaks.json"
+LOADS = {"steady": "12/s", "peak": "42/s"}
+WHEN = "at: fault+1s, for: 5s"
+BANK = 'edge: "gateway->bank.partner-a"'
+FAULTS = {
+    "a bank answers 3 s late": f"{{network: latency, {BANK}, latency: 3s, {WHEN}}}",
+    "the way to a bank is cut": f"{{network: timeout, {BANK}, {WHEN}}}",
+    "a ledger is frozen": f"{{process: freeze, target: ledger-1, {WHEN}}}",
+    "a gateway is frozen": f"{{process: freeze, target: gateway-1, {WHEN}}}",
+    "a ledger is 500 ms late": f"{{service: brownout, target: ledger-1, latency: 500ms, {WHEN}}}",
+    "the standby is frozen": f"{{database: freeze_standby, {WHEN}}}",
+}
+SHOWN = ("broken_share", "broken", "broken_fen", "presses_per_draw", "recover_s")
+
+
+def arms() -> list[Arm]:
+    """A steady and a peak one for each fault."""
+    return [
+        Arm(f"{fault}, {load}", SCENARIO, (f"faults=[{line}]", f"load.shape.rate={rate}"))
+        for fault, line in FAULTS.items()
+        for load, rate in LOADS.items()
+    ]
+
+
+def figures(one: Digest) -> dict[str, float | None]:
+    """What a drill gave."""
+    promised, broken = one.value("drill.promised"), one.value("drill.broken")
+    return {
+        "broken_share": None if not promised or broken is None else broken / promised,
+        "broken": broken,
+        "broken_fen": one.value("drill.broken_fen"),
+        "presses_per_draw": one.value("drill.amplification"),
+        "recover_s": one.value("drill.recover_s"),
+        "stuck": float("drill.recover_s" in one.at_least),
+    }
+
+
+def pairs(done: Sequence[Done], fault: str) -> list[tuple[Digest, Digest]]:
+    """Both drills of each round that may be compared: steady, peak."""
+    steady, peak = (by_arm(done, f"{fault}, {load}") for load in LOADS)
+    rounds = sorted(steady.keys() & peak.keys())
+    found = [(steady[number], peak[number]) for number in rounds]
+    return [(one, other) for one, other in found if one.counts and other.counts]
+
+
+def summary_of(done: Sequence[Done]) -> dict[str, Any]:
+    """By fault: [median, lowest, highest] of each figure and of the amplification."""
+    found: dict[str, Any] = {}
+    for fault in FAULTS:
+        told = [(figures(one), figures(other)) for one, other in pairs(done, fault)]
+        times = [
+            at_peak["broken_share"] / at_rest["broken_share"]
+            for at_rest, at_peak in told
+            if at_rest["broken_share"] and at_peak["broken_share"] is not None
+        ]
+        found[fault] = {
+            "pairs": len(told),
+            "amplification": spread(times),
+            "steady_without_any_broken": sum(one["broken"] == 0 for one, _ in told),
+            **{
+                load: {
+                    **{key: spread([one[key] for one in mine]) for key in SHOWN},
+                    "stuck": sum(bool(one["stuck"]) for one in mine),
+                }
+                for load, mine in zip(LOADS, zip(*told, strict=True), strict=False)
+            },
+        }
+    return found
+
+
+def spread(values: Sequence[float | None]) -> list[float] | None:
+    """[median, lowest, highest] of those that are known; None of none."""
+    known = [value for value in values if value is not None]
+    return [round(one, 4) for one in (median(known), min(known), max(known))] if known else None
+
+
+def table(summary: dict[str, Any]) -> str:
+    """For people."""
+    lines = [f"{'fault':36} pairs  broken steady   broken at peak   times worse   stuck at peak"]
+    for fault, row in summary.items():
+        if not row["pairs"]:
+            lines.append(f"{fault:36} {0:5}")
+            continue
+        shares = [f"{row[load]['broken_share'][0]:12.1%}" for load in LOADS]
+        times = row["amplification"]
+        worse = f"{times[0]:8.1f} x" if times else "        -"
+        stuck = row["peak"]["stuck"]
+        lines.append(f"{fault:36} {row['pairs']:5}  {'   '.join(shares)}   {worse:>13} {stuck:10}")
+    return "\n".join(lines)
+
+
+def drilled(place: Path, runs: int, profile: str, most: int) -> list[Done]:
+    """At most so many drills more; a round in doubt is made up for."""
+    seed = Arm("any", SCENARIO).loaded().scenario.seed
+    chosen = [Arm(one.label, one.scenario, one.changes, profile) for one in arms()]
+    done = read_done(place) if is_repeats(place) else []
+    rounds = runs
+    while most > 0:
+        cells = islice(in_order(chosen, [seed + n for n in range(rounds)]), len(done) + most)
+        upto = max(cell.number for cell in cells) + 1
+        stop = StopFlag()
+        stop.install()
+        asked = Repeats("peaks", tuple(chosen), tuple(seed + n for n in range(upto)), place)
+        before = len(done)
+        done = run_repeats(asked, Child(stop), lambda text: print(text, flush=True))
+        most -= len(done) - before
+        short = max(runs - len(pairs(done, fault)) for fault in FAULTS)
+        if short <= 0 or upto < rounds:
+            break
+        rounds = upto + short
+    return done
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--runs", type=int, default=5)
+    parser.add_argument("--profile", choices=("naive", "full"), default="naive")
+    parser.add_argument("--most", type=int, default=1000, help="drills of this call")
+    asked = parser.parse_args()
+    try:
+        done = drilled(KEPT / asked.profile, asked.runs, asked.profile, asked.most)
+    except Interrupted:
+        done = read_done(KEPT / asked.profile)
+    told = (
+        json.loads(PLACE.read_text()) if PLACE.exists() else {"machine": machine(), "summary": {}}
+    )
+    told["summary"][asked.profile] = {"commit": commit(), "faults": summary_of(done)}
+    PLACE.write_text(json.dumps(told, indent=1, ensure_ascii=False) + "\n")
+    print(table(summary_of(done)))
+    return 0 if min(len(pairs(done, fault)) for fault in FAULTS) >= asked.runs else 3
+
+
+if __name__ == "__main__":
+    sys.exit(main())

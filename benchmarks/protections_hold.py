@@ -1,0 +1,225 @@
+"""What protections promise in numbers: a lender alone, and draws that come whatever is answered.
+
+    python -m benchmarks.protections_hold amplification|breaker|shed [--seconds 12] [--resume]
+
+amplification: tries ÷ calls at every hop with a dependency down, `full` and `naive`, for each
+dependency. breaker: how soon it opens for a bank that fails 60 % of its calls, how many calls were
+on their way at once while it was not closed, and whether 5 % ever open it. shed: how long it takes
+to be told that the lender is busy. Results go to docs/results/protections-hold.json, a key a part.
+"""
+
+import argparse
+import json
+import os
+import signal
+import sys
+import tempfile
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from http.client import HTTPConnection
+from pathlib import Path
+from typing import Any
+
+from benchmarks.results import RESULTS
+from harness.environment import machine
+from mock_lender.cluster.config import CapacityConfig
+from tests.lender_process import TOKEN, Lender, lender
+from tests.pressing import GATEWAYS
+
+PLACE = RESULTS / "protections-hold.json"
+RATE = 30.0
+BANK = "bank.partner-a"
+DOWN = ("risk", "compliance", "ledger", BANK)
+
+
+def drive(made: Lender, word: str, seconds: float, rate: float) -> list[tuple[int, float]]:
+    """Draws that are pressed when due, once each: (status or 0, seconds) of each."""
+
+    def press(number: int) -> tuple[int, float]:
+        body = {"borrower": 10 + number % 380, "amount_fen": 100, "purpose": "education"}
+        headers = {"Idempotency-Key": f"{word}-{number:06d}", "X-Deadline-Ms": "1500"}
+        began_s = time.monotonic()
+        try:
+            status = made.ask("POST", "/v1/draws", body, headers, GATEWAYS[number % 2])[0]
+        except OSError:
+            status = 0
+        return status, time.monotonic() - began_s
+
+    wait, began_s = threading.Event(), time.monotonic()
+    with ThreadPoolExecutor(256) as pool:
+        asked = []
+        for number in range(round(seconds * rate)):
+            wait.wait(max(0.0, began_s + number / rate - time.monotonic()))
+            asked.append(pool.submit(press, number))
+        return [one.result() for one in asked]
+
+
+def counted(made: Lender) -> Counter[str]:
+    """`calls_total{to="risk"}` and its like, of both gateways together."""
+    found: Counter[str] = Counter()
+    for name in GATEWAYS:
+        service = made.service(name)
+        for line in _get(service.host, service.port).splitlines():
+            key, _, value = line.rpartition(" ")
+            if key.startswith(("calls_total", "tries_total")):
+                found[key] += int(value)
+    return found
+
+
+def _get(host: str, port: int) -> str:
+    connection = HTTPConnection(host, port, timeout=5)
+    try:
+        connection.request("GET", "/metrics")
+        return connection.getresponse().read().decode()
+    finally:
+        connection.close()
+
+
+def amplification(seconds: float) -> dict[str, Any]:
+    """Tries ÷ calls of the gateways to each service, from the moment that one is down."""
+    found: dict[str, Any] = {}
+    for profile in ("full", "naive"):
+        for down in DOWN:
+            with fresh(profile) as made:
+                drive(made, "warm", 2.0, RATE)
+                before = counted(made)
+                for service in made.topology.services:
+                    if service.role == down:
+                        os.kill(service.pid, signal.SIGKILL)
+                told = drive(made, "down", seconds, RATE)
+                now = counted(made) - before
+            ratios = {
+                key[13:-2]: round(tries / now[f"calls{key[5:]}"], 3)
+                for key, tries in sorted(now.items())
+                if key.startswith("tries_total") and now[f"calls{key[5:]}"]
+            }
+            answers = Counter(str(status) for status, _ in told)
+            found[f"{profile}, {down} down"] = {
+                "tries_per_call": ratios, "highest": max(ratios.values()), "answers": answers,
+            }  # fmt: skip
+            print(profile, down, ratios, dict(answers), flush=True)
+    return found
+
+
+def breaker(seconds: float) -> dict[str, Any]:
+    """Of both gateways, for one bank: 60 % of its payouts fail, then 5 %."""
+    found: dict[str, Any] = {}
+    for share in (0.6, 0.05):
+        with fresh("full") as made:
+            drive(made, "warm", 2.0, RATE)
+            body = {"kind": "error", "operation": "payouts", "share": share, "lease_s": 600}
+            path = "/control/faults/fails"
+            made.ask("PUT", path, body, {"X-Token": TOKEN}, BANK)
+            began_ns = time.monotonic_ns()
+            drive(made, "fails", seconds if share > 0.5 else 3 * seconds, RATE)
+            states = {name: _states(made, name) for name in GATEWAYS}
+            probes = {name: _at_once(made, name, states[name]) for name in GATEWAYS}
+        opened = {
+            name: next((at_ns for state, at_ns in mine if state == "open"), None)
+            for name, mine in states.items()
+        }
+        found[f"{share:.0%} fail"] = {
+            "open_after_s": {
+                name: None if at_ns is None else round((at_ns - began_ns) / 1e9, 2)
+                for name, at_ns in opened.items()
+            },
+            "openings": {
+                name: sum(state == "open" for state, _ in mine) for name, mine in states.items()
+            },
+            "most_calls_at_once_while_not_closed": probes,
+        }
+        print(found, flush=True)
+    return found
+
+
+def _states(made: Lender, name: str) -> list[tuple[str, int]]:
+    rows = (made.records / f"states.{name}.csv").read_text().splitlines()
+    parts = [row.split(",") for row in rows]
+    return [(row[3], int(row[4])) for row in parts if row[1:3] == ["breaker", BANK]]
+
+
+def _at_once(made: Lender, name: str, states: list[tuple[str, int]]) -> int:
+    """Calls to the bank that were sent after it had opened, and under way at the same time."""
+    spans, since_ns = [], 0
+    for state, at_ns in states:
+        if state == "open" and not since_ns:
+            since_ns = at_ns
+        elif state == "closed" and since_ns:
+            spans.append((since_ns, at_ns))
+            since_ns = 0
+    if since_ns:
+        spans.append((since_ns, time.monotonic_ns()))
+    edges = []
+    for row in (made.records / f"calls.{name}.csv").read_text().splitlines()[1:]:
+        part = row.split(",")
+        start_ns, done_ns = int(part[6]), int(part[7] or 0)
+        sent = part[4] == BANK and part[8] == "1"
+        if sent and any(from_ns < start_ns < to_ns for from_ns, to_ns in spans):
+            edges += [(start_ns, 1), (done_ns, -1)]
+    most = now = 0
+    for _, step in sorted(edges):
+        now += step
+        most = max(most, now)
+    return most
+
+
+def shed(seconds: float) -> dict[str, Any]:
+    """Twice as many draws as the gateways have slots for."""
+    capacity = CapacityConfig(3, 16, 40, 0.08)
+    with fresh("full", capacity=capacity) as made:
+        told = drive(made, "rush", seconds, 120.0)
+        served = max(0.0, seconds)
+    waits_ms = sorted(took_s * 1000 for status, took_s in told if status == 503)
+    granted = sum(status == 201 for status, _ in told)
+    found = {
+        "draws_per_s": 120.0,
+        "granted_per_s": round(granted / served, 1),
+        "shed": len(waits_ms),
+        "shed_p50_ms": round(waits_ms[len(waits_ms) // 2], 1),
+        "shed_p99_ms": round(waits_ms[int(len(waits_ms) * 0.99)], 1),
+        "shed_most_ms": round(waits_ms[-1], 1),
+        "answers": Counter(str(status) for status, _ in told),
+    }
+    print(found, flush=True)
+    return found
+
+
+@contextmanager
+def fresh(profile: str, **changes: Any) -> Iterator[Lender]:
+    """A lender of its own for the length of a block, in a folder that is gone afterwards."""
+    with (
+        tempfile.TemporaryDirectory(prefix="hold-") as folder,
+        lender(Path(folder) / "lender", profile, **changes) as made,
+    ):
+        yield made
+
+
+PARTS: dict[str, Callable[[float], dict[str, Any]]] = {
+    "amplification": amplification,
+    "breaker": breaker,
+    "shed": shed,
+}
+
+
+def main() -> int:
+    """Exit 0 when it was measured."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("part", choices=PARTS)
+    parser.add_argument("--seconds", type=float, default=12.0)
+    parser.add_argument("--resume", action="store_true", help="nothing, if it was measured")
+    asked = parser.parse_args()
+    known = json.loads(PLACE.read_text()) if PLACE.exists() else {}
+    if asked.resume and asked.part in known:
+        return 0
+    known[asked.part] = PARTS[asked.part](asked.seconds)
+    known["machine"] = machine()
+    PLACE.write_text(json.dumps(known, indent=1) + "\n")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

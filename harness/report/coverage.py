@@ -1,0 +1,105 @@
+"""docs/coverage.md: the story's claims, what makes each happen, its drills, and what they gave:
+`python -m harness.report.coverage > docs/coverage.md`.
+
+The claims are harness.scenario.story's, the drills those that say `covers`, the results those of
+docs/results/catalogue.json. Nothing is filled in by hand: what was not measured says so.
+"""
+
+import json
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from harness.judge.expectations import shown
+from harness.scenario.story import CLAIMS, NOT_YET, Claim
+from harness.suite.catalogue import Drill, find_drills, fingerprint
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+SCENARIOS, RESULTS = ROOT / "scenarios", ROOT / "docs" / "results" / "catalogue.json"
+HEAD = """# What the drills cover
+
+<!-- Made by `make docs` from harness/scenario/story.py, scenarios/ and results/catalogue.json. -->
+
+The background: people are shown quota and yet cannot borrow, for four causes, each with its remedy.
+Every claim of that story, in our words; what in the lender makes it happen; the drills that say in
+`covers` that they put it to the test; and what `python -m benchmarks.catalogue` last measured: the
+median of the drill as it stands (on), and of its second arm (off; what that changes is in the
+drill's file, under `arms.off`): first of what the arms differ in, then of what tells most of the
+claim. Sentences of the story that only introduce or sum up are left out.
+"""
+COLUMNS = ("claim", "what makes it happen", "drill", "measure", "last measured")
+NONE, OLD = "not measured", "not measured since the drill changed"
+
+
+def page(drills: Sequence[Drill], measured: Mapping[str, Any]) -> str:
+    """The page; measured: `summary.drills` of catalogue.json, by name, or nothing."""
+    lines = [HEAD]
+    for part in dict.fromkeys(claim.part for claim in CLAIMS):
+        lines += [f"## {part[:1].upper()}{part[1:]}", "", f"| {' | '.join(COLUMNS)} |"]
+        lines.append(f"|{'---|' * len(COLUMNS)}")
+        for claim in CLAIMS:
+            if claim.part == part:
+                lines += _rows(claim, drills, measured)
+        lines.append("")
+    counted = sum(_measured(drill, measured) is not None for drill in drills)
+    lines.append(f"{len(drills)} drills, {counted} of them measured as they are now.")
+    return "\n".join(lines) + "\n"
+
+
+def _rows(claim: Claim, drills: Sequence[Drill], measured: Mapping[str, Any]) -> Iterator[str]:
+    first = (f"**{claim.id}**: {claim.text}", claim.mechanism)
+    mine = [drill for drill in drills if claim.id in drill.entry.covers]
+    if not mine:
+        yield f"| {' | '.join((*first, 'no drill yet', '', NONE))} |"
+    for number, drill in enumerate(mine):
+        path = drill.path.resolve()
+        link = path.relative_to(ROOT) if path.is_relative_to(ROOT) else drill.path
+        measures, told = _told(claim, drill, measured)
+        cells = (f"[{drill.name}](../{link})", measures, told)
+        yield f"| {' | '.join((*(first if number == 0 else ('', '')), *cells))} |"
+
+
+def _measured(drill: Drill, measured: Mapping[str, Any]) -> Mapping[str, Any] | None:
+    """What was measured of the drill as it is now."""
+    found: Mapping[str, Any] | None = measured.get(drill.name)
+    return found if found and found["fingerprint"] == fingerprint(drill) else None
+
+
+def _told(claim: Claim, drill: Drill, measured: Mapping[str, Any]) -> tuple[str, str]:
+    """What the drill's arms differ in, and what tells most of the claim: both arms' medians."""
+    measures = list(dict.fromkeys((drill.entry.differ.measure, claim.measure)))
+    named = ", ".join(f"`{measure}`" for measure in measures)
+    found = _measured(drill, measured)
+    if found is None:
+        return named, OLD if drill.name in measured else NONE
+    runs = f"{found['on']['runs']} + {found['off']['runs']} runs"
+    told = ", ".join(
+        f"{_value(measure, found['on'])} on, {_value(measure, found['off'])} off"
+        for measure in measures
+    )
+    return named, f"{told} ({runs})"
+
+
+def _value(measure: str, arm: Mapping[str, Any]) -> str:
+    """An arm's median, for people."""
+    known = arm["values"].get(measure)
+    return shown(measure.partition(".")[2], None if known is None else known[0])
+
+
+def kept(place: Path = RESULTS) -> Mapping[str, Any]:
+    """`summary.drills` of what was measured; nothing where nothing was."""
+    if not place.exists():
+        return {}
+    found: Mapping[str, Any] = json.loads(place.read_text())["summary"]["drills"]
+    return found
+
+
+def not_covered(drills: Sequence[Drill]) -> list[str]:
+    """Claims without a drill that are not said to be so, and those said to be so that have one."""
+    covered = {claim for drill in drills for claim in drill.entry.covers}
+    return [claim.id for claim in CLAIMS if (claim.id in covered) == (claim.id in NOT_YET)]
+
+
+if __name__ == "__main__":
+    sys.stdout.write(page(find_drills(SCENARIOS), kept()))

@@ -1,0 +1,135 @@
+"""What many runs of a drill say of it: the counts, the room of each expectation, what is ill."""
+
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from benchmarks.catalogue_figures import (
+    arm_summary,
+    drill_summary,
+    faults_of,
+    passes_summary,
+    room,
+)
+from harness.scenario.grammar import parse_expectation
+from harness.scenario.loader import load_scenario
+from harness.suite.seen import Seen
+from tests.drills import SMOKE
+from tests.fake_runs import figures
+
+SCENARIO = load_scenario(SMOKE, (), None).scenario
+ENTRY = SCENARIO.entry
+FAULT = parse_expectation("guarantee >= 97 %", "fault")
+LINE = "fault: guarantee >= 97 %"
+OFF = "lender.protections.breaker=off"
+
+
+def gave(share: float | None, *, verdict: str = "held", broke: tuple[str, ...] = ()) -> Seen:
+    lines = {line: "breached" for line in broke}
+    actual = {f"{one.phase}: {one.text}": 0.0 for one in SCENARIO.expect} | {
+        LINE: share, "baseline: guarantee >= 99 %": 1.0,
+    }  # fmt: skip
+    return Seen(figures(verdict=verdict, fault__guarantee=share), lines, actual, {})
+
+
+def bad(share: float = 0.2, *, broke: tuple[str, ...] = (LINE,)) -> Seen:
+    return gave(share, verdict="breached", broke=broke)
+
+
+def summary(on: list[Seen], off: list[Seen], mutated: list[Seen]) -> dict[str, Any]:
+    assert ENTRY is not None
+    return drill_summary(
+        "d", ENTRY, SCENARIO.expect, {"on": on, "off": off}, {OFF: mutated}
+    )  # fmt: skip
+
+
+def test_a_sound_drill() -> None:
+    found = summary([gave(1.0), gave(0.998), gave(0.999)], [bad(), bad(0.3), bad()], [bad()])
+    assert faults_of(found) == []
+    assert found["on"]["held"] == found["off"]["breached"] == found["off"]["broke_by_them"] == 3
+    assert found["off"]["broke"] == {LINE: 3}
+    assert found["on"]["values"]["fault.guarantee"] == [0.999, 0.998, 1.0]
+    assert found["differ"] == {
+        "wanted": "fault.guarantee by 20 points", "pairs": 3, "well": 3, "ill": [],
+    }  # fmt: skip
+
+
+def test_everything_ill_is_said() -> None:
+    on = [gave(1.0), bad(0.9), gave(0.98)]
+    off = [bad(0.85), bad(0.2, broke=("audit: one-payout",)), gave(0.1, verdict="inconclusive")]
+    told = "\n".join(faults_of(summary(on, off, [bad(broke=(LINE, "audit: one-payout"))])))
+    assert f"on: held 2 of 3 (broke: {LINE} (1))" in told
+    assert f"off: broken by {LINE} 1 of 3 (broke: " in told
+    assert "audit: one-payout (1); because" in told
+    assert "arms: fault.guarantee by 20 points in 1 of 3 pairs" in told
+    assert f"{LINE}: 0.18 deviations away" in told
+    assert f"{OFF}: as it should 0 of 1: {LINE}, audit: one-payout broke" in told
+
+
+def test_what_was_not_run_is_not_sound() -> None:
+    told = faults_of(summary([], [], []))
+    assert "on: held 0 of 0" in told
+    assert f"off: broken by {LINE} 0 of 0" in told
+    assert f"{OFF}: as it should 0 of 0" in told
+    assert f"{LINE}: not measured in every run" in told
+
+
+@given(st.lists(st.integers(500, 1000).map(lambda n: n / 1000), min_size=2, max_size=8))
+def test_room_grows_with_distance_and_shrinks_with_spread(shares: list[float]) -> None:
+    near = room(FAULT, [gave(share) for share in shares])
+    below = parse_expectation("guarantee >= 40 %", "fault")
+    seen = [
+        Seen(one.digest, {}, {"fault: guarantee >= 40 %": one.actual[LINE]}, {})
+        for one in map(gave, shares)
+    ]
+    far = room(below, seen)
+    assert far["runs"] == near["runs"] == len(shares)
+    if not far["exact"]:
+        assert far["deviations"] > near["deviations"]
+    assert far["well"] or far["deviations"] < 3
+
+
+def test_room_of_counts_of_relative_bounds_and_of_nothing() -> None:
+    exact = parse_expectation("wrongly_approved = 0", "drill")
+    runs = [gave(1.0), gave(1.0)]
+    assert room(exact, runs) == {
+        "line": "drill: wrongly_approved = 0", "runs": 2, "room": 0.0, "deviations": None,
+        "exact": True, "well": True,
+    }  # fmt: skip
+    relative = parse_expectation("p50 <= 2 x baseline", "fault")
+    line = "fault: p50 <= 2 x baseline"
+    slow = [
+        Seen(figures(baseline__p50=usual), {}, {line: now}, {})
+        for usual, now in ((40.0, 50.0), (44.0, 56.0))
+    ]
+    found = room(relative, slow)
+    assert found["room"] == pytest.approx(31.0)
+    assert found["well"]
+    assert not room(FAULT, [gave(1.0), gave(None)])["well"]
+    assert not room(FAULT, [gave(1.0)])["well"]
+
+
+def test_runs_in_doubt_are_counted_and_not_measured() -> None:
+    found = arm_summary([gave(1.0), gave(0.1, verdict="inconclusive")])
+    assert (found["held"], found["inconclusive"]) == (1, 1)
+    assert found["values"]["fault.guarantee"] == [1.0, 1.0, 1.0]
+    assert found["doubts"] == ["because"]
+
+
+def test_passes_that_do_not_end_alike() -> None:
+    words = (("held", "held"), ("held", "inconclusive"), ("breached", "held"))
+    found = passes_summary(
+        [
+            {"order": str(n), "took_s": 60.0 + n, "verdicts": {"a": a, "b": b}}
+            for n, (a, b) in enumerate(words)
+        ]
+    )
+    assert found["verdicts"] == 6
+    assert found["changed"] == 2
+    assert found["differing"] == {
+        "a": ["held", "held", "breached"], "b": ["held", "inconclusive", "held"],
+    }  # fmt: skip
+    assert found["opposite"] == ["a"]
+    assert found["took_s"] == [60.0, 61.0, 62.0]

@@ -1,0 +1,195 @@
+"""The law of a rules file in the verdict: what it forbids when, and what borrowers knew of it."""
+
+from dataclasses import replace
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from harness.clock import NS_PER_S
+from harness.evidence.rows import Attempt, Policy, Published
+from harness.judge.attribution import attribute
+from harness.judge.intents import judge_intents
+from harness.judge.judge import measure
+from harness.judge.oracle import Oracle
+from harness.judge.view import RunView
+from harness.judge.warnings import warnings
+from harness.scenario.law import LawSpec, Rule
+from harness.scenario.model import FaultSpec
+from tests.run_views import T0_NS, broken, changed, clean
+
+CLEAN = clean(200)
+# Draw 100 is due after 10 s: for education, of 20,000 fen, paid by `own`.
+DRAW, DUE_S = 100, 10.0
+NUMBER = 7
+
+
+def rule(limit: str = "draw_above", bound: int = 15_000, **scope: object) -> Rule:
+    return Rule("r", "says", "2025-10-01", "source", limit, bound, **scope)  # type: ignore[arg-type]
+
+
+def ruled(
+    one: Rule, at_s: float | None = 9.0, told_s: float | None = None, view: RunView = CLEAN
+) -> RunView:
+    """The run under a rule whose date begins at a moment (None: had begun), and of which all were
+    told at another, or never."""
+    law = LawSpec((one,), today="2025-09-30" if at_s is not None else "2025-10-01",
+                  all_in_cost_bp=(("new", 2800),))  # fmt: skip
+    date = FaultSpec(
+        "business: rule_date 2025-10-01", "business", "rule_date", at_s or 0.0, None,
+        (("partners", "off"), ("target", "2025-10-01")),
+    )  # fmt: skip
+    told_ns = None if told_s is None else T0_NS + round(told_s * NS_PER_S)
+    lender = replace(view.scenario.lender, law=law)
+    return changed(
+        view,
+        scenario=replace(view.scenario, lender=lender, faults=(date,) if at_s is not None else ()),
+        policies=(*view.policies, Policy("compliance", NUMBER, None, 1, None, None, rule="r")),
+        published=(
+            *view.published,
+            *(() if told_ns is None else (Published(None, "notice", NUMBER, told_ns),)),
+        ),
+    )
+
+
+CASES = {
+    "a large draw": (rule(), False),
+    "a small draw": (rule(bound=20_000), True),
+    "an old line": (rule("line_above", 900_000), False),
+    "a line within the cap": (rule("line_above", 1_000_000), True),
+    "a dear draw": (rule("all_in_cost_above", 2400), False),
+    "a cheap draw": (rule("all_in_cost_above", 2800), True),
+    "its purpose": (rule("every draw", purposes=("education",)), False),
+    "another purpose": (rule("every draw", purposes=("medical",)), True),
+    "its group": (rule("every draw", groups=("new",)), False),
+    "students": (rule("every draw", borrowers="students"), True),
+    "no draw at all": (rule("no draw"), True),
+    "its tier": (rule("every draw", tiers=("own",)), False),
+    "another tier": (rule("every draw", tiers=("partner-a",)), True),
+}
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_a_rule_in_force_forbids_what_is_beyond_it(name: str) -> None:
+    one, lawful = CASES[name]
+    intent = CLEAN.intents[DRAW]
+    assert Oracle(ruled(one)).lawful(intent) is lawful
+    assert Oracle(ruled(one, None)).lawful(intent) is lawful
+    assert Oracle(ruled(one, 11.0)).lawful(intent)
+
+
+def test_a_student_is_one_by_the_population() -> None:
+    people = [one._replace(student=one.borrower == DRAW + 1) for one in CLEAN.population]
+    view = ruled(CASES["students"][0], view=changed(CLEAN, population=people))
+    lawful = Oracle(view).lawful
+    assert (lawful(CLEAN.intents[DRAW]), lawful(CLEAN.intents[DRAW + 1])) == (False, True)
+
+
+@pytest.mark.parametrize(
+    ("at_s", "told_s", "promised"),
+    [(9, None, True), (9, 9.5, False), (9, 10.5, True), (11, 3, True), (9, 3, False)],
+    ids=["untold", "told", "told late", "not yet law", "told ahead"],
+)
+def test_a_promise_is_taken_back_by_a_notice_of_a_rule_in_force(
+    at_s: float, told_s: float | None, promised: bool
+) -> None:
+    oracle = Oracle(ruled(rule(), at_s, told_s))
+    assert oracle.promised(CLEAN.intents[DRAW]) is promised
+
+
+def test_what_a_rule_forbids_and_is_paid_is_wrongly_approved_told_or_not() -> None:
+    for told_s in (None, 1.0):
+        view = ruled(rule(), 9.0, told_s)
+        ends = judge_intents(view, Oracle(view))
+        wrong = {end.intent.intent for end in ends if end.end == "wrongly_approved"}
+        # Decided 2 ms after it was due; of every amount above 15,000 fen.
+        assert wrong == {n for n in range(90, 200) if n % 20 != 7}
+
+
+RULES = st.sampled_from([one for one, _ in CASES.values()])
+MOMENTS = st.none() | st.integers(0, 40).map(float)
+
+
+@settings(max_examples=30, deadline=None)
+@given(RULES, MOMENTS, MOMENTS, st.booleans())
+def test_one_by_one_and_all_at_once(
+    one: Rule, at_s: float | None, told_s: float | None, all_tiers: bool
+) -> None:
+    if all_tiers:
+        one = replace(one, limit="every draw", tiers=("own", "partner-a"), purposes=(), groups=(),
+                      borrowers="")  # fmt: skip
+    view = ruled(one, at_s, told_s)
+    oracle = Oracle(view)
+    for end in judge_intents(view, Oracle(view)):
+        intent = end.intent
+        assert (end.promised, end.lawful) == (oracle.promised(intent), oracle.lawful(intent))
+
+
+def test_a_partner_that_the_law_bars_and_that_refuses_is_the_laws_doing() -> None:
+    """Not adopted, the rule sends draws to a partner that pays no more."""
+    numbers = range(101, 141, 2)
+    keys = {CLEAN.intents[n].draw_key for n in numbers}
+    view = broken(CLEAN, numbers, status=503)
+    view = changed(
+        view,
+        calls=[
+            c._replace(result="refused")
+            if c.draw_key in keys and c.server == "bank.partner-a"
+            else c
+            for c in view.calls
+        ],
+        attempts=[
+            a._replace(outcome="failed") if a.intent in numbers else a for a in view.attempts
+        ],
+    )
+    one = rule("every draw", tiers=("partner-a",))
+    for at_s, cause in ((9.0, "compliance"), (30.0, "system")):
+        judged = ruled(one, at_s, view=view)
+        ends = attribute(judged, judge_intents(judged, Oracle(judged)), {})
+        assert {end.cause for end in ends if end.broken} == {cause}
+        if cause == "compliance":
+            assert {end.hop for end in ends if end.broken} == {"bank.partner-a"}
+
+
+# -- warnings -----------------------------------------------------------------------------------
+
+
+def test_the_lead_of_a_warning_is_from_the_notice_to_the_first_draw_it_concerns() -> None:
+    found = warnings(ruled(rule(bound=20_500), 9.0, 4.0))
+    # The first draw of more than 20,500 fen is number 106, due after 10.6 s.
+    assert found.by_policy == {"rule r": 6.6}
+    assert (found.lead_s, found.told_share, found.draws) == (6.6, 1.0, 94)
+    late = warnings(ruled(rule(bound=20_500), 9.0, 12.0))
+    assert late.lead_s == -1.4
+    assert late.told_share == 80 / 94
+
+
+def test_who_was_never_told_has_no_lead_and_is_named() -> None:
+    found = warnings(ruled(rule(), 9.0))
+    assert (found.lead_s, found.untold, found.told_share) == (None, ("rule r",), 0.0)
+    assert warnings(ruled(rule(), None)).by_policy == {}  # no news
+    assert measure(ruled(rule(), 9.0)).warnings == found
+
+
+def test_a_policy_of_risk_and_a_shortage_have_leads_too() -> None:
+    tight = Policy("risk", 8, None, T0_NS + 9 * NS_PER_S, None, None, above_fen=20_500)
+    told = Published(None, "notice", 8, T0_NS + 9 * NS_PER_S)
+    view = changed(CLEAN, policies=(*CLEAN.policies, tight), published=(*CLEAN.published, told))
+    assert warnings(view).by_policy == {"risk 8": 1.6}
+    short = Policy("shortage", 9, None, None, T0_NS + 14 * NS_PER_S, None, above_fen=0)
+    refused: list[Attempt] = [
+        a._replace(outcome="refused", cause="liquidity", status=409) if a.intent >= 150 else a
+        for a in CLEAN.attempts
+    ]
+    dry = changed(CLEAN, attempts=refused)
+    assert warnings(dry).untold == ("shortage",)
+    warned = changed(
+        dry, policies=(*CLEAN.policies, short),
+        published=(*CLEAN.published, told._replace(policy=9, published_ns=T0_NS + 14 * NS_PER_S)),
+    )  # fmt: skip
+    assert warnings(warned).by_policy == {"shortage": 1.0}
+    # Told, it withholds what it had promised: the guarantee rises by it, and access does not.
+    shares = [measure(view).guarantee.total for view in (dry, warned)]
+    assert shares[0].access == shares[1].access
+    assert (shares[0].count or 1) < (shares[1].count or 0)
+    assert shares[1].withheld > 0 == shares[0].withheld

@@ -1,0 +1,183 @@
+"""Limits of hours and days in the judge: against naive sums, and on runs made by hand."""
+
+from collections import defaultdict
+from functools import cache
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from harness.clock import NS_PER_S
+from harness.evidence.rows import Tier, Try, Version
+from harness.judge.audit_books import tiers
+from harness.judge.funding import Claim, Funds, unfunded
+from harness.judge.limits import Limits
+from harness.judge.purses import Purses
+from harness.judge.view import RunView
+from tests.run_views import T0_NS, changed, clean, scenario
+
+HOUR_S, DAY_HOURS = 4, 3
+LIMITED = scenario(
+    "lender.calendar={hour: 4s, hours: 3}",
+    "lender.tiers={own: {share: 50 %, hourly: 1000000 yuan}, partner-a: 50 %}",
+    "cause=liquidity",
+)
+
+
+@cache
+def used_fen() -> tuple[dict[int, int], dict[int, int]]:
+    """What the clean run draws from `own`, by hour and by day."""
+    view = clean()
+    amounts = dict(view.draws.columns("draw_key", "amount_fen"))
+    hours: dict[int, int] = defaultdict(int)
+    days: dict[int, int] = defaultdict(int)
+    for one in view.tries:
+        if one.tier == "own":
+            hour = (one.opened_ns - T0_NS) // (HOUR_S * NS_PER_S)
+            hours[hour] += amounts[one.draw_key]
+            days[hour // DAY_HOURS] += amounts[one.draw_key]
+    return hours, days
+
+
+def limited(hour_fen: int | None = None, day_fen: int | None = None, *more: Tier) -> RunView:
+    """The clean run, in which `own` has these limits."""
+    view = clean()
+    rows = [
+        one._replace(hour_limit_fen=hour_fen, day_limit_fen=day_fen) if one.tier == "own" else one
+        for one in view.tiers
+    ]
+    return changed(view, scenario=LIMITED, tiers=(*rows, *more))
+
+
+def test_what_is_within_every_limit_is_held() -> None:
+    hours, days = used_fen()
+    assert not tiers(limited(max(hours.values()), max(days.values())), ()).rows
+
+
+def test_one_fen_over_the_limit_of_an_hour_is_found_once_an_hour() -> None:
+    hours, _ = used_fen()
+    found = tiers(limited(max(hours.values()) - 1), ()).rows
+    assert len(found) == 1
+    assert found[0][1].startswith("tier:own: 1 fen over the limit of hour ")
+    assert len(tiers(limited(0), ()).rows) == len(hours)
+
+
+def test_the_limit_of_a_day_is_another() -> None:
+    hours, days = used_fen()
+    found = tiers(limited(max(hours.values()), max(days.values()) - 1), ()).rows
+    assert ["over the limit of day" in text for _, text in found] == [True]
+
+
+def test_a_limit_counts_from_when_it_was_cut() -> None:
+    view = limited(10**12)
+    own = next(one for one in view.tiers if one.tier == "own")
+    cut_ns = T0_NS + 22 * NS_PER_S
+    found = tiers(limited(10**12, None, own._replace(from_ns=cut_ns, hour_limit_fen=0)), ()).rows
+    assert len(found) == len([hour for hour in used_fen()[0] if hour >= 22 // HOUR_S])
+
+
+def test_what_was_void_counts_no_more() -> None:
+    """A draw that is void by the time of the next leaves its room."""
+    view = limited(1000)
+    spoilt = changed(view, versions=_two(300, 800, void=True), tries=())
+    assert Limits(spoilt).used_fen("own", "hour", T0_NS + 2 * NS_PER_S) == 800
+    spoilt = changed(view, versions=_two(300, 800, void=False), tries=())
+    assert Limits(spoilt).used_fen("own", "hour", T0_NS + 2 * NS_PER_S) == 1100
+    assert Limits(spoilt).room_fen("own", T0_NS + NS_PER_S) == 700
+    assert Limits(spoilt).room_fen("own", T0_NS + 2 * NS_PER_S) == 0
+    assert Limits(spoilt).room_fen("own", T0_NS + 5 * NS_PER_S) == 1000
+    assert Limits(spoilt).low_fen("own", T0_NS, T0_NS + 5 * NS_PER_S) == 0
+    assert Limits(spoilt).room_fen("partner-a", T0_NS) is None
+
+
+def _two(first: int, second: int, *, void: bool) -> list[Version]:
+    whole, at_s = 10_000, [0.5, 1.0, 2.0]
+    steps = [("a", -first, "reserve")]
+    steps += [("a", first, "void")] if void else [("a", 0, "post")]
+    steps += [("b", -second, "reserve")]
+    found, balance = [Version("tier:own/0", 1, None, None, 0, whole, 0, "own", 0, "opening")], whole
+    for number, ((key, fen, event), at) in enumerate(zip(steps, at_s, strict=True), start=2):
+        balance += fen
+        at_ns = T0_NS + int(at * NS_PER_S)
+        found.append(
+            Version("tier:own/0", number, None, None, 0, balance, at_ns, key, 1, event)
+        )  # fmt: skip
+    return found
+
+
+MOVES = st.lists(st.tuples(st.integers(0, 200), st.integers(1, 50), st.booleans()), max_size=12)
+
+
+@settings(max_examples=40)  # each a database's
+@given(MOVES, st.integers(0, 250))
+def test_what_counts_is_the_sum_of_its_hour(
+    moves: list[tuple[int, int, bool]], at_tenths: int
+) -> None:
+    """Each draw at its tenth of a second; void ones 3 s later."""
+    events = [(tenth, -fen, f"k{n}", "reserve") for n, (tenth, fen, _) in enumerate(moves)] + [
+        (tenth + 30, fen, f"k{n}", "void") for n, (tenth, fen, void) in enumerate(moves) if void
+    ]
+    balance, versions = 10_000, []
+    for number, (tenth, fen, key, event) in enumerate(sorted(events), start=1):
+        balance += fen
+        at_ns = T0_NS + tenth * NS_PER_S // 10
+        row = Version("tier:own/0", number, None, None, 0, balance, at_ns, key, 1, event)
+        versions.append(row)
+    opening = Version("tier:own/0", 0, None, None, 0, 10_000, 0, "own", 0, "opening")
+    found = Limits(changed(limited(100), versions=(opening, *versions), tries=()))
+    hour = at_tenths // (10 * HOUR_S)
+    naive = sum(
+        fen
+        for tenth, fen, void in moves
+        if tenth // (10 * HOUR_S) == hour and tenth <= at_tenths
+        and not (void and tenth + 30 <= at_tenths)
+    )  # fmt: skip
+    at_ns = T0_NS + at_tenths * NS_PER_S // 10
+    assert found.used_fen("own", "hour", at_ns) == naive
+
+
+def test_a_claim_beyond_the_limit_of_its_hour_is_unfunded_and_the_next_hours_is_not() -> None:
+    funds = Funds({"own": 10**6}, {}, limits=Limits(limited(1000)))
+    at_ns = [T0_NS + seconds * NS_PER_S for seconds in (1, 2, 3, 5)]
+    paid = [{"own": 600}, None, None, None]
+    claims = [Claim(600, at, what) for at, what in zip(at_ns, paid, strict=True)]
+    assert unfunded(funds, claims, ()) == [False, True, True, False]
+    others = [(T0_NS + 5 * NS_PER_S - 1, {"own": 500})]
+    assert unfunded(funds, claims, others)[-1]
+
+
+def test_a_refusal_at_the_limit_is_true_and_one_beside_room_is_not() -> None:
+    hours, _ = used_fen()
+    first_ns, last_ns = T0_NS + 3 * NS_PER_S, T0_NS + int(3.9 * NS_PER_S)
+    tight = limited(hours[0])
+    gone = [one._replace(available=False) for one in tight.tiers if one.tier == "partner-a"]
+    tight = changed(tight, tiers=(*tight.tiers, *gone))
+    assert not Purses(tight).cover(10_000, first_ns, last_ns)
+    roomy = changed(limited(2 * hours[0]), tiers=(*limited(2 * hours[0]).tiers, *gone))
+    assert Purses(roomy).cover(10_000, first_ns, last_ns)
+
+
+def test_a_lender_that_asks_one_tier_alone_may_find_that_one_empty() -> None:
+    """Nobody else knows which it was: it is untrue only when each of them had the money."""
+    hours, _ = used_fen()
+    from_ns, to_ns = T0_NS + 3 * NS_PER_S, T0_NS + int(3.9 * NS_PER_S)
+    assert Purses(limited(hours[0])).cover(10_000, from_ns, to_ns)
+    alone = scenario(
+        "lender.calendar={hour: 4s, hours: 3}", "lender.protections={tier_fallthrough: off}",
+        "cause=liquidity",
+    )  # fmt: skip
+    assert not Purses(changed(limited(hours[0]), scenario=alone)).cover(10_000, from_ns, to_ns)
+    assert Purses(changed(limited(2 * hours[0]), scenario=alone)).cover(10_000, from_ns, to_ns)
+
+
+def test_a_partner_has_at_least_what_the_law_asks() -> None:
+    """As agreed, and too little all the same."""
+    view = clean()
+    agreed = [one._replace(own_bp=7500) if one.tier == "partner-a" else one for one in view.tiers]
+    amounts = dict(view.draws.columns("draw_key", "amount_fen"))
+
+    def shared(one: Try) -> Try:
+        return one._replace(own_fen=amounts[one.draw_key] * 7500 // 10_000, own_slice=0)
+
+    tries = [shared(one) if one.tier == "partner-a" else one for one in view.tries]
+    texts = [text for _, text in tiers(changed(view, tiers=tuple(agreed), tries=tries), ()).rows]
+    assert any("leaves the partner less than 30 %" in text for text in texts)

@@ -1,0 +1,283 @@
+"""A set of drills as one command: order, arms, checks, verdict, resuming, stopping, its pages."""
+
+import json
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+from xml.etree import ElementTree
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from harness.cli import main
+from harness.errors import ScenarioError
+from harness.repeats.arms import Cell
+from harness.repeats.child import Ended
+from harness.scenario.entry import Differ, Variant
+from harness.stopping import Interrupted
+from harness.suite.checks import breaks_by, differ, whole
+from harness.suite.seen import Seen
+from harness.suite_run import Asked, suite_command
+from tests.drills import SMOKE
+from tests.fake_runs import Played, figures
+
+FAULT = "fault: guarantee >= 97 %"
+BROKEN = {"broken": 600, "verdict": "breached"}
+
+
+class Drilled:
+    """Stands in for the runs of drills. broken: by label, the lines that break in it, and then six
+    in ten draws of the fault phase do; stop: after so many."""
+
+    def __init__(self, broken: Mapping[str, Sequence[str]], stop: int = 99) -> None:
+        self._broken, self._stop = broken, stop
+        self.ran: list[str] = []
+
+    def __call__(self, cell: Cell, place: Path) -> Ended:
+        if len(self.ran) == self._stop:
+            raise Interrupted("SIGINT")
+        self.ran.append(cell.arm.label)
+        lines = self._broken.get(cell.arm.label, ())
+        ended = Played({cell.arm.label: BROKEN if lines else {}})(cell, place)
+        path = ended.run / "verdict.json"
+        value = json.loads(path.read_text())
+        for one in value["expectations"]:
+            one["verdict"] = "held"
+        for line in lines:
+            phase, _, text = line.partition(": ")
+            rows = value["audit"] if phase == "audit" else value["expectations"]
+            (row,) = [row for row in rows if text in (row.get("rule"), row.get("expected"))]
+            row["verdict"] = "breached"
+        path.write_text(json.dumps(value))
+        return ended
+
+
+@pytest.fixture
+def scenarios(tmp_path: Path) -> Path:
+    """Three small drills, `a-one`, `b-two` and `c-three <&>`, the first alone in ci."""
+    text = SMOKE.read_text().replace("rate: 30/s", "rate: 4/s").replace("rate: 55/s", "rate: 5/s")
+    text = text.replace("sets: [release]", "sets: [ci, release]")
+    text = text.replace("borrowers: 20000", "borrowers: 500").replace(
+        'baseline: ["guarantee >= 99 %", "p95 < 400 ms"]',
+        'baseline: ["guarantee >= 99 %", "p50 < 400 ms"]',
+    )
+    folder = tmp_path / "scenarios"
+    folder.mkdir()
+    for name in ("a-one", "b-two", "c-three"):
+        made = text.replace("partner-bank-slow-at-repayment-peak", name, 1)
+        if name != "a-one":
+            made = made.replace("sets: [ci, release]", "sets: [release]")
+        if name == "c-three":
+            made = re.sub(
+                "title: .*", "title: 'Less < and more > & <script>alert(1)</script>'", made
+            )
+        (folder / f"{name}.yaml").write_text(made)
+    return folder
+
+
+def asked(scenarios: Path, **more: Any) -> Asked:
+    usual: dict[str, Any] = {
+        "name": "full", "scenarios": scenarios, "arm": "on", "profile": None, "order": "listed",
+        "out": scenarios.parent / "out", "resume": scenarios.parent / "made",
+    }  # fmt: skip
+    return Asked(**(usual | more))
+
+
+def read(scenarios: Path) -> dict[str, Any]:
+    value: dict[str, Any] = json.loads((scenarios.parent / "made" / "suite.json").read_text())
+    return value
+
+
+def test_all_hold(scenarios: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    drive = Drilled({})
+    assert suite_command(asked(scenarios), drive) == 0
+    assert drive.ran == ["a-one", "b-two", "c-three"]
+    assert read(scenarios)["verdict"] == "held"
+    assert "HELD (exit 0): of 3 drills 3 held" in capsys.readouterr().out
+
+
+def test_one_that_breaks_breaks_the_set_and_its_line_is_named(
+    scenarios: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert (
+        suite_command(asked(scenarios, order="reversed"), drive := Drilled({"b-two": [FAULT]})) == 1
+    )
+    assert drive.ran == ["c-three", "b-two", "a-one"]
+    value = read(scenarios)
+    assert [row["drill"] for row in value["drills"]] == ["a-one", "b-two", "c-three"]
+    assert value["drills"][1]["breached"] == [FAULT]
+    assert f"{FAULT}" in capsys.readouterr().out
+
+
+def test_a_set_has_its_own_drills_alone(scenarios: Path) -> None:
+    assert suite_command(asked(scenarios, name="ci"), drive := Drilled({})) == 0
+    assert drive.ran == ["a-one"]
+
+
+def test_both_arms_and_the_drills_checks_of_themselves(scenarios: Path) -> None:
+    off = {f"{name} off": [FAULT] for name in ("a-one", "b-two", "c-three")}
+    assert suite_command(asked(scenarios, arm="both"), drive := Drilled(off)) == 0
+    # A B, B A: what drifts weighs on both arms alike.
+    assert drive.ran[:4] == ["a-one", "a-one off", "b-two off", "b-two"]
+    checks = read(scenarios)["checks"]
+    assert len(checks) == 6
+    assert all(one["well"] for one in checks)
+
+
+def test_a_drill_whose_arms_do_not_differ_is_broken_and_so_is_the_set(scenarios: Path) -> None:
+    off = {"a-one off": [FAULT], "b-two off": [FAULT]}
+    assert suite_command(asked(scenarios, arm="both"), Drilled(off)) == 3
+    value = read(scenarios)
+    ill = [(one["drill"], one["check"]) for one in value["checks"] if not one["well"]]
+    assert ill == [
+        ("c-three", "arms: fault.guarantee by 20 points"), ("c-three", f"off: {FAULT} breaks"),
+    ]  # fmt: skip
+    assert value["verdict"] == "inconclusive"
+
+
+def test_a_mutation_must_break_its_line_and_no_other(scenarios: Path) -> None:
+    with_it = "with lender.protections.breaker=off"
+    broken = {
+        f"a-one {with_it}": [FAULT], f"b-two {with_it}": [FAULT, "audit: one-payout"],
+        f"c-three {with_it}": ["audit: one-payout"],
+    }  # fmt: skip
+    assert suite_command(asked(scenarios, arm="mutations"), Drilled(broken)) == 3
+    assert [one["well"] for one in read(scenarios)["checks"]] == [True, False, False]
+
+
+def test_it_is_gone_on_with_in_any_order_and_in_no_other_folder(scenarios: Path) -> None:
+    first = Drilled({}, stop=2)
+    with pytest.raises(KeyboardInterrupt):
+        suite_command(asked(scenarios), first)
+    value = read(scenarios)
+    assert (value["verdict"], value["exit_code"]) == ("inconclusive", 3)
+    assert value["not_run"] == ["c-three"]
+    assert (scenarios.parent / "made" / "index.html").exists()
+    rest = Drilled({})
+    assert suite_command(asked(scenarios, order="5"), rest) == 0
+    assert rest.ran == ["c-three"]
+    again = Drilled({})
+    assert suite_command(asked(scenarios, order="reversed"), again) == 0
+    assert again.ran == []
+    with pytest.raises(ScenarioError, match="made with another"):
+        suite_command(asked(scenarios, arm="off"), Drilled({}))
+    changed = scenarios / "a-one.yaml"
+    changed.write_text(changed.read_text().replace("rate: 5/s", "rate: 6/s"))
+    with pytest.raises(ScenarioError, match="made with another arms"):
+        suite_command(asked(scenarios), Drilled({}))
+
+
+def test_nothing_starts_when_a_second_arm_plans_other_draws(scenarios: Path) -> None:
+    path = scenarios / "b-two.yaml"
+    other = "    set: {load.shape.rate: 6/s}\n    profile: naive\n"
+    path.write_text(path.read_text().replace("    profile: naive\n", other))
+    drive = Drilled({})
+    with pytest.raises(ScenarioError, match="other draws than in 'b-two'"):
+        suite_command(asked(scenarios, arm="both"), drive)
+    assert drive.ran == []
+
+
+def test_the_page_is_whole_links_to_each_report_and_escapes(scenarios: Path) -> None:
+    suite_command(asked(scenarios), Drilled({"b-two": [FAULT]}))
+    made = scenarios.parent / "made"
+    page = (made / "index.html").read_text()
+    assert not re.search(r"<(script|link|img|iframe)|https?://|@import|url\(", page)
+    assert "&lt;script&gt;alert(1)&lt;/script&gt;" in page
+    links = re.findall(r'href="([^"]+)"', page)
+    assert len(links) == 6
+    for link in links:
+        assert (made / link).parent.is_dir()
+        assert link.endswith("/report.html")
+    assert page.count('style="--h:') > 3 * 5
+    assert 'style="--h:1.0">40.00 %' in page
+    assert '<td class="n none">no data</td>' in page
+
+
+def test_junit_has_a_suite_a_drill_and_one_for_the_whole(scenarios: Path) -> None:
+    suite_command(asked(scenarios, arm="both"), Drilled({"b-two": [FAULT], "a-one off": [FAULT]}))
+    text = (scenarios.parent / "made" / "junit.xml").read_text()
+    root = ElementTree.fromstring(text)  # noqa: S314  our own
+    assert [one.get("name") for one in root] == ["set full", "a-one", "b-two", "c-three"]
+    by_name = {one.get("name"): one for one in root}
+    assert by_name["a-one"].get("failures") == "0"  # its second arm broke, as it should
+    assert by_name["b-two"].get("failures") == "1"
+    assert by_name["c-three"].get("errors") == "2"
+    assert root.get("tests") == str(sum(int(str(one.get("tests"))) for one in root))
+
+
+def test_a_profile_goes_with_the_first_arm_alone(scenarios: Path) -> None:
+    with pytest.raises(ScenarioError, match="the other arms say themselves"):
+        suite_command(asked(scenarios, arm="off", profile="none"), Drilled({}))
+    assert suite_command(asked(scenarios, profile="none"), Drilled({})) == 0
+    assert read(scenarios)["profile"] == "none"
+
+
+def test_the_command_line(scenarios: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["list", "--scenarios", str(scenarios), "--set", "ci"]) == 0
+    assert "a-one" in capsys.readouterr().out
+    assert main(["suite", "none-such", "--scenarios", str(scenarios)]) == 2
+    assert "one of ci, release, peak, full" in capsys.readouterr().err
+    assert main(["list", "--scenarios", str(scenarios / "nowhere")]) == 2
+
+
+def gave(verdict: str = "held", broke: Sequence[str] = (), **values: float | None) -> Seen:
+    lines = {line: "breached" for line in broke}
+    found: dict[str, Any] = dict(values)
+    return Seen(figures(verdict=verdict, **found), lines, {}, {})
+
+
+@pytest.mark.parametrize(
+    ("kind", "bound", "left", "right", "well"),
+    [
+        ("by", 0.2, 1.0, 0.8, True),
+        ("by", 0.2, 1.0, 0.8001, False),
+        ("by", 0.2, 0.5, 0.9, True),
+        ("within", 0.005, 1.0, 0.995, True),
+        ("within", 0.005, 0.9949, 1.0, False),
+        ("by", 0.0, None, 1.0, False),
+        ("within", 1.0, 1.0, None, False),
+    ],
+)
+def test_how_far_arms_are_apart(
+    kind: Any, bound: float, left: float | None, right: float | None, well: bool
+) -> None:
+    wanted = Differ("drill.guarantee", kind, bound, "as wanted")
+    on, off = gave(drill__guarantee=left), gave("breached", drill__guarantee=right)
+    assert differ("d", wanted, on, off).well is well
+    in_doubt = gave("inconclusive", drill__guarantee=right)
+    assert not differ("d", wanted, on, in_doubt).well
+
+
+def test_lines_that_break() -> None:
+    variant = Variant("x", None, ("a=b",), ("one", "two"))
+    both, more, less = (gave("breached", broke) for broke in
+                        (("one", "two"), ("one", "two", "three"), ("one",)))  # fmt: skip
+    assert [breaks_by("d", variant, s, exactly=True).well for s in (both, more, less)] == [
+        True, False, False,
+    ]  # fmt: skip
+    assert [breaks_by("d", variant, s, exactly=False).well for s in (both, more, less)] == [
+        True, True, False,
+    ]  # fmt: skip
+    rule = Variant("x", None, ("a=b",), ("audit: one-payout",))
+    unclean = gave("breached", ("audit: one-payout", "drill: audit clean"))
+    assert breaks_by("d", rule, unclean, exactly=True).well
+    beside = replace(variant, also=("three",))
+    assert breaks_by("d", beside, more, exactly=True).well
+    assert not breaks_by("d", beside, less, exactly=True).well
+    assert not breaks_by("d", variant, gave("inconclusive", ("one", "two")), exactly=False).well
+
+
+@given(
+    st.lists(st.sampled_from(["held", "breached", "inconclusive"]), max_size=6), st.integers(0, 2)
+)
+def test_the_whole_is_the_worst_of_its_parts(words: list[str], missing: int) -> None:
+    found = whole([gave(word) for word in words], (), missing)
+    if "breached" in words:
+        assert (found.verdict, found.exit_code) == ("breached", 1)
+    elif "inconclusive" in words or missing:
+        assert (found.verdict, found.exit_code) == ("inconclusive", 3)
+    else:
+        assert (found.verdict, found.exit_code) == ("held", 0)
