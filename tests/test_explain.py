@@ -127,25 +127,27 @@ def test_a_run_without_anything_has_no_draw() -> None:
 def test_the_command_tells_either_and_knows_a_wrong_key(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    (tmp_path / "run.json").write_text("{}")
+    place = tmp_path / "runs" / "one"
+    place.mkdir(parents=True)
+    (place / "run.json").write_text("{}")
     monkeypatch.setattr(commands, "load_view", lambda _: clean())
-    assert main(["explain", str(tmp_path), "--draw", KEY]) == 0
+    assert main(["explain", str(place), "--draw", KEY]) == 0
     assert f"draw {KEY}" in capsys.readouterr().out
-    assert main(["explain", str(tmp_path)]) == 0
+    assert main(["explain", str(place)]) == 0
     told = capsys.readouterr().out
     assert "0 of 389 promised draws are broken" in told
     assert "one of them" not in told
-    assert main(["explain", str(tmp_path), "--draw", KEY[:-1]]) == ScenarioError.exit_code
+    assert main(["explain", str(place), "--draw", KEY[:-1]]) == ScenarioError.exit_code
     assert "with which 10 keys begin; allowed: more of one: key-000180, " in capsys.readouterr().err
-    assert main(["explain", str(tmp_path), "--draw", "nobody"]) == ScenarioError.exit_code
+    assert main(["explain", str(place), "--draw", "nobody"]) == ScenarioError.exit_code
     assert "--draw" in capsys.readouterr().err
-    assert main(["explain", str(tmp_path / "nowhere")]) == ScenarioError.exit_code
-    assert main(["explain", str(tmp_path.parent)]) == ScenarioError.exit_code
-    assert f"one of its drills, each a run directory: {tmp_path}" in capsys.readouterr().err
+    assert main(["explain", str(place / "nowhere")]) == ScenarioError.exit_code
+    assert main(["explain", str(place.parent)]) == ScenarioError.exit_code
+    assert f"one of its drills, each a run directory: {place}" in capsys.readouterr().err
     gone = replace(clean(), missing=("attempts",))
     monkeypatch.setattr(commands, "load_view", lambda _: gone)
     for more in ((), ("--draw", KEY), ("--draw", "nobody")):
-        assert main(["explain", str(tmp_path), *more]) == 3
+        assert main(["explain", str(place), *more]) == 3
         assert capsys.readouterr().out.startswith("NOTHING CAN BE TOLD")
 
 
