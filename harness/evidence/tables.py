@@ -17,11 +17,10 @@ from harness.evidence.query import fitting_rows
 from harness.evidence.seal import Seal
 
 # Rows that are handled at a time, and written together. Judging shares out a table by such groups:
-# with four times as many in each, one core waits for the other at the end of half a million rows.
+# of few large ones, one core is through while the other has a whole one left.
 GROUP_ROWS = 1 << 16
-# What is asked about again and again is packed so that it is quickly unpacked: a tenth less work in
-# judging a million attempts, for nearly twice the bytes (310 MB, not 180). Attempts, which a worker
-# on another machine may send, stay small.
+# What is asked about again and again is packed so that it is quickly unpacked, for more bytes.
+# Attempts, which a worker on another machine may send, stay small.
 PACKED: Mapping[str, Literal["zstd"]] = {"attempts": "zstd"}
 QUICKLY: Literal["lz4"] = "lz4"
 # A batch is so small that sharing it out costs more than it saves.
