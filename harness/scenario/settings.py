@@ -16,7 +16,9 @@ def leaves(text: str) -> dict[str, str]:
             inner = [(str(number), child) for number, child in enumerate(node.value)]
         for name, child in inner:
             visit(child, f"{path}.{name}" if path else name)
-        if not inner:
+        if form == "mapping" and not inner:
+            found[path] = "{}"
+        elif not inner:
             found[path] = str(node.value if form == "value" else [plain(one) for one in node.value])
 
     visit(parse(text, "a scenario"), "")
