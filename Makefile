@@ -10,7 +10,7 @@ drill: $(READY)
 	$(BIN)/drawproof run scenarios/smoke.yaml
 
 test: lint
-	$(BIN)/pytest -m "not slow and not peer"
+	$(BIN)/pytest -m "not slow and not peer" -n 2 --dist loadfile
 
 test-all: lint
 	$(BIN)/pytest

@@ -162,11 +162,11 @@ def test_it_is_gone_on_with_in_any_order_and_in_no_other_folder(scenarios: Path)
     again = Drilled({})
     assert suite_command(asked(scenarios, order="reversed"), again) == 0
     assert again.ran == []
-    with pytest.raises(ScenarioError, match="made with another"):
+    with pytest.raises(ScenarioError, match="made for other settings"):
         suite_command(asked(scenarios, arm="off"), Drilled({}))
     changed = scenarios / "a-one.yaml"
     changed.write_text(changed.read_text().replace("rate: 5/s", "rate: 6/s"))
-    with pytest.raises(ScenarioError, match="made with another arms"):
+    with pytest.raises(ScenarioError, match="made for other settings"):
         suite_command(asked(scenarios), Drilled({}))
 
 
