@@ -1,15 +1,19 @@
 """Compliance in the lender: the calendar, who is refused by which clock, and spoilt readings."""
 
+import asyncio
 import time
+from collections.abc import AsyncIterator
 from dataclasses import replace
 from pathlib import Path
 
+import httpx
 import pytest
+from starlette.types import Receive, Scope, Send
 
 from mock_lender import clock
 from mock_lender.cluster.config import CapacityConfig, LawConfig, LenderConfig, TierConfig
 from mock_lender.cluster.postgres import Access
-from mock_lender.compliance import Decider
+from mock_lender.compliance import Decider, create_app
 from mock_lender.console.calendar import Calendar
 from mock_lender.console.hold import RefusedError
 from mock_lender.context import ServiceContext
@@ -18,7 +22,7 @@ from mock_lender.http.wire import Reply
 from mock_lender.law import register
 from mock_lender.notices import Notices
 from mock_lender.one_clock import OneClock
-from mock_lender.rulebook import Entry, Rulebook, Writer
+from mock_lender.rulebook import Entry, Rulebook, Wanted, Writer
 from mock_lender.telemetry import Telemetry
 
 RULES = """
@@ -205,6 +209,49 @@ def test_the_surest_answer_counts_and_half_an_answer_does_not(tmp_path: Path) ->
     sure = one.figures()["one_clock_unsure_s"]
     one.told(answer(base_ns + 10**9), base_ns, base_ns + 10**9)  # a second on its way
     assert one.figures()["one_clock_unsure_s"] == sure
+
+
+def test_what_the_answer_may_be_wrong_by_ends_no_rule_early(tmp_path: Path) -> None:
+    """A draw that is dated a millisecond before the end of a rule is under the rule."""
+    ctx = context(tmp_path, "compliance_first")
+    ended_ns = told(ctx)["draw_max"].ended_ns
+    one, book = OneClock(ctx), Rulebook(ctx.rulebook_json, ctx.telemetry)
+    one.told(answer(ended_ns - 6 * 10**6), ended_ns - 16 * 10**6, ended_ns - 6 * 10**6)
+
+    def rules(at_ns: int) -> set[str | None]:
+        return {entry.rule for entry in book.obeyed("compliance", *one.between(at_ns))}
+
+    assert one.between(ended_ns - 10**6)[1] > ended_ns  # for all we know it is over
+    assert "draw_max" in rules(ended_ns - 10**6)
+    assert "draw_max" not in rules(ended_ns + 10**6)
+
+
+def test_a_check_is_dated_when_it_is_decided_and_not_when_it_was_asked(tmp_path: Path) -> None:
+    """A rule that ends while the question is still on its way was not in force at the decision."""
+    ctx = context(tmp_path)
+    rule = Wanted("compliance", 0.2, forbids="medical")
+    (entry,) = Writer(ctx.rulebook_json).publish("x", [rule])
+
+    async def slow_body() -> AsyncIterator[bytes]:
+        while time.monotonic_ns() <= entry.ended_ns:
+            yield b""
+            await asyncio.sleep(0.005)
+        yield b'{"borrower": 7, "amount_fen": 100, "purpose": "medical"}'
+
+    app = create_app(ctx)
+
+    async def served(scope: Scope, receive: Receive, send: Send) -> None:
+        await app({**scope, "state": {}}, receive, send)  # as a server has it
+
+    async def go() -> httpx.Response:
+        transport = httpx.ASGITransport(served)
+        async with httpx.AsyncClient(transport=transport, base_url="http://c") as client:
+            headers = {"Content-Type": "application/json"}
+            return await client.post("/check", content=slow_body(), headers=headers)
+
+    said = asyncio.run(go())
+    assert said.status_code == 200
+    assert said.json()["decided_ns"] >= entry.ended_ns
 
 
 # -- defects ------------------------------------------------------------------------------------
