@@ -106,6 +106,21 @@ def test_what_a_rule_forbids_and_is_paid_is_wrongly_approved_told_or_not() -> No
         assert wrong == {n for n in range(90, 200) if n % 20 != 7}
 
 
+@pytest.mark.parametrize("said_s", [-60.0, 3600.0], ids=["long before", "long after"])
+def test_an_answer_that_is_dated_to_where_there_is_no_law_is_no_answer(said_s: float) -> None:
+    """By its own word a lender has decided when the rule was not yet law, or no longer."""
+    draws = [one._replace(compliance_ns=T0_NS + round(said_s * NS_PER_S)) for one in CLEAN.draws]
+    # In force from 35 s before the draw is due, by a policy that ends while the run lasts.
+    law = Policy("compliance", 9, "education", T0_NS - 25 * NS_PER_S, None, None,
+                 ended_ns=T0_NS + 15 * NS_PER_S)  # fmt: skip
+    view = changed(CLEAN, draws=draws, policies=(*CLEAN.policies, law))
+    oracle = Oracle(view)
+    assert CLEAN.intents[DRAW].purpose == "education"
+    assert not oracle.lawful(CLEAN.intents[DRAW])
+    (end,) = [one for one in judge_intents(view, oracle) if one.intent.intent == DRAW]
+    assert (end.lawful, end.end) == (False, "wrongly_approved")
+
+
 RULES = st.sampled_from([one for one, _ in CASES.values()])
 MOMENTS = st.none() | st.integers(0, 40).map(float)
 
