@@ -18,8 +18,8 @@ from harness.judge.view import RunView
 # Why the ledger refuses when others have drawn what there was: of the limit, or of what a policy
 # has left of it.
 USED_UP = ("over-quota", "limit-cut")
-# An answer of risk or compliance that is older than this when the ledger decides is none, nor is one
-# of so long after it: by their word alone no law would have been in force yet, or any more.
+# An answer of risk or compliance that is older than this when the ledger decides is none, nor is
+# one of so long after it: by their word alone no law would be in force yet, or any more.
 ANSWER_AGE_NS = 30 * NS_PER_S
 ANSWER_AHEAD_NS = NS_PER_S
 
