@@ -12,7 +12,7 @@ from harness.judge.attribution import attribute
 from harness.judge.intents import judge_intents
 from harness.judge.judge import measure
 from harness.judge.oracle import Oracle
-from harness.judge.view import RunView
+from harness.judge.view import FaultLine, RunView
 from harness.judge.warnings import warnings
 from harness.scenario.law import LawSpec, Rule
 from harness.scenario.model import FaultSpec
@@ -104,6 +104,41 @@ def test_what_a_rule_forbids_and_is_paid_is_wrongly_approved_told_or_not() -> No
         wrong = {end.intent.intent for end in ends if end.end == "wrongly_approved"}
         # Decided 2 ms after it was due; of every amount above 15,000 fen.
         assert wrong == {n for n in range(90, 200) if n % 20 != 7}
+
+
+@pytest.mark.parametrize(
+    ("for_s", "healed_s", "ended_s", "lawful"),
+    [
+        (None, None, 9.5, False),
+        (1.0, None, 9.5, False),
+        (1.0, 10.5, 9.5, False),
+        (0.5, 9.4, 9.5, True),
+        (0.5, 9.4, 10.5, False),
+    ],
+    ids=["for good", "not healed", "before it was healed", "healed", "obeyed for longer"],
+)
+def test_a_lender_does_not_say_alone_that_a_rule_is_over(
+    for_s: float | None, healed_s: float | None, ended_s: float, lawful: bool
+) -> None:
+    def at_ns(at_s: float) -> int:
+        return T0_NS + round(at_s * NS_PER_S)
+
+    view = ruled(rule(), 9.0)
+    (spec,) = view.scenario.faults
+    healed_ns = None if healed_s is None else at_ns(healed_s)
+    line = FaultLine(
+        spec.name, "gateway->compliance", "nemesis", at_ns(9), at_ns(9), at_ns(9), at_ns(9.2),
+        healed_ns, healed_ns, None, at_ns(9), healed_ns,
+    )  # fmt: skip
+    view = changed(
+        view,
+        scenario=replace(view.scenario, faults=(replace(spec, for_s=for_s),)),
+        policies=[p._replace(ended_ns=at_ns(ended_s)) if p.rule else p for p in view.policies],
+        faults=(line,),
+    )
+    assert Oracle(view).lawful(CLEAN.intents[DRAW]) is lawful
+    (end,) = [e for e in judge_intents(view, Oracle(view)) if e.intent.intent == DRAW]
+    assert end.lawful is lawful
 
 
 @pytest.mark.parametrize("said_s", [-60.0, 3600.0], ids=["long before", "long after"])
