@@ -2,7 +2,7 @@
 
 From the file in the run directory and the moments that the scenario plans for its dates; of the
 lender's own book only what borrowers were told is believed, and when a rule ended that was healed.
-The same is said twice, of one intent in Python and of all in SQL, and a test holds the two together.
+The same is said twice, of one intent in Python and of all in SQL; a test holds the two together.
 """
 
 import itertools
