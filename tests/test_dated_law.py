@@ -238,6 +238,10 @@ def test_a_policy_of_risk_and_a_shortage_have_leads_too() -> None:
         published=(*CLEAN.published, told._replace(policy=9, published_ns=T0_NS + 14 * NS_PER_S)),
     )  # fmt: skip
     assert warnings(warned).by_policy == {"shortage": 1.0}
+    # Called off before anybody was refused, it was no warning.
+    over = short._replace(ended_ns=T0_NS + 14_500 * NS_PER_S // 1000)
+    calm = changed(warned, policies=(*CLEAN.policies, over))
+    assert (warnings(calm).untold, warnings(calm).told) == (("shortage",), 0)
     # Told, it withholds what it had promised: the guarantee rises by it, and access does not.
     shares = [measure(view).guarantee.total for view in (dry, warned)]
     assert shares[0].access == shares[1].access
