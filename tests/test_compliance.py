@@ -1,14 +1,13 @@
 """Compliance in the lender: the calendar, who is refused by which clock, and spoilt readings."""
 
 import asyncio
+import json
 import time
-from collections.abc import AsyncIterator
 from dataclasses import replace
 from pathlib import Path
 
-import httpx
 import pytest
-from starlette.types import Receive, Scope, Send
+from starlette.types import Message
 
 from mock_lender import clock
 from mock_lender.cluster.config import CapacityConfig, LawConfig, LenderConfig, TierConfig
@@ -229,29 +228,26 @@ def test_what_the_answer_may_be_wrong_by_ends_no_rule_early(tmp_path: Path) -> N
 def test_a_check_is_dated_when_it_is_decided_and_not_when_it_was_asked(tmp_path: Path) -> None:
     """A rule that ends while the question is still on its way was not in force at the decision."""
     ctx = context(tmp_path)
-    rule = Wanted("compliance", 0.2, forbids="medical")
+    rule = Wanted("compliance", 0.05, forbids="medical")
     (entry,) = Writer(ctx.rulebook_json).publish("x", [rule])
+    whole = b'{"borrower": 7, "amount_fen": 100, "purpose": "medical"}'
+    said: list[Message] = []
 
-    async def slow_body() -> AsyncIterator[bytes]:
-        while time.monotonic_ns() <= entry.ended_ns:
-            yield b""
-            await asyncio.sleep(0.005)
-        yield b'{"borrower": 7, "amount_fen": 100, "purpose": "medical"}'
+    async def receive() -> Message:
+        on_its_way = time.monotonic_ns() <= entry.ended_ns
+        body = b"" if on_its_way else whole
+        return {"type": "http.request", "body": body, "more_body": on_its_way}
 
-    app = create_app(ctx)
+    async def send(message: Message) -> None:
+        said.append(message)
 
-    async def served(scope: Scope, receive: Receive, send: Send) -> None:
-        await app({**scope, "state": {}}, receive, send)  # as a server has it
-
-    async def go() -> httpx.Response:
-        transport = httpx.ASGITransport(served)
-        async with httpx.AsyncClient(transport=transport, base_url="http://c") as client:
-            headers = {"Content-Type": "application/json"}
-            return await client.post("/check", content=slow_body(), headers=headers)
-
-    said = asyncio.run(go())
-    assert said.status_code == 200
-    assert said.json()["decided_ns"] >= entry.ended_ns
+    scope = {
+        "type": "http", "method": "POST", "path": "/check", "query_string": b"", "state": {},
+        "headers": [(b"content-type", b"application/json")],
+    }  # fmt: skip
+    asyncio.run(create_app(ctx)(scope, receive, send))
+    assert said[0]["status"] == 200
+    assert json.loads(said[1]["body"])["decided_ns"] >= entry.ended_ns
 
 
 # -- defects ------------------------------------------------------------------------------------
