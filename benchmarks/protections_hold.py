@@ -156,7 +156,8 @@ def _at_once(made: Lender, name: str, states: list[tuple[str, int]]) -> int:
     edges = []
     for row in (made.records / f"calls.{name}.csv").read_text().splitlines()[1:]:
         part = row.split(",")
-        start_ns, done_ns = int(part[6]), int(part[7] or 0)
+        # What has no end is still under way.
+        start_ns, done_ns = int(part[6]), int(part[7] or time.monotonic_ns())
         sent = part[4] == BANK and part[8] == "1"
         if sent and any(from_ns < start_ns < to_ns for from_ns, to_ns in spans):
             edges += [(start_ns, 1), (done_ns, -1)]

@@ -14,7 +14,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 from starlette.types import ASGIApp
 
-from mock_lender.clock import now_ns
+from mock_lender.clock import taken_for_ns
 from mock_lender.context import ServiceContext
 from mock_lender.defects.compliance import law_of
 from mock_lender.http.app import build_app, metric_lines, read_json
@@ -69,18 +69,25 @@ def one_clock_of(ctx: ServiceContext) -> OneClock | None:
     return OneClock(ctx) if ctx.on("compliance_first") and ctx.config.law else None
 
 
+def own_clock(at_ns: int) -> tuple[int, int]:
+    """What a replica's own clock takes a moment for, from and to, ns."""
+    taken_ns = taken_for_ns(at_ns)
+    return taken_ns, taken_ns
+
+
 def create_app(ctx: ServiceContext) -> ASGIApp:
     """`POST /check {borrower, amount_fen, purpose}`: 200 allowed, 403 forbidden; both name the
     rules, and `not_from`, tiers that must not pay. `GET /rules`: which are obeyed now."""
     book = Rulebook(ctx.rulebook_json, ctx.telemetry)
     decider = Decider(ctx)
     one_clock = one_clock_of(ctx)
-    now = now_ns if one_clock is None else one_clock.now_ns
+    between = own_clock if one_clock is None else one_clock.between
 
     async def check(request: Request) -> Response:
-        decided_ns = time.monotonic_ns()
         body = await read_json(request)
-        rules = book.obeyed("compliance", now())
+        # One moment, by which it is both dated and decided: what ends meanwhile is obeyed still.
+        decided_ns = time.monotonic_ns()
+        rules = book.obeyed("compliance", *between(decided_ns))
         reason = decider.why_not(body, rules)
         answer: dict[str, object] = {
             "approved": reason is None,
@@ -94,7 +101,7 @@ def create_app(ctx: ServiceContext) -> ASGIApp:
         return JSONResponse(answer, status_code=403 if reason is not None else 200)
 
     async def obeyed(_: Request) -> Response:
-        rules = book.obeyed("compliance", now())
+        rules = book.obeyed("compliance", *between(time.monotonic_ns()))
         return JSONResponse({"obeyed": sorted(one.rule or one.name for one in rules)})
 
     def more() -> str:

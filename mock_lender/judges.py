@@ -19,8 +19,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from mock_lender import believed
-from mock_lender.clock import now_ns
-from mock_lender.compliance import Decider, one_clock_of
+from mock_lender.compliance import Decider, one_clock_of, own_clock
 from mock_lender.context import ServiceContext
 from mock_lender.http.client import HopClient
 from mock_lender.http.wire import Reply
@@ -169,8 +168,8 @@ class Judges:
 
     def _local(self, wanted: Wanted) -> Verdict | None:
         at_ns = time.monotonic_ns()
-        dated_ns = now_ns() if self._one_clock is None else self._one_clock.now_ns()
-        rules = self._rules.known("compliance", dated_ns)
+        between = own_clock if self._one_clock is None else self._one_clock.between
+        rules = self._rules.known("compliance", *between(at_ns))
         if self._decider.why_not(asdict(wanted), rules) is not None:
             return None
         not_from = tuple(sorted(self._decider.barred_tiers(rules)))

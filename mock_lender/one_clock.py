@@ -2,8 +2,8 @@
 
 The replica asks the database for the time, by way of any ledger, and carries the answer forward by
 how long ago that was. Setting a clock changes what it says the time is, not how time passes, so a
-clock that somebody has set wrong dates nothing here. What the answer may be wrong by is added: a
-rule is obeyed a few milliseconds early rather than one late.
+clock that somebody has set wrong dates nothing here. By what the answer may be wrong, a rule is
+obeyed early rather than late, and longer rather than shorter.
 """
 
 import asyncio
@@ -46,11 +46,19 @@ class OneClock:
 
     def now_ns(self) -> int:
         """The latest that it may be now, as CLOCK_MONOTONIC, ns."""
+        return self.between(time.monotonic_ns())[1]
+
+    def between(self, at_ns: int) -> tuple[int, int]:
+        """The earliest and the latest that a moment of the machine's clock, not before the last
+        answer, may be, as CLOCK_MONOTONIC, ns."""
         if self._told is None:
-            return clock.now_ns()
-        at_ns, said_ns, unsure_ns = self._told
-        passed_ns = time.monotonic_ns() - at_ns
-        return said_ns + passed_ns + unsure_ns + int(passed_ns * DRIFT)
+            own_ns = clock.taken_for_ns(at_ns)
+            return own_ns, own_ns
+        heard_ns, said_ns, unsure_ns = self._told
+        passed_ns = at_ns - heard_ns
+        drift_ns = int(passed_ns * DRIFT)
+        earliest_ns = said_ns + passed_ns
+        return earliest_ns - drift_ns - READ_NS, earliest_ns + unsure_ns + drift_ns
 
     def figures(self) -> dict[str, float]:
         """For /metrics: what it may be wrong by; and by how much this replica's own clock is."""

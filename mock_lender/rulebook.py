@@ -60,9 +60,11 @@ class Entry:
     keep_bp: int | None = None
     rule: str | None = None
 
-    def obeyed(self, at_ns: int) -> bool:
-        """Does the lender obey it at a moment?"""
-        return self.adopted_ns is not None and self.adopted_ns <= at_ns < self.ended_ns
+    def obeyed(self, at_ns: int, latest_ns: int | None = None) -> bool:
+        """Does the lender obey it at a moment? Of a moment that is not known to the nanosecond, but
+        from `at_ns` to `latest_ns`, it obeys what is to be obeyed at any time of it."""
+        by_ns = at_ns if latest_ns is None else latest_ns
+        return self.adopted_ns is not None and self.adopted_ns <= by_ns and at_ns < self.ended_ns
 
     def in_force(self, at_ns: int) -> bool:
         """Is it law at a moment, obeyed or not?"""
@@ -231,13 +233,16 @@ class Rulebook:
         """Entries of a kind that are obeyed now, and of which borrowers know."""
         return tuple(one for one in self.look() if one.kind == kind and one.told(at_ns))
 
-    def known(self, kind: str, at_ns: int) -> tuple[Entry, ...]:
-        """Entries of a kind that whoever decides now, at `at_ns`, must obey."""
-        return tuple(one for one in self.look() if one.kind == kind and one.obeyed(at_ns))
+    def known(self, kind: str, at_ns: int, latest_ns: int | None = None) -> tuple[Entry, ...]:
+        """Entries of a kind that whoever decides now, at `at_ns`, must obey; latest_ns: as
+        `Entry.obeyed` has it."""
+        return tuple(
+            one for one in self.look() if one.kind == kind and one.obeyed(at_ns, latest_ns)
+        )
 
-    def obeyed(self, kind: str, at_ns: int) -> tuple[Entry, ...]:
+    def obeyed(self, kind: str, at_ns: int, latest_ns: int | None = None) -> tuple[Entry, ...]:
         """The same, of who decides: it is noted when it first obeys an entry."""
-        found = self.known(kind, at_ns)
+        found = self.known(kind, at_ns, latest_ns)
         for entry in found:
             if entry.number not in self._noted:
                 self._noted.add(entry.number)

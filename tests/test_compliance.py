@@ -1,15 +1,18 @@
 """Compliance in the lender: the calendar, who is refused by which clock, and spoilt readings."""
 
+import asyncio
+import json
 import time
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from starlette.types import Message
 
 from mock_lender import clock
 from mock_lender.cluster.config import CapacityConfig, LawConfig, LenderConfig, TierConfig
 from mock_lender.cluster.postgres import Access
-from mock_lender.compliance import Decider
+from mock_lender.compliance import Decider, create_app
 from mock_lender.console.calendar import Calendar
 from mock_lender.console.hold import RefusedError
 from mock_lender.context import ServiceContext
@@ -18,7 +21,7 @@ from mock_lender.http.wire import Reply
 from mock_lender.law import register
 from mock_lender.notices import Notices
 from mock_lender.one_clock import OneClock
-from mock_lender.rulebook import Entry, Rulebook, Writer
+from mock_lender.rulebook import Entry, Rulebook, Wanted, Writer
 from mock_lender.telemetry import Telemetry
 
 RULES = """
@@ -205,6 +208,46 @@ def test_the_surest_answer_counts_and_half_an_answer_does_not(tmp_path: Path) ->
     sure = one.figures()["one_clock_unsure_s"]
     one.told(answer(base_ns + 10**9), base_ns, base_ns + 10**9)  # a second on its way
     assert one.figures()["one_clock_unsure_s"] == sure
+
+
+def test_what_the_answer_may_be_wrong_by_ends_no_rule_early(tmp_path: Path) -> None:
+    """A draw that is dated a millisecond before the end of a rule is under the rule."""
+    ctx = context(tmp_path, "compliance_first")
+    ended_ns = told(ctx)["draw_max"].ended_ns
+    one, book = OneClock(ctx), Rulebook(ctx.rulebook_json, ctx.telemetry)
+    one.told(answer(ended_ns - 6 * 10**6), ended_ns - 16 * 10**6, ended_ns - 6 * 10**6)
+
+    def rules(at_ns: int) -> set[str | None]:
+        return {entry.rule for entry in book.obeyed("compliance", *one.between(at_ns))}
+
+    assert one.between(ended_ns - 10**6)[1] > ended_ns  # for all we know it is over
+    assert "draw_max" in rules(ended_ns - 10**6)
+    assert "draw_max" not in rules(ended_ns + 10**6)
+
+
+def test_a_check_is_dated_when_it_is_decided_and_not_when_it_was_asked(tmp_path: Path) -> None:
+    """A rule that ends while the question is still on its way was not in force at the decision."""
+    ctx = context(tmp_path)
+    rule = Wanted("compliance", 0.05, forbids="medical")
+    (entry,) = Writer(ctx.rulebook_json).publish("x", [rule])
+    whole = b'{"borrower": 7, "amount_fen": 100, "purpose": "medical"}'
+    said: list[Message] = []
+
+    async def receive() -> Message:
+        on_its_way = time.monotonic_ns() <= entry.ended_ns
+        body = b"" if on_its_way else whole
+        return {"type": "http.request", "body": body, "more_body": on_its_way}
+
+    async def send(message: Message) -> None:
+        said.append(message)
+
+    scope = {
+        "type": "http", "method": "POST", "path": "/check", "query_string": b"", "state": {},
+        "headers": [(b"content-type", b"application/json")],
+    }  # fmt: skip
+    asyncio.run(create_app(ctx)(scope, receive, send))
+    assert said[0]["status"] == 200
+    assert json.loads(said[1]["body"])["decided_ns"] >= entry.ended_ns
 
 
 # -- defects ------------------------------------------------------------------------------------

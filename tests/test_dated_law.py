@@ -12,7 +12,7 @@ from harness.judge.attribution import attribute
 from harness.judge.intents import judge_intents
 from harness.judge.judge import measure
 from harness.judge.oracle import Oracle
-from harness.judge.view import RunView
+from harness.judge.view import FaultLine, RunView
 from harness.judge.warnings import warnings
 from harness.scenario.law import LawSpec, Rule
 from harness.scenario.model import FaultSpec
@@ -106,6 +106,56 @@ def test_what_a_rule_forbids_and_is_paid_is_wrongly_approved_told_or_not() -> No
         assert wrong == {n for n in range(90, 200) if n % 20 != 7}
 
 
+@pytest.mark.parametrize(
+    ("for_s", "healed_s", "ended_s", "lawful"),
+    [
+        (None, None, 9.5, False),
+        (1.0, None, 9.5, False),
+        (1.0, 10.5, 9.5, False),
+        (0.5, 9.4, 9.5, True),
+        (0.5, 9.4, 10.5, False),
+    ],
+    ids=["for good", "not healed", "before it was healed", "healed", "obeyed for longer"],
+)
+def test_a_lender_does_not_say_alone_that_a_rule_is_over(
+    for_s: float | None, healed_s: float | None, ended_s: float, lawful: bool
+) -> None:
+    def at_ns(at_s: float) -> int:
+        return T0_NS + round(at_s * NS_PER_S)
+
+    view = ruled(rule(), 9.0)
+    (spec,) = view.scenario.faults
+    healed_ns = None if healed_s is None else at_ns(healed_s)
+    line = FaultLine(
+        spec.name, "gateway->compliance", "nemesis", at_ns(9), at_ns(9), at_ns(9), at_ns(9.2),
+        healed_ns, healed_ns, None, at_ns(9), healed_ns,
+    )  # fmt: skip
+    view = changed(
+        view,
+        scenario=replace(view.scenario, faults=(replace(spec, for_s=for_s),)),
+        policies=[p._replace(ended_ns=at_ns(ended_s)) if p.rule else p for p in view.policies],
+        faults=(line,),
+    )
+    assert Oracle(view).lawful(CLEAN.intents[DRAW]) is lawful
+    (end,) = [e for e in judge_intents(view, Oracle(view)) if e.intent.intent == DRAW]
+    assert end.lawful is lawful
+
+
+@pytest.mark.parametrize("said_s", [-60.0, 3600.0], ids=["long before", "long after"])
+def test_an_answer_that_is_dated_to_where_there_is_no_law_is_no_answer(said_s: float) -> None:
+    """By its own word a lender has decided when the rule was not yet law, or no longer."""
+    draws = [one._replace(compliance_ns=T0_NS + round(said_s * NS_PER_S)) for one in CLEAN.draws]
+    # In force from 35 s before the draw is due, by a policy that ends while the run lasts.
+    law = Policy("compliance", 9, "education", T0_NS - 25 * NS_PER_S, None, None,
+                 ended_ns=T0_NS + 15 * NS_PER_S)  # fmt: skip
+    view = changed(CLEAN, draws=draws, policies=(*CLEAN.policies, law))
+    oracle = Oracle(view)
+    assert CLEAN.intents[DRAW].purpose == "education"
+    assert not oracle.lawful(CLEAN.intents[DRAW])
+    (end,) = [one for one in judge_intents(view, oracle) if one.intent.intent == DRAW]
+    assert (end.lawful, end.end) == (False, "wrongly_approved")
+
+
 RULES = st.sampled_from([one for one, _ in CASES.values()])
 MOMENTS = st.none() | st.integers(0, 40).map(float)
 
@@ -188,6 +238,10 @@ def test_a_policy_of_risk_and_a_shortage_have_leads_too() -> None:
         published=(*CLEAN.published, told._replace(policy=9, published_ns=T0_NS + 14 * NS_PER_S)),
     )  # fmt: skip
     assert warnings(warned).by_policy == {"shortage": 1.0}
+    # Called off before anybody was refused, it was no warning.
+    over = short._replace(ended_ns=T0_NS + 14_500 * NS_PER_S // 1000)
+    calm = changed(warned, policies=(*CLEAN.policies, over))
+    assert (warnings(calm).untold, warnings(calm).told) == (("shortage",), 0)
     # Told, it withholds what it had promised: the guarantee rises by it, and access does not.
     shares = [measure(view).guarantee.total for view in (dry, warned)]
     assert shares[0].access == shares[1].access

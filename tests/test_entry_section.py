@@ -81,6 +81,7 @@ def test_all_keys_or_none(key: str, tmp_path: Path) -> None:
         (["arms.off.differ=fault.guarantee by 20 s"], "a difference of shares in points"),
         (["arms.off.differ=falt.guarantee by 2 points"], "fault? phases: baseline, fault"),
         (["arms.off.differ=fault.garantee by 2 points"], "guarantee? measures: "),
+        (["arms.off.differ=fault.guarantee by 0 points"], "a difference above 0"),
         (["arms.off.differ=fault.recover_s by 2 s"], "`drill.recover_s`: it is known for the wh"),
         (["mutations=[{set: {}, breaches: [\"audit: x-y\"]}]"], "mutations.0.set: found 0 changes"),
         (["mutations=[{set: {a: 1}, breaches: []}]"], "the lines that break by it, and no others"),

@@ -1,5 +1,6 @@
 """Protections, one at a time and without a lender: each bites, and without it the harm is there."""
 
+import asyncio
 import random
 from pathlib import Path
 
@@ -16,10 +17,12 @@ from mock_lender.resilience import page
 from mock_lender.resilience.agreement import ASK_AGAIN_S, Agreement
 from mock_lender.resilience.breaker import Breaker
 from mock_lender.resilience.budget import RetryBudget
+from mock_lender.resilience.deadline import Deadline
 from mock_lender.resilience.money import HOLDS_S, MoneyBound
 from mock_lender.resilience.outlier import Outliers
 from mock_lender.resilience.profile import PROFILES, Settings
 from mock_lender.resilience.replicas import Replicas
+from mock_lender.resilience.retry import again
 from tests.turned_clock import Hand
 
 FULL = Settings.of(PROFILES["full"])
@@ -59,6 +62,44 @@ def test_a_few_retries_are_always_there_and_many_are_not() -> None:
         budget.earn()
     assert [budget.take(), budget.take()] == [True, False]
     assert budget.refused == 2
+
+
+def test_a_retry_that_the_deadline_forbids_costs_nothing() -> None:
+    budget = RetryBudget(FULL)
+
+    async def go() -> int:
+        made = 0
+
+        async def fail() -> bool:
+            nonlocal made
+            made += 1
+            return False
+
+        # Nothing is left of it but what a hop keeps back to answer in time.
+        deadline = Deadline.from_header(str(round(FULL.margin_s * 1000)))
+        await again(fail, lambda ok: not ok, FULL, deadline, 3, budget)
+        return made
+
+    assert asyncio.run(go()) == 1
+    assert budget.tokens == FULL.retry_tokens
+
+
+def test_retries_end_when_the_budget_does() -> None:
+    async def go(tokens: int) -> tuple[int, float, int]:
+        made, budget = 0, RetryBudget(FULL)
+        budget.tokens = tokens
+
+        async def fail() -> bool:
+            nonlocal made
+            made += 1
+            return False
+
+        await again(fail, lambda ok: not ok, FULL, None, 3, budget)
+        return made, budget.tokens, budget.refused
+
+    assert asyncio.run(go(0)) == (1, 0, 1)
+    assert asyncio.run(go(1)) == (2, 0, 1)
+    assert asyncio.run(go(5)) == (3, 3, 0)
 
 
 # -- failover --------------------------------------------------------------------------------

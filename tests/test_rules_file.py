@@ -76,6 +76,8 @@ def test_the_run_directory_has_a_copy_that_loads_as_the_same(tmp_path: Path) -> 
         (("2024-07-01", "July"), "rules.0.effective_from", "'July'", "such as 2025-10-01"),
         (("scope: draws", "scope: {purposes: [cars]}"), "rules.0.scope.purposes.0", "'cars'",
          "one of consumption"),
+        (("scope: draws", "scope: {purposes: []}"), "rules.0.scope.purposes", "an empty list",
+         "some purposes; without the key"),
         (("scope: draws", "scope: {borrowers: pupils}"), "rules.0.scope.borrowers", "'pupils'",
          "one of students, unverified"),
         (("scope: draws", "scope: {tiers: [partner-z]}"), "rules.0.scope.tiers.0", "'partner-z'",

@@ -277,7 +277,14 @@ def test_the_whole_is_the_worst_of_its_parts(words: list[str], missing: int) -> 
     found = whole([gave(word) for word in words], (), missing)
     if "breached" in words:
         assert (found.verdict, found.exit_code) == ("breached", 1)
-    elif "inconclusive" in words or missing:
+    elif "inconclusive" in words or missing or not words:
         assert (found.verdict, found.exit_code) == ("inconclusive", 3)
     else:
         assert (found.verdict, found.exit_code) == ("held", 0)
+
+
+def test_nothing_run_is_nothing_held() -> None:
+    """As where no drill of a set has a mutation, and mutations were asked for."""
+    assert whole((), (), 0).reason == "nothing was to be run"
+    odd = gave("held")
+    assert whole([replace(odd, digest=replace(odd.digest, exit_code=2))], (), 0).exit_code == 5

@@ -13,7 +13,7 @@ from harness.evidence.columnar import Columns
 from harness.evidence.derived import arrow_table
 from harness.judge.ends import End, Ends
 from harness.judge.law import Law
-from harness.judge.oracle import ANSWER_AGE_NS, Oracle
+from harness.judge.oracle import ANSWERED, Oracle
 from harness.judge.scorecard import COLUMNS, against, literals
 from harness.judge.told import know_what_was_told
 from harness.judge.view import RunView
@@ -88,9 +88,8 @@ WITH known AS (
         CASE WHEN d.state = 'paid' THEN d.ended_ns END AS paid_ns,
         coalesce(d.state = 'paying', false) AS paying,
         open AND coalesce(i.amount_fen <= available_fen, false) AS fits,
-        coalesce(d.compliance_ns, i.due_ns) AS decided_ns,
-        CASE WHEN d.risk_ns IS NULL THEN i.due_ns
-            ELSE greatest(d.risk_ns, coalesce(d.decided_ns, 0) - $answer_age_ns) END AS judged_ns,
+        CASE WHEN d.compliance_ns IS NULL THEN i.due_ns ELSE {decided} END AS decided_ns,
+        CASE WHEN d.risk_ns IS NULL THEN i.due_ns ELSE {judged} END AS judged_ns,
         coalesce(o.told_due, false) AS own_due, coalesce(o.told_baseline, false) AS own_baseline
     FROM known i
     LEFT JOIN {draws} d ON d.draw_key = i.draw_key
@@ -152,6 +151,8 @@ def judge_intents(view: RunView, oracle: Oracle) -> Ends:
     question = ENDS.format(
         draws=draws,
         own_notice=OWN_NOTICE,
+        decided=ANSWERED.format(said="d.compliance_ns"),
+        judged=ANSWERED.format(said="d.risk_ns"),
         told_due=_any(
             [
                 *(f"due_ns >= {told} AND {_no(no, 'due_ns')}" for told, *no in for_all),
@@ -175,7 +176,6 @@ def judge_intents(view: RunView, oracle: Oracle) -> Ends:
     )
     at = {
         "baseline_ns": oracle.baseline_ns,
-        "answer_age_ns": ANSWER_AGE_NS,
         "deadline_ns": int(view.scenario.load.patience.deadline_s * NS_PER_S),
         "no_ledger": bool({"draws", "tries"} & {*view.missing, *view.cut}),
     }

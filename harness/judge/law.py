@@ -1,8 +1,8 @@
 """The law as the judge reads it: which rule of the rules file bars which draw, and when.
 
 From the file in the run directory and the moments that the scenario plans for its dates; of the
-lender's own book only what borrowers were told is believed, and when a rule ended again. The same
-is said twice, of one intent in Python and of all in SQL, and a test holds the two together.
+lender's own book only what borrowers were told is believed, and when a rule ended that was healed.
+The same is said twice, of one intent in Python and of all in SQL; a test holds the two together.
 """
 
 import itertools
@@ -13,6 +13,7 @@ from functools import cached_property
 from harness.evidence.rows import Borrower, Draw, Intent
 from harness.judge.view import RunView
 from harness.scenario.law import (
+    DATE_BEGINS,
     FLAGS,
     LawSpec,
     Rule,
@@ -64,9 +65,28 @@ class Law:
         ]  # fmt: skip
 
     def _ended_ns(self, rule: Rule) -> int:
-        """When somebody ended it again; what lasts has an end beyond the run."""
+        """When somebody ended it again, by the lender's own book; never before the fault that let
+        it begin was healed. What is law for good has no end, whatever the book says."""
+        healed_ns = self._healed_ns(rule)
         ends = [p.ended_ns for p in self._view.policies if p.rule == rule.name]
-        return max((one for one in ends if one is not None), default=EVER_NS)
+        known = [one for one in ends if one is not None]
+        return EVER_NS if healed_ns is None or not known else max(healed_ns, *known)
+
+    def _healed_ns(self, rule: Rule) -> int | None:
+        """From when on it may have ended; None: not in this run."""
+        for_a_while = {
+            fault.name
+            for fault in self._view.scenario.faults
+            if (fault.family, fault.kind) == DATE_BEGINS
+            and fault.for_s is not None
+            and dict(fault.params)["target"] == rule.effective_from
+        }
+        healed = [
+            line.heal_began_ns or line.healed_ns
+            for line in self._view.faults
+            if line.name in for_a_while and not self.spec.begun(rule)
+        ]
+        return healed[0] if healed else None
 
     @cached_property
     def told(self) -> Mapping[str, int]:

@@ -18,8 +18,10 @@ from harness.judge.view import RunView
 # Why the ledger refuses when others have drawn what there was: of the limit, or of what a policy
 # has left of it.
 USED_UP = ("over-quota", "limit-cut")
-# An answer of risk that is older than this when the ledger decides is none.
+# An answer of risk or compliance that is older than this when the ledger decides is none, nor is
+# one of so long after it: by their word alone no law would be in force yet, or any more.
 ANSWER_AGE_NS = 30 * NS_PER_S
+ANSWER_AHEAD_NS = NS_PER_S
 
 
 class Oracle:
@@ -197,7 +199,7 @@ class Oracle:
         draw = self.draw(intent.draw_key)
         decided_ns = intent.due_ns
         if draw is not None and draw.risk_ns is not None:
-            decided_ns = max(draw.risk_ns, (draw.decided_ns or 0) - ANSWER_AGE_NS)
+            decided_ns = answered_ns(draw.risk_ns, draw.decided_ns)
         return not any(
             policy.kind == "risk"
             and policy.in_force_ns is not None
@@ -215,7 +217,7 @@ class Oracle:
         draw = self.draw(intent.draw_key)
         decided_ns = intent.due_ns
         if draw is not None and draw.compliance_ns is not None:
-            decided_ns = draw.compliance_ns
+            decided_ns = answered_ns(draw.compliance_ns, draw.decided_ns)
         if self.law.unlawful(decided_ns, intent, self._person(intent), draw):
             return False
         return not any(
@@ -230,6 +232,19 @@ class Oracle:
 def _of(rows: Rows[Any], **wanted: Collection[Any] | None) -> Rows[Any]:
     """Those whose columns have one of these values; None: any."""
     return rows.where(**{name: one for name, one in wanted.items() if one is not None})
+
+
+def answered_ns(said_ns: int, decided_ns: int | None) -> int:
+    """From when an answer dates, by who gave it, as far as the ledger's decision bears it out."""
+    if decided_ns is None:
+        return said_ns
+    return min(max(said_ns, decided_ns - ANSWER_AGE_NS), decided_ns + ANSWER_AHEAD_NS)
+
+
+# The same in SQL, of the column `said` of a draw `d`; null where it says nothing.
+ANSWERED = f"""
+least(greatest({{said}}, d.decided_ns - {ANSWER_AGE_NS}), d.decided_ns + {ANSWER_AHEAD_NS})
+"""
 
 
 def lasts(policy: Policy, at_ns: int) -> bool:

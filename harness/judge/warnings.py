@@ -133,5 +133,7 @@ def _shortages(
     ]
     told = " OR ".join(f"i.due_ns >= {a} AND i.due_ns < {b}" for a, b in spans) or "false"
     met, first_ns, in_time = view.books.one(SHORT.format(told=told))
-    told_ns = min((from_ns for from_ns, _ in spans), default=None)
+    # One that was over by then was no warning of this.
+    lasting = [from_ns for from_ns, to_ns in spans if first_ns is None or to_ns > first_ns]
+    told_ns = min(lasting, default=None)
     yield SHORTAGE, met, first_ns, in_time, told_ns

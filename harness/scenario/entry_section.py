@@ -169,6 +169,8 @@ def parse_differ(text: str) -> Differ:
     if measure in DRILL_ONLY and phase != "drill":
         raise ValueError(f"`drill.{measure}`: it is known for the whole drill")
     bound = _apart(number, unit, MEASURES[measure])
+    if kind == "by" and not bound:
+        raise ValueError("a difference above 0: any two arms are 0 apart at least")
     return Differ(f"{phase}.{measure}", "by" if kind == "by" else "within", bound, text)
 
 

@@ -189,6 +189,10 @@ def _scope(
         for key, child in found.items()
         if key in known
     }
+    for key, listed in made.items():
+        if not listed and form_of(found[key]) == "list":
+            allowed = f"some {key}; without the key a rule is about all of them"
+            book.add(found[key], f"{path}.{key}", "an empty list", allowed)
     if "borrowers" in found:
         read = partial(value, book, found["borrowers"], f"{path}.borrowers", one_of(*FLAGS))
         made["borrowers"] = (read("students", ""),)

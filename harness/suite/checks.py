@@ -71,13 +71,16 @@ class Whole:
 def whole(runs: Sequence[Seen], checks: Sequence[Check], not_run: int) -> Whole:
     """The worst of them; not_run: how many runs there were to be beside these.
 
-    A breach wins, as in one drill; then an abort or error (4, 5), then anything in doubt (3).
+    A breach wins, as in one drill; then an abort or error (4, 5), then anything in doubt (3): a set
+    of which nothing was to be run is so too.
     """
     failed = sum(not check.well for check in checks)
-    codes = [one.digest.exit_code for one in runs] + [3] * bool(failed or not_run)
-    code = next((code for code in EXITS if code in codes), 0)
+    nothing = not (runs or checks or not_run)
+    codes = [one.digest.exit_code for one in runs] + [3] * bool(failed or not_run or nothing)
+    # Any other code than 0 is of a run that did not end as one does.
+    code = next((code for code in EXITS if code in codes), 5 if any(codes) else 0)
     verdict: VerdictWord = "held" if code == 0 else "breached" if code == 1 else "inconclusive"
-    told = []
+    told = ["nothing was to be run"] if nothing else []
     if runs:
         words = [one.digest.verdict or "without a verdict" for one in runs]
         counts = [f"{words.count(word)} {word}" for word in sorted(set(words))]

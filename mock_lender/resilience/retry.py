@@ -32,30 +32,35 @@ async def again(
     if tries <= 1 or not worth_it(first):
         return first
     made = [first]
-    ended = 0
 
     async def next_one() -> T:
         return made.pop() if made else await call()
 
-    def once_more(result: T) -> bool:
-        nonlocal ended
-        ended += 1
-        if ended >= tries or not worth_it(result):
-            return False
-        return budget is None or budget.take()
-
     stop: tenacity.stop.stop_base = tenacity.stop_after_attempt(tries)
     if deadline is not None:
         stop = stop | tenacity.stop_before_delay(max(0.0, deadline.remaining_s - settings.margin_s))
+    if budget is not None:
+        # Asked last, when nothing else keeps the try from being made: what is paid for is made.
+        stop = stop | _TooDear(budget)
     last: tenacity.AsyncRetrying = tenacity.AsyncRetrying(
         stop=stop,
         wait=tenacity.wait_random_exponential(multiplier=FIRST_PAUSE_S, max=LONGEST_PAUSE_S),
-        retry=tenacity.retry_if_result(once_more),
+        retry=tenacity.retry_if_result(worth_it),
         retry_error_callback=_last_result,
         reraise=True,
     )
     result: T = await last(next_one)
     return result
+
+
+class _TooDear(tenacity.stop.stop_base):
+    """Stop when the next try can't be paid for."""
+
+    def __init__(self, budget: RetryBudget) -> None:
+        self._budget = budget
+
+    def __call__(self, retry_state: tenacity.RetryCallState) -> bool:
+        return not self._budget.take()
 
 
 def _last_result(state: tenacity.RetryCallState) -> object:
