@@ -17,6 +17,8 @@ from harness.suite.checks import breaks_by, differ
 from harness.suite.seen import Seen
 
 DEVIATIONS = 3.0
+# Passes of a set: as many, none longer, and one verdict in so many may differ from the others.
+PASSES, PASS_S_MAX, CHANGED_IN = 3, 40 * 60.0, 72
 VERDICTS = ("held", "breached", "inconclusive")
 
 
@@ -167,3 +169,14 @@ def passes_summary(passes: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
             name for name, words in differing.items() if {"held", "breached"} <= set(words)
         ),
     }
+
+
+def passes_faults(found: Mapping[str, Any]) -> list[str]:
+    """Everything that passes must be and are not, in words."""
+    told = []
+    if found["passes"] < PASSES:
+        told.append(f"{found['passes']} of {PASSES} are whole")
+    told += [f"one took {took_s / 60:.0f} min" for took_s in found["took_s"] if took_s > PASS_S_MAX]
+    if found["changed"] * CHANGED_IN > max(found["verdicts"], CHANGED_IN):
+        told.append(f"{found['changed']} of {found['verdicts']} verdicts differ from the others")
+    return told + [f"{name} held in one and was breached in another" for name in found["opposite"]]

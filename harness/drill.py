@@ -257,7 +257,7 @@ def prepare(plan: Plan, text: str, files: Mapping[str, bytes], parent: Path) -> 
     for name, data in files.items():
         run.write_bytes(name, data)
     planned = manifest(plan.intents, plan.repayments)
-    known = environment(scenario.name, scenario.seed)
+    known = environment(scenario.name, scenario.seed, run.path)
     run.write_json("environment.json", {**known, "plan": planned})
     write_rows(run.stream_path("intents"), "intents", plan.intents)
     write_rows(run.stream_path("repay_intents"), "repay_intents", plan.repayments)

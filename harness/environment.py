@@ -14,8 +14,9 @@ PACKAGES = (
 )  # fmt: skip
 
 
-def environment(scenario: str, seed: int) -> dict[str, object]:
-    """The part of environment.json that is known before anything runs."""
+def environment(scenario: str, seed: int, place: Path) -> dict[str, object]:
+    """The part of environment.json that is known before anything runs. place: the run directory,
+    which holds the lender's database too."""
     return {
         "schema": 1,
         "scenario": scenario,
@@ -26,7 +27,7 @@ def environment(scenario: str, seed: int) -> dict[str, object]:
             "python": platform.python_version(),
             **{name: version(name) for name in PACKAGES},
         },
-        "machine": machine(),
+        "machine": {**machine(), "storage": storage(place)},
         "argv": sys.argv[1:],
     }
 
@@ -40,6 +41,19 @@ def machine() -> dict[str, object]:
         "architecture": platform.machine(),
         "root": os.geteuid() == 0,
     }
+
+
+def storage(place: Path) -> str | None:
+    """The kind of file system a folder lies on: `ext4`; `tmpfs` has no disk to wait for. None: it
+    can't be told."""
+    best, found = -1, None
+    for line in Path("/proc/self/mountinfo").read_text().splitlines():
+        before, _, after = line.partition(" - ")
+        mounted = before.split(" ")[4].encode().decode("unicode_escape")
+        # A later mount at one place hides the earlier ones.
+        if place.resolve().is_relative_to(mounted) and len(mounted) >= best:
+            best, found = len(mounted), after.split(" ")[0]
+    return found
 
 
 def version(package: str) -> str | None:

@@ -1,18 +1,23 @@
 """What many runs of a drill say of it: the counts, the room of each expectation, what is ill."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from benchmarks.catalogue import unwell_rounds
 from benchmarks.catalogue_figures import (
     arm_summary,
     drill_summary,
     faults_of,
+    passes_faults,
     passes_summary,
     room,
 )
+from harness.judge.health import UNWELL
+from harness.repeats.book import Done
 from harness.scenario.grammar import parse_expectation
 from harness.scenario.loader import load_scenario
 from harness.suite.seen import Seen
@@ -133,3 +138,40 @@ def test_passes_that_do_not_end_alike() -> None:
     }  # fmt: skip
     assert found["opposite"] == ["a"]
     assert found["took_s"] == [60.0, 61.0, 62.0]
+
+
+def test_passes_must_be_three_short_and_alike() -> None:
+    held = {f"d{n}": "held" for n in range(50)}
+    passes: list[Any] = [
+        {"order": str(n), "took_s": 2390.0, "verdicts": dict(held)} for n in range(3)
+    ]
+    assert passes_faults(passes_summary(passes)) == []
+    for n in range(2):
+        passes[n]["verdicts"][f"d{n}"] = "inconclusive"
+    assert passes_faults(passes_summary(passes)) == []
+    passes[2]["verdicts"]["d3"] = "inconclusive"
+    assert passes_faults(passes_summary(passes)) == ["3 of 150 verdicts differ from the others"]
+    passes[2]["verdicts"] = held | {"d2": "breached"}
+    passes[1]["took_s"] = 2500.0
+    assert passes_faults(passes_summary(passes)) == [
+        "one took 42 min", "3 of 150 verdicts differ from the others",
+        "d2 held in one and was breached in another",
+    ]  # fmt: skip
+    assert passes_faults(passes_summary([])) == ["0 of 3 are whole"]
+
+
+def ran(number: int, arm: str, verdict: str = "held", doubt: str = "") -> Done:
+    doubts = (doubt,) if doubt else ()
+    return Done(number, arm, 1.0, replace(figures(verdict=verdict), doubts=doubts))
+
+
+def test_only_rounds_in_doubt_by_their_machine_are_made_up_for() -> None:
+    busy = f"{UNWELL} in 3 of 30 seconds"
+    done = [
+        ran(0, "on"), ran(0, "off", "breached"),
+        ran(1, "on"), ran(1, "off", "inconclusive", busy),
+        ran(2, "on", "inconclusive", "service: late bank.own: touched no call"), ran(2, "off"),
+    ]  # fmt: skip
+    assert unwell_rounds(done) == {1}
+    both = replace(done[3].digest, doubts=(busy, "the baseline drifted"))
+    assert unwell_rounds([replace(done[3], digest=both)]) == set()

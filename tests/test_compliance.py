@@ -245,7 +245,11 @@ def test_a_check_is_dated_when_it_is_decided_and_not_when_it_was_asked(tmp_path:
         "type": "http", "method": "POST", "path": "/check", "query_string": b"", "state": {},
         "headers": [(b"content-type", b"application/json")],
     }  # fmt: skip
-    asyncio.run(create_app(ctx)(scope, receive, send))
+
+    async def ask() -> None:
+        await create_app(ctx)(scope, receive, send)
+
+    asyncio.run(ask())
     assert said[0]["status"] == 200
     assert json.loads(said[1]["body"])["decided_ns"] >= entry.ended_ns
 

@@ -28,6 +28,8 @@ from harness.scenario.generator_limits import (
 )
 
 # The value of a second that each limit is about, in seconds or a share.
+# How the doubt begins that is nobody's doing but the generator's or its machine's.
+UNWELL = "the generator or its machine was not well"
 VALUES: Mapping[str, Callable[[Second], float]] = {
     "late": lambda row: row.late_ns_max / NS_PER_S,
     "lag": lambda row: row.lag_ns_max / NS_PER_S,
@@ -243,7 +245,7 @@ def _about_seconds(view: RunView, rows: list[Second]) -> list[str]:
     words += [f"draws that were due in {late} of them were sent late"] if late else []
     words += [f"a worker has no row for {absent} of them"] if absent else []
     return [
-        f"the generator or its machine was not well in {len(bad)} of {len(judged)} seconds"
+        f"{UNWELL} in {len(bad)} of {len(judged)} seconds"
         f" that are judged (at worst: {'; '.join(words)})"
     ]
 

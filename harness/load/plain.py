@@ -112,7 +112,7 @@ def begin(planned: Planned, runs: Path) -> RunDir:
     """The run directory, with the plan in it, marked as cut. Raises HarnessError."""
     run = RunDir.create(runs, planned.name, planned.plan.seed)
     run.write_text("scenario.yaml", planned.text)
-    known = environment(planned.name, planned.plan.seed)
+    known = environment(planned.name, planned.plan.seed, run.path)
     prints = fingerprints(planned.intents, planned.repayments)
     run.write_json("environment.json", {**known, "plan": prints})
     for name, data in planned.files.items():
