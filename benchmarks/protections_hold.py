@@ -3,21 +3,23 @@
     python -m benchmarks.protections_hold amplification|breaker|shed [--seconds 12] [--resume]
 
 amplification: tries ÷ calls at every hop with a dependency down, `full` and `naive`, for each
-dependency. breaker: how soon it opens for a bank that fails 60 % of its calls, how many calls were
-on their way at once while it was not closed, and whether 5 % ever open it. shed: how long it takes
-to be told that the lender is busy. Results go to docs/results/protections-hold.json, a key a part.
+dependency, and tries ÷ draws that came in. breaker: how soon it opens for a bank that fails 60 % of
+its calls, how many calls were on their way at once while it was not closed, and whether 5 % ever
+open it. shed: how long it takes to be told that the lender is busy. Results go to
+docs/results/protections-hold.json, a key a part.
 """
 
 import argparse
 import json
 import os
+import re
 import signal
 import sys
 import tempfile
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from http.client import HTTPConnection
@@ -33,6 +35,7 @@ from tests.pressing import GATEWAYS
 PLACE = RESULTS / "protections-hold.json"
 RATE = 30.0
 BANK = "bank.partner-a"
+COUNTED = re.compile(r'(?P<what>calls|tries)_total\{to="(?P<to>[^"]+)"\} (?P<count>\d+)')
 DOWN = ("risk", "compliance", "ledger", BANK)
 
 
@@ -58,15 +61,17 @@ def drive(made: Lender, word: str, seconds: float, rate: float) -> list[tuple[in
         return [one.result() for one in asked]
 
 
-def counted(made: Lender) -> Counter[str]:
-    """`calls_total{to="risk"}` and its like, of both gateways together."""
-    found: Counter[str] = Counter()
-    for name in GATEWAYS:
-        service = made.service(name)
+def counted(made: Lender, gone: Collection[int] = ()) -> Counter[tuple[str, str]]:
+    """By (hop, what): `calls` and `tries` of all replicas together that are not gone (pids)."""
+    found: Counter[tuple[str, str]] = Counter()
+    for service in made.topology.services:
+        if service.role not in ("gateway", "ledger") or service.pid in gone:
+            continue
         for line in _get(service.host, service.port).splitlines():
-            key, _, value = line.rpartition(" ")
-            if key.startswith(("calls_total", "tries_total")):
-                found[key] += int(value)
+            if told := COUNTED.fullmatch(line):
+                # A draw goes to one bank or another: together they are one hop.
+                hop = f"{service.role}->{told['to'].partition('.')[0]}"
+                found[hop, told["what"]] += int(told["count"])
     return found
 
 
@@ -80,28 +85,36 @@ def _get(host: str, port: int) -> str:
 
 
 def amplification(seconds: float) -> dict[str, Any]:
-    """Tries ÷ calls of the gateways to each service, from the moment that one is down."""
+    """At each hop, from the moment that a service is down: tries ÷ calls, and tries ÷ draws that
+    came in beside the same of a lender in health, which asks some hops more than once a draw."""
     found: dict[str, Any] = {}
     for profile in ("full", "naive"):
-        for down in DOWN:
+        usual: dict[str, float] = {}
+        for down in ("nothing", *DOWN):
             with fresh(profile) as made:
                 drive(made, "warm", 2.0, RATE)
-                before = counted(made)
-                for service in made.topology.services:
-                    if service.role == down:
-                        os.kill(service.pid, signal.SIGKILL)
+                gone = {one.pid for one in made.topology.services if one.role == down}
+                before = counted(made, gone)
+                for pid in gone:
+                    os.kill(pid, signal.SIGKILL)
                 told = drive(made, "down", seconds, RATE)
-                now = counted(made) - before
-            ratios = {
-                key[13:-2]: round(tries / now[f"calls{key[5:]}"], 3)
-                for key, tries in sorted(now.items())
-                if key.startswith("tries_total") and now[f"calls{key[5:]}"]
-            }
-            answers = Counter(str(status) for status, _ in told)
-            found[f"{profile}, {down} down"] = {
-                "tries_per_call": ratios, "highest": max(ratios.values()), "answers": answers,
+                now = counted(made, gone) - before
+            tries = {hop: count for (hop, what), count in sorted(now.items()) if what == "tries"}
+            a_draw = {hop: count / len(told) for hop, count in tries.items()}
+            usual = usual or a_draw
+            row = {
+                "tries_per_call": {
+                    hop: round(count / now[hop, "calls"], 3) for hop, count in tries.items()
+                },
+                "tries_per_draw": {hop: round(count, 3) for hop, count in a_draw.items()},
+                "of_the_usual": {
+                    hop: round(count / usual[hop], 3) for hop, count in a_draw.items()
+                    if hop in usual
+                },
+                "answers": Counter(str(status) for status, _ in told),
             }  # fmt: skip
-            print(profile, down, ratios, dict(answers), flush=True)
+            found[f"{profile}, {down} down"] = row
+            print(f"{profile}, {down} down", row, flush=True)
     return found
 
 
