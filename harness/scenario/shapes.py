@@ -191,7 +191,8 @@ def promotion(rate_per_s: float, peak_per_s: float, at_s: float, half_life_s: fl
     above = peak_per_s - rate_per_s
     return (
         (at_s, rate_per_s),
-        *((at_s + n * half_life_s, rate_per_s + above / 2**n) for n in range(HALVINGS + 1)),
+        # From the peak downwards: it is met to the last digit.
+        *((at_s + n * half_life_s, peak_per_s - above * (1 - 0.5**n)) for n in range(HALVINGS + 1)),
         (at_s + (HALVINGS + 1) * half_life_s, rate_per_s),
     )
 
@@ -220,7 +221,8 @@ def quarter_end(
         raise ShapeMistake("peak", f"{peak_per_s:g}/s", f"a peak above the rate, {rate_per_s:g}/s")
     points, before = [], rate_per_s
     for day in range(days):
-        after = rate_per_s + (peak_per_s - rate_per_s) * (day + 1) / days
+        # From the peak downwards: it is met to the last digit, and never exceeded by one.
+        after = peak_per_s - (peak_per_s - rate_per_s) * (days - day - 1) / days
         day_s = at_s - rise_s * (days - day) / days
         points += [(day_s, before), (day_s, after)]
         before = after
