@@ -12,7 +12,7 @@ from typing import Any
 
 from benchmarks.judge_tables import CALLS, SETUP, TABLE_OF
 from harness.evidence.columnar import Rows
-from harness.evidence.columns import PLACES, TABLES
+from harness.evidence.columns import PLACES, RUN_SCHEMA, TABLES
 from harness.evidence.manifest import Manifest, ShareEvidence
 from harness.evidence.query import Books
 from harness.evidence.store import RunDir
@@ -99,7 +99,7 @@ def _write_records(run: RunDir, facts: dict[str, Any]) -> None:
     end_ns = T0_NS + facts["seconds"] * 1_000_000_000
     run.write_json(
         "run.json",
-        {"schema": 3, "ended": "complete", "t0_ns": T0_NS, "load_end_ns": end_ns,
+        {"schema": RUN_SCHEMA, "ended": "complete", "t0_ns": T0_NS, "load_end_ns": end_ns,
          "drain_end_ns": end_ns + 1_000_000_000, "drained": True},
     )  # fmt: skip
     run.write_json("environment.json", {"schema": 1, "scenario": "made"})

@@ -151,6 +151,11 @@ TABLE_OF: dict[str, str] = {
     "disk": """
         SELECT {t0} + b * 50000000 AS began_ns, 2000000 + b % 7 * 1000000 AS took_ns
         FROM range(20 * ({seconds} + 2)) r(b)""",
+    "notice_looks": """
+        SELECT b % {borrowers} + 1 AS borrower, 'gateway-' || b % 2 + 1 AS gateway,
+            {t0} + b * 250000000 AS sent_ns, {t0} + b * 250000000 + 2000000 AS done_ns,
+            200 AS status, NULL AS policy, NULL AS kind, NULL AS rule
+        FROM range(4 * ({seconds} + 2)) r(b)""",
     "states": """
         SELECT 'gateway-' || s % 2 + 1 AS replica, 'breaker' AS kind, 'bank.partner-a' AS subject,
             CASE s // 2 % 2 WHEN 0 THEN 'open' ELSE 'closed' END AS state,

@@ -22,7 +22,7 @@ from harness.disk_beat import DiskBeat
 from harness.draining import Bounds
 from harness.environment import environment
 from harness.errors import DrawproofError, HarnessError, SafetyError, TargetError
-from harness.evidence.columns import DISK_SINCE
+from harness.evidence.columns import RUN_SCHEMA
 from harness.evidence.fingerprint import manifest
 from harness.evidence.recorder import write_rows
 from harness.evidence.store import RunDir
@@ -31,6 +31,7 @@ from harness.guardian.journal import Journal
 from harness.heal import unhealed
 from harness.load.attack import Attack, LoadLost
 from harness.nemesis.nemesis import Nemesis
+from harness.notice_looks import NoticeLooks
 from harness.plan import Plan
 from harness.proxy.client import ProxyClient, ToxiproxyClient, start_proxy
 from harness.running import me
@@ -58,8 +59,9 @@ class Drill:
         self._stop = stop
         self._show = show
         self._began_ns = time.monotonic_ns()
+        self._t0_ns = 0
         self._record: dict[str, object] = {
-            "schema": DISK_SINCE, "ended": "cut", "t0_ns": 0, "controller": me(),
+            "schema": RUN_SCHEMA, "ended": "cut", "t0_ns": 0, "controller": me(),
         }  # fmt: skip
         self._printed: dict[str, float | int | None] = {}
         self.ended = "cut"
@@ -120,6 +122,11 @@ class Drill:
         )
         disk = DiskBeat(self._run.stream_path("disk"), self._run.path / "work" / "disk-beat")
         disk.start()
+        looks = NoticeLooks(
+            self._run.stream_path("notice_looks"), target.base_urls(), self._plan.intents, token,
+            lambda: self._t0_ns,
+        )  # fmt: skip
+        looks.start()
         try:
             self._load(watch, target, attack, nemesis)
         except SafetyError as exc:
@@ -136,6 +143,7 @@ class Drill:
         finally:
             nemesis.stop(heal=guardian.alive)
             disk.stop()
+            looks.stop()
         self._close(guardian, target)
 
     def _proxy(self, guardian: Guardian, token: str, journal: Journal) -> ProxyClient:
@@ -167,7 +175,7 @@ class Drill:
 
     def _load(self, watch: Watch, target: MockTarget, attack: Attack, nemesis: Nemesis) -> None:
         phases = self._plan.scenario.phases
-        t0_ns = time.monotonic_ns() + LEAD_NS
+        self._t0_ns = t0_ns = time.monotonic_ns() + LEAD_NS
         self._record["t0_ns"] = t0_ns
         self._printed["start_to_first_load_s"] = round((t0_ns - self._began_ns) / NS_PER_S, 3)
         self._printed["lender_asked_ns"] = target.asked_ns

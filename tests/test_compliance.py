@@ -9,6 +9,8 @@ from pathlib import Path
 import pytest
 from starlette.types import Message
 
+from harness.notice_looks import shown
+from harness.target.plan_tables import policy_rows
 from mock_lender import clock
 from mock_lender.cluster.config import CapacityConfig, LawConfig, LenderConfig, TierConfig
 from mock_lender.cluster.postgres import Access
@@ -170,6 +172,11 @@ def test_notices_are_handed_out_once_published_and_until_over(tmp_path: Path) ->
     (one,) = [found for found in ahead if found.get("rule") == "draw_max"]
     assert one["text"] == "A rule takes effect: at most 400 yuan a draw."
     assert (one["begins_ns"], one["published_ns"]) == (entry.in_force_ns, entry.announced_ns)
+    # Who looks from outside knows it by what the evidence calls it.
+    book = json.loads(ctx.rulebook_json.read_text())
+    told_by_then = [row for row in book if row["announced_ns"] <= (entry.announced_ns or 0)]
+    named = [(row.policy, row.kind, row.rule) for row in policy_rows(told_by_then, {})]
+    assert shown(200, {"notices": ahead}) == (200, named)
     assert notices.now(entry.ended_ns + HOUR_NS) == []
     (tmp_path / "b").mkdir()
     silent = context(tmp_path / "b")

@@ -4,8 +4,12 @@ from pathlib import Path
 
 import pytest
 
-from harness.evidence.rows import Policy
+from harness.clock import NS_PER_S
+from harness.evidence.rows import Policy, Published
+from harness.evidence.store import RunDir
 from harness.evidence.tables import read_rows
+from harness.judge.load_view import load_view
+from harness.judge.noticed import believed
 from tests.drills import ROOT, drill
 
 pytestmark = [pytest.mark.drill, pytest.mark.slow, pytest.mark.timeout(240)]
@@ -37,3 +41,14 @@ def test_told_before_it_withholds_and_breaks_nothing(tmp_path: Path) -> None:
     assert guarantee["withheld"] > 10
     assert guarantee["access"] < guarantee["count"]
     assert {row["verdict"] for row in ran.verdict["audit"]} == {"held"}
+    # Seen from outside the notice came when the lender says; had it said otherwise, it would be the
+    # same but for a look.
+    assert ran.run is not None
+    view = load_view(RunDir.open(ran.run))
+    (notice,) = [row for row in view.published if row.kind == "notice"]
+    assert notice in [Published(*row) for row in read_rows(ran.run, "published")[0]]
+    first_ns = min(one.sent_ns for one in view.notice_looks if one.policy == notice.policy)
+    assert abs(first_ns - notice.published_ns) < NS_PER_S
+    dated_back = notice._replace(published_ns=view.t0_ns)
+    (row,) = believed([dated_back], view.policies, view.notice_looks)
+    assert notice.published_ns - NS_PER_S < row.published_ns < first_ns

@@ -124,6 +124,19 @@ _FIELDS: dict[str, Fields] = {
     # Small writes of the controller's own, forced to the disk (fsync) on which the lender's books
     # are: when one began and how long it took. By the controller's clock.
     "disk": [("began_ns", _T), ("took_ns", _T)],
+    # What an onlooker of the controller's saw of notices as a borrower does: a row for each notice
+    # that a look was shown, and one with policy null for a look that was shown none. gateway: which
+    # answered, or was asked last. status: of its answer, 0 for none that can be read. By our clock.
+    "notice_looks": [
+        ("borrower", _I),
+        ("gateway", _S),
+        ("sent_ns", _T),
+        ("done_ns", _T),
+        ("status", _I),
+        ("policy", _I),
+        ("kind", _S),
+        ("rule", _S),
+    ],
     # The lender's books, exported after the drain.
     "draws": [
         ("draw_key", _S),
@@ -275,25 +288,13 @@ WORKER_TIMES: dict[str, tuple[str, ...]] = {
     "attempts": ("scheduled_ns", "sent_ns", "first_byte_ns", "done_ns"),
     "clocks": ("at_ns",),
 }
-# What the controller saw of the machine; runs whose run.json has an older schema have none.
-HARNESS_TABLES = ("disk",)
-DISK_SINCE = 3
+# What the controller saw itself, and since which schema of run.json: older runs have none.
+DISK_SINCE, RUN_SCHEMA = 3, 4
+HARNESS_TABLES = {"disk": DISK_SINCE, "notice_looks": RUN_SCHEMA}
 LENDER_TABLES = (
-    "calls",
-    "states",
-    "draws",
-    "tries",
-    "repayments",
-    "collections",
-    "versions",
-    "postings",
-    "payouts",
-    "tombstones",
-    "published",
-    "policies",
-    "tiers",
-    "population",
-)
+    "calls", "states", "draws", "tries", "repayments", "collections", "versions", "postings",
+    "payouts", "tombstones", "published", "policies", "tiers", "population",
+)  # fmt: skip
 
 # Where a table lies in the run directory (without its suffix).
 PLACES: dict[str, str] = {

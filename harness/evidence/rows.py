@@ -135,6 +135,19 @@ class DiskBeat(NamedTuple):
     took_ns: int
 
 
+class NoticeLook(NamedTuple):
+    """A row of `notice_looks`: a notice that was shown to an onlooker, or that none was."""
+
+    borrower: int
+    gateway: str
+    sent_ns: int
+    done_ns: int
+    status: int
+    policy: int | None = None
+    kind: str | None = None
+    rule: str | None = None
+
+
 class Draw(NamedTuple):
     """A row of `draws`: the ledger's own."""
 
@@ -296,7 +309,7 @@ class Borrower(NamedTuple):
 ROWS: Mapping[str, type[Any]] = {
     "intents": Intent, "repay_intents": RepayIntent,
     "attempts": Attempt, "calls": Call, "states": State, "generator": Second,
-    "clocks": ClockRow, "disk": DiskBeat,
+    "clocks": ClockRow, "disk": DiskBeat, "notice_looks": NoticeLook,
     "draws": Draw, "tries": Try, "repayments": Repayment, "collections": Collection,
     "versions": Version, "postings": Posting, "payouts": Payout,
     "tombstones": Tombstone, "published": Published, "policies": Policy, "tiers": Tier,

@@ -10,6 +10,7 @@ from typing import Any, Literal
 
 SSL_REQUEST = struct.pack("!II", 8, 80877103)
 PROTOCOL_3 = 196608
+NO_HEADERS: Mapping[str, str] = {}
 TOO_MANY_CONNECTIONS = b"C53300\0"
 
 
@@ -47,16 +48,21 @@ def refuses(address: tuple[str, int], timeout_s: float = 0.5) -> bool:
 
 
 def answer(
-    address: tuple[str, int], method: str, path: str, body: object, within_s: float
+    address: tuple[str, int],
+    method: str,
+    path: str,
+    body: object,
+    within_s: float,
+    headers: Mapping[str, str] = NO_HEADERS,
 ) -> tuple[int, Mapping[str, Any]] | None:
     """(status, JSON object) of a question of our own; None: no such answer in time."""
     connection = http.client.HTTPConnection(*address, timeout=within_s)
     try:
         data = None if body is None else json.dumps(body)
-        connection.request(method, path, data, {"Content-Type": "application/json"})
+        connection.request(method, path, data, {"Content-Type": "application/json", **headers})
         response = connection.getresponse()
         found = json.loads(response.read(1_000_000))
-    except (OSError, http.client.HTTPException, ValueError):
+    except (OSError, http.client.HTTPException, ValueError, RecursionError):
         return None
     finally:
         connection.close()

@@ -3,7 +3,7 @@
 from collections import Counter
 from dataclasses import dataclass
 
-from harness.judge.names import role
+from harness.judge.names import ONLOOKER, role
 from harness.judge.view import RunView
 from harness.judge.ways import know_ways
 
@@ -32,7 +32,9 @@ SELECT server, sum(times)::BIGINT FROM (
 ) GROUP BY server
 """
 SENT = "SELECT client, times FROM ways_called WHERE side = 'client' AND sent"
-CAME = "SELECT server, times FROM ways_called WHERE side = 'server'"
+CAME = f"""
+SELECT server, times FROM ways_called WHERE side = 'server' AND edge <> '{ONLOOKER}->gateway'
+"""
 
 
 def amplification(view: RunView) -> Amplification:

@@ -12,6 +12,7 @@ from harness.evidence.seal import SEALED_SINCE, Seal, check
 from harness.evidence.store import RunDir
 from harness.evidence.tables import read_ordered
 from harness.judge.fault_lines import read_fault_lines
+from harness.judge.noticed import believed
 from harness.judge.view import GROWING, FaultLine, RunView
 from harness.scenario.loader import load_scenario
 from harness.scenario.model import Scenario
@@ -26,6 +27,7 @@ ORDER = {
     "generator": ("worker", "second"),
     "clocks": ("worker", "at_ns"),
     "disk": ("began_ns",),
+    "notice_looks": ("sent_ns", "policy"),
     "versions": ("account", "version"),
 }
 # Tables of which older runs have none.
@@ -39,12 +41,12 @@ def load_view(run: RunDir) -> RunView:
     rows: dict[str, Rows[Any]] = {}
     missing: list[str] = []
     cut: list[str] = []
-    owes_disk = record.get("schema", 1) >= DISK_SINCE
+    version = record.get("schema", 1)
     for name in (*LOAD_TABLES, *HARNESS_TABLES, *LENDER_TABLES):
         rows[name], is_missing, is_cut = read_ordered(run.path, name, ORDER.get(name, ()), seal)
         # Of a run in which nobody repays, and of any before there were repayments, it says nothing.
         unused = name == "repay_intents" and not scenario.load.journey.repay
-        young = name in YOUNGER or (name in HARNESS_TABLES and not owes_disk)
+        young = name in YOUNGER or version < HARNESS_TABLES.get(name, 0)
         if is_missing and not unused and not young:
             missing.append(name)
         if is_cut:
@@ -66,6 +68,8 @@ def load_view(run: RunDir) -> RunView:
     tables: dict[str, Any] = {
         name: found if name in GROWING else tuple(found) for name, found in rows.items()
     }
+    looks = tables["notice_looks"]
+    tables["published"] = believed(tables["published"], tables["policies"], looks)
     return RunView(
         scenario=scenario,
         ended=str(record.get("ended", "cut")),
@@ -81,8 +85,8 @@ def load_view(run: RunDir) -> RunView:
         planned=planned,
         unoffered_keys=unoffered_keys,
         spoilt=seal.problems,
-        owes_manifest=record.get("schema", 1) >= SEALED_SINCE,
-        owes_disk=owes_disk,
+        owes_manifest=version >= SEALED_SINCE,
+        owes_disk=version >= DISK_SINCE,
         **tables,
     )
 

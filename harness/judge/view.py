@@ -20,6 +20,7 @@ from harness.evidence.rows import (
     DiskBeat,
     Draw,
     Intent,
+    NoticeLook,
     Payout,
     Policy,
     Posting,
@@ -121,6 +122,8 @@ class RunView:
     # How the disk was, and whether the run is of a version whose controller always looked at it.
     disk: Rows[DiskBeat] = field(default_factory=lambda: Rows.of("disk", ()))
     owes_disk: bool = False
+    # What was seen of notices from outside; `published` is what the judge believes by it.
+    notice_looks: tuple[NoticeLook, ...] = ()
     books: Books = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:

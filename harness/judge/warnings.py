@@ -1,6 +1,7 @@
 """Warnings: were borrowers told before they tried, and how long before?
 
-By what was published, and by draws that a policy, a rule or a shortage said no to while it lasted.
+By what was published, as far as looks from outside bear that out, and by draws that a policy, a
+rule or a shortage said no to while it lasted.
 A warning is no approval: whoever is told does not draw, or is refused with reason, and access shows
 both.
 """
@@ -52,8 +53,9 @@ class Warnings:
         rules and shortages.
 
         Over those that began in the drill and that a draw met; below zero where borrowers were told
-        later than that. Null without any, and when borrowers were never told of one: that is in
-        `untold`.
+        later than that. Published is no earlier than the last look that was not shown the notice
+        before one was (`notice_looks`). Null without any, and when borrowers were never told of
+        one: that is in `untold`.
         """
         leads = [one for one in self.by_policy.values() if one is not None]
         return min(leads) if leads and not self.untold else None
@@ -67,7 +69,7 @@ class Warnings:
     def told_share(self) -> float | None:
         """Draws whose borrowers had been told when they fell due ÷ draws said no to.
 
-        Over the same draws. Null without any.
+        Over the same draws. A notice that no look was ever shown has told nobody. Null without any.
         """
         return self.told / self.draws if self.draws else None
 

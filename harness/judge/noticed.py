@@ -1,0 +1,63 @@
+"""What is believed of a lender's word on when borrowers were told: no more than was seen.
+
+A notice is believed to be no older than the last look from outside that came before the first which
+was shown it. One that nobody was ever shown, though somebody looked while it should have been
+there, told nobody. Looks that no gateway answered count like those that were shown nothing: who
+can't reach a notice has not been told of it, and a lender gains nothing by keeping its door shut.
+
+It is decided by these moments and not by a doubt, since a run that is inconclusive would be the
+better end for a lender whose word is untrue.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+from harness.evidence.rows import NoticeLook, Policy, Published
+
+NOTICE = "notice"
+
+
+def believed(
+    published: Sequence[Published], policies: Iterable[Policy], looks: Sequence[NoticeLook]
+) -> tuple[Published, ...]:
+    """Rows of `published` as far as they are borne out, in their order; all of them as they are
+    where nobody looked."""
+    if not looks:
+        return tuple(published)
+    about = {one.policy: one for one in policies if one.replica is None}
+    return tuple(_borne_out(published, about, looks))
+
+
+def _borne_out(
+    published: Iterable[Published], about: Mapping[int, Policy], looks: Sequence[NoticeLook]
+) -> Iterator[Published]:
+    for row in published:
+        # What a lender began with is no news, and in no notice.
+        if row.kind != NOTICE:
+            yield row
+            continue
+        mine = [one for one in looks if row.borrower in (None, one.borrower)]
+        told_ns = _told_ns(row, about.get(row.policy), mine)
+        if told_ns is not None:
+            yield row._replace(published_ns=told_ns)
+
+
+def _told_ns(row: Published, policy: Policy | None, looks: Sequence[NoticeLook]) -> int | None:
+    """When it may have been there at the earliest; None: nobody was told."""
+    shown_ns = [one.sent_ns for one in looks if _is_of(one, row, policy)]
+    if shown_ns:
+        first_ns = min(shown_ns)
+        # Whoever was not shown it was answered after asking: by then it was not there.
+        return max([row.published_ns, *(o.sent_ns for o in looks if o.sent_ns < first_ns)])
+    over_ns = None if policy is None else policy.ended_ns
+    looked_for = any(
+        one.sent_ns >= row.published_ns and (over_ns is None or one.done_ns <= over_ns)
+        for one in looks
+    )
+    return None if looked_for else row.published_ns
+
+
+def _is_of(look: NoticeLook, row: Published, policy: Policy | None) -> bool:
+    """Was it that very notice? A number alone could be anything that is filled in later."""
+    if look.policy != row.policy:
+        return False
+    return policy is None or (look.kind, look.rule) == (policy.kind, policy.rule)
