@@ -176,6 +176,16 @@ def test_the_books_entries_become_dated_rows(tmp_path: Path) -> None:
     assert {tier.balance_fen for tier in tiers if tier.tier == "own"} == {10}
 
 
+def test_an_entry_that_ended_before_its_date_has_shut_no_tier() -> None:
+    """A partner that is back before the lender was to hear that it had gone."""
+    entry = {"kind": "tier", "tier": "own", "adopted_ns": 20, "ended_ns": 4, "in_force_ns": None}
+    never = entry | {"adopted_ns": None}
+    again = entry | {"ended_ns": 30}
+    assert not [*plan_tables.tier_rows([entry, never], TIERS)]
+    rows = [*plan_tables.tier_rows([entry, never, again], TIERS)]
+    assert [(one.from_ns, one.available) for one in rows] == [(20, False), (30, True)]
+
+
 def test_a_run_without_a_book_has_what_was_planned_alone(tmp_path: Path) -> None:
     run = RunDir(tmp_path)
     plan_tables.write_planned(run, CLEAN.population, TIERS, ("securities",))

@@ -169,6 +169,28 @@ def test_a_lender_that_asks_one_tier_alone_may_find_that_one_empty() -> None:
     assert Purses(changed(limited(2 * hours[0]), scenario=alone)).cover(10_000, from_ns, to_ns)
 
 
+def test_of_outages_that_overlap_the_tier_is_out_until_the_last_has_ended() -> None:
+    """Both tiers are out from 2 s on by one, and from 3 s on by another; one ends at 5 s."""
+    view = clean()
+
+    def turns(*moments: tuple[float, bool]) -> RunView:
+        rows = [
+            one._replace(from_ns=T0_NS + round(at_s * NS_PER_S), available=available)
+            for one in view.tiers
+            for at_s, available in moments
+        ]
+        return changed(view, tiers=(*view.tiers, *rows))
+
+    out = turns((2, False), (3, False), (5, True))
+    both = turns((2, False), (3, False), (5, True), (9, True))
+    covered = {
+        at_s: [Purses(one).cover(100, T0_NS + at_s * NS_PER_S, T0_NS + at_s * NS_PER_S + 1)
+               for one in (out, both)]
+        for at_s in (1, 4, 6, 10)
+    }  # fmt: skip
+    assert covered == {1: [True] * 2, 4: [False] * 2, 6: [False] * 2, 10: [False, True]}
+
+
 def test_a_partner_has_at_least_what_the_law_asks() -> None:
     """As agreed, and too little all the same."""
     view = clean()

@@ -32,10 +32,10 @@ class Purses:
         self._limits = Limits(view)
         self._own_bp = {tier.tier: tier.own_bp for tier in view.tiers}
         self._purses = {tier: _Purse() for tier in self._own_bp}
-        self._out: dict[str, list[tuple[int, bool]]] = defaultdict(list)
+        self._out: dict[str, list[tuple[int, int]]] = defaultdict(list)
         for tier in view.tiers:
             if tier.available is not None:
-                self._out[tier.tier].append((tier.from_ns, not tier.available))
+                self._out[tier.tier].append((tier.from_ns, -1 if tier.available else 1))
         for locked_ns, account, balance_fen in view.books.ask(MOVES):
             purse = self._purses.get(account.partition(":")[2].partition("/")[0])
             if purse is not None:
@@ -71,15 +71,15 @@ class Purses:
         return low_fen if room_fen is None else min(low_fen, room_fen)
 
     def _is_out(self, tier: str, from_ns: int, to_ns: int) -> bool:
-        """Out at some moment of [from, to]?"""
-        out = False
-        for at_ns, now_out in sorted(self._out[tier]):
+        """Out at some moment of [from, to]? Of outages that overlap the last end is the end."""
+        outages = 0
+        for at_ns, step in sorted(self._out[tier]):
             if at_ns > to_ns:
                 break
-            if out and at_ns >= from_ns:
+            if outages and at_ns >= from_ns:
                 return True
-            out = now_out
-        return out
+            outages = max(0, outages + step)
+        return outages > 0
 
 
 class _Purse:

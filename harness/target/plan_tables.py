@@ -129,7 +129,7 @@ def tier_rows(
     entries: Iterable[Mapping[str, Any]], tiers: Sequence[Tier], law: LawSpec = NO_LAW
 ) -> Iterator[Tier]:
     """From when a tier could not be used, or not lawfully, and from when it could again, each
-    moment once."""
+    moment once. An entry that ended before its date has never shut anything."""
     known = {one.tier: one for one in tiers}
     own_bp = {one.tier: one.own_bp for one in tiers}
     barred = {rule.name: barred_tiers(rule, own_bp) for rule in law.rules}
@@ -140,6 +140,8 @@ def tier_rows(
         for tier in barred.get(str(entry.get("rule")), ()):
             # The law does not wait for its adoption.
             spans.add((tier, entry["in_force_ns"], entry["ended_ns"]))
-    for tier, out_ns, back_ns in sorted(spans):
+    for tier, out_ns, back_ns in sorted(span for span in spans if None not in span):
+        if back_ns <= out_ns:
+            continue
         yield known[tier]._replace(from_ns=out_ns, available=False)
         yield known[tier]._replace(from_ns=back_ns, available=True)
