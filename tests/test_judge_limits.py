@@ -1,6 +1,7 @@
 """Limits of hours and days in the judge: against naive sums, and on runs made by hand."""
 
 from collections import defaultdict
+from dataclasses import replace
 from functools import cache
 
 from hypothesis import given, settings
@@ -67,12 +68,64 @@ def test_the_limit_of_a_day_is_another() -> None:
     assert ["over the limit of day" in text for _, text in found] == [True]
 
 
+CUT = scenario(
+    "lender.calendar={hour: 4s, hours: 3}", "cause=liquidity",
+    "lender.tiers={own: {share: 50 %, hourly: 1000000 yuan}, partner-a: 50 %}",
+    "faults=[{business: limit_cut, target: own, to: 25 %, at: fault+7s, for: 5s}]",
+)  # fmt: skip
+CUT_NS = T0_NS + 22 * NS_PER_S
+HEALED_NS = CUT_NS + 5 * NS_PER_S
+
+
+def cut(*said: tuple[float, int], injected: bool = True) -> RunView:
+    """`own` has 1,000 fen an hour, cut to 250 from 22 s to 27 s by what the nemesis knows, and by
+    the lender's books these limits from these seconds on."""
+    view = limited(1_000)
+    own = next(one for one in view.tiers if one.tier == "own")
+    rows = [own._replace(from_ns=T0_NS + round(at_s * NS_PER_S), hour_limit_fen=fen)
+            for at_s, fen in said]  # fmt: skip
+    line = replace(
+        view.faults[0], name=CUT.faults[0].name, injected_ns=CUT_NS if injected else None,
+        inject_began_ns=CUT_NS - NS_PER_S // 20, healed_ns=HEALED_NS if injected else None,
+        heal_began_ns=HEALED_NS - NS_PER_S // 20,
+    )  # fmt: skip
+    return changed(view, scenario=CUT, tiers=(*view.tiers, *rows), faults=(line,))
+
+
+def limit_at(view: RunView, *at_s: float) -> list[int | None]:
+    found = Limits(view)
+    return [found.limit_fen("own", "hour", T0_NS + round(one * NS_PER_S)) for one in at_s]
+
+
 def test_a_limit_counts_from_when_it_was_cut() -> None:
     view = limited(10**12)
-    own = next(one for one in view.tiers if one.tier == "own")
-    cut_ns = T0_NS + 22 * NS_PER_S
-    found = tiers(limited(10**12, None, own._replace(from_ns=cut_ns, hour_limit_fen=0)), ()).rows
+    line = replace(view.faults[0], name=CUT.faults[0].name, injected_ns=CUT_NS, healed_ns=None)
+    kept = replace(CUT.faults[0], for_s=None, params=(*CUT.faults[0].params, ("to", 0.0)))
+    for_good = replace(CUT, faults=(kept,))
+    found = tiers(changed(view, scenario=for_good, faults=(line,)), ()).rows
     assert len(found) == len([hour for hour in used_fen()[0] if hour >= 22 // HOUR_S])
+
+
+def test_the_books_say_when_within_what_is_known_from_outside() -> None:
+    assert limit_at(cut((21.96, 250), (26.97, 1_000)), 21.95, 21.97, 26.96, 26.98) == [
+        1_000, 250, 250, 1_000,
+    ]  # fmt: skip
+    # They say nothing, or what can't be: then what is certain counts, in the lender's favour.
+    for said in ((), ((20.0, 250), (24.0, 1_000)), ((22.0, 249), (26.97, 1_001))):
+        assert limit_at(cut(*said), 21.99, 22.01, 26.94, 26.96) == [1_000, 250, 250, 1_000]
+
+
+def test_a_limit_that_the_lender_gave_itself_counts_for_nothing() -> None:
+    """Neither a higher one, within which it would always keep, nor a lower one, for which it could
+    refuse; nor one of a cut that never was."""
+    hours, _ = used_fen()
+    least = limited(min(hours.values()) - 1)
+    own = next(one for one in least.tiers if one.tier == "own")
+    raised = own._replace(from_ns=T0_NS, hour_limit_fen=10**12)
+    assert len(tiers(least, ()).rows) == len(hours)
+    assert len(tiers(changed(least, tiers=(*least.tiers, raised)), ()).rows) == len(hours)
+    assert limit_at(cut((1.0, 10**12), (2.0, 0)), 1.5, 2.5, 21.0, 28.0) == [1_000] * 4
+    assert limit_at(cut((22.0, 250), injected=False), 21.0, 23.0) == [1_000] * 2
 
 
 def test_what_was_void_counts_no_more() -> None:

@@ -1,9 +1,10 @@
 """What may be drawn from a tier in an hour and in a day, replayed from the ledger's versions.
 
-Shares no code with the lender: the calendar is the scenario's, the limits are in the evidence.
+Shares no code with the lender: the calendar is the scenario's, and so are the limits (see
+harness.judge.agreed_limits).
 
 A reservation counts in the hour and the day in which its slice was locked; one that is void counts
-no more there. A limit holds for reservations from the moment that the evidence gives.
+no more there.
 """
 
 from bisect import bisect_right
@@ -13,6 +14,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from harness.clock import NS_PER_S
+from harness.judge.agreed_limits import agreed_limits
 from harness.judge.view import RunView
 
 SPANS = ("hour", "day")
@@ -57,10 +59,10 @@ class Limits:
         hour_ns = round(calendar.hour_s * NS_PER_S)
         self._span_ns = {"hour": hour_ns, "day": hour_ns * calendar.day_hours}
         self._limits: dict[tuple[str, str], list[tuple[int, int | None]]] = defaultdict(list)
-        for row in sorted(view.tiers, key=lambda row: row.from_ns):
-            if row.available is None:
-                self._limits[row.tier, "hour"].append((row.from_ns, row.hour_limit_fen))
-                self._limits[row.tier, "day"].append((row.from_ns, row.day_limit_fen))
+        for tier, changes in agreed_limits(view).items():
+            for from_ns, limits in changes:
+                for span, limit_fen in zip(SPANS, limits, strict=True):
+                    self._limits[tier, span].append((from_ns, limit_fen))
         limited = (key[0] for key, rows in self._limits.items() if _any(rows))
         self.tiers = frozenset(limited)
 
