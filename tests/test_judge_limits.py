@@ -1,5 +1,6 @@
 """Limits of hours and days in the judge: against naive sums, and on runs made by hand."""
 
+from bisect import bisect_left
 from collections import defaultdict
 from dataclasses import replace
 from functools import cache
@@ -220,6 +221,66 @@ def test_a_lender_that_asks_one_tier_alone_may_find_that_one_empty() -> None:
     )  # fmt: skip
     assert not Purses(changed(limited(hours[0]), scenario=alone)).cover(10_000, from_ns, to_ns)
     assert Purses(changed(limited(2 * hours[0]), scenario=alone)).cover(10_000, from_ns, to_ns)
+
+
+PARTS = scenario(
+    "lender.calendar={hour: 4s, hours: 3}", "cause=liquidity",
+    "lender.protections={fine_allocation: off}",
+    "lender.tiers={own: {share: 50 %, hourly: 1000000 yuan, parts: 2}, partner-a: 50 %}",
+    "faults=[{business: limit_cut, target: own, to: 25 %, at: fault+7s, for: 5s}]",
+)  # fmt: skip
+
+
+def in_parts(hour_fen: int | None, day_fen: int | None, *, cut: bool = False) -> RunView:
+    """`own`, which pays alone, has two parts with 10,000 fen each. Of one 300 fen are drawn at 1 s,
+    and 100 of them are void at 2 s; its hourly limit is cut from 22 s on."""
+    view = limited(hour_fen, day_fen)
+    gone = [one._replace(available=False) for one in view.tiers if one.tier == "partner-a"]
+    steps = [(0, 10_000, 0, "opening"), (0, 10_000, -1, "opening"),
+             (0, 9_800, 1, "reserve"), (0, 9_700, 1, "reserve"), (0, 9_800, 2, "void")]  # fmt: skip
+    versions, moments = [], [(0, *steps[0]), (1, *steps[1])]
+    moments += [(0, *one) for one in steps[2:]]
+    for number, (part, _, balance_fen, at_s, event) in enumerate(moments):
+        key = "b" if number > 2 else "a"
+        at_ns = T0_NS + at_s * NS_PER_S + number
+        versions.append(Version(f"tier:own/{part}", number, None, None, 0, balance_fen, at_ns,
+                                key, 1, event))  # fmt: skip
+    line = replace(
+        view.faults[0], name=PARTS.faults[0].name, injected_ns=CUT_NS, healed_ns=HEALED_NS,
+    )  # fmt: skip
+    return changed(view, scenario=PARTS, tiers=(*view.tiers, *gone), versions=versions, tries=(),
+                   faults=(line,) if cut else ())  # fmt: skip
+
+
+def least_fen(view: RunView, from_s: float, to_s: float) -> int:
+    """The most that it covers at any time between."""
+    purses = Purses(view)
+    from_ns, to_ns = (T0_NS + round(one * NS_PER_S) for one in (from_s, to_s))
+    too_much = range(20_001)
+    found = bisect_left(too_much, 1, key=lambda fen: not purses.cover(fen, from_ns, to_ns))
+    return too_much[found] - 1
+
+
+def test_of_a_limit_each_part_that_is_kept_apart_has_its_share() -> None:
+    """A draw has one part: it is refused truly only when the poorest had not that much."""
+    assert least_fen(in_parts(None, None), 0.5, 0.9) == 10_000
+    hourly = in_parts(1_000, None)
+    assert least_fen(hourly, 0.5, 0.9) == 500
+    assert least_fen(hourly, 0.5, 1.5) == 200
+    assert least_fen(hourly, 2.5, 3.5) == 300
+    assert least_fen(hourly, 4.5, 5.5) == 500
+    daily = in_parts(None, 1_000)
+    assert least_fen(daily, 4.5, 5.5) == 300
+    assert least_fen(daily, 12.5, 13.5) == 500
+
+
+def test_what_a_part_has_is_not_known_for_the_rest_of_an_hour_in_which_a_limit_changed() -> None:
+    view = in_parts(1_000, None, cut=True)
+    found = [least_fen(view, at_s, at_s + 0.1) for at_s in (21, 22.5, 24.5, 26.5, 27.5, 28.5)]
+    assert found == [500, 0, 125, 125, 0, 500]
+    daily = in_parts(1_000, 1_000, cut=True)
+    assert least_fen(daily, 28.5, 28.6) == 0
+    assert least_fen(daily, 36.5, 36.6) == 500
 
 
 def test_of_outages_that_overlap_the_tier_is_out_until_the_last_has_ended() -> None:

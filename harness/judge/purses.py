@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from harness.clock import NS_PER_S
 from harness.judge.limits import Limits
 from harness.judge.view import RunView
+from harness.scenario.terms import TierTerms
 
 # Lows are kept by tenths of a second: a question is about seconds.
 SPAN_NS = NS_PER_S // 10
@@ -30,6 +31,7 @@ class Purses:
         lender = view.scenario.lender
         self._anywhere, self._freely = lender.has("tier_fallthrough"), lender.has("fine_allocation")
         self._limits = Limits(view)
+        self._terms = dict(lender.tier_terms)
         self._own_bp = {tier.tier: tier.own_bp for tier in view.tiers}
         self._purses = {tier: _Purse() for tier in self._own_bp}
         self._out: dict[str, list[tuple[int, int]]] = defaultdict(list)
@@ -61,14 +63,20 @@ class Purses:
 
     def _low_fen(self, tier: str, from_ns: int, to_ns: int) -> int:
         """The least that it could give, within its limits; of parts that are kept apart, the
-        poorest. Of a limit a part is a share alike."""
+        poorest."""
         purse = self._purses[tier]
-        room_fen = self._limits.low_fen(tier, from_ns, to_ns)
-        if not self._freely:
-            low_fen = min((one.low_fen(from_ns, to_ns) for one in purse.parts.values()), default=0)
-            return low_fen if room_fen is None else 0
-        low_fen = purse.low_fen(from_ns, to_ns)
-        return low_fen if room_fen is None else min(low_fen, room_fen)
+        if self._freely:
+            low_fen = purse.low_fen(from_ns, to_ns)
+            room_fen = self._limits.low_fen(tier, from_ns, to_ns)
+            return low_fen if room_fen is None else min(low_fen, room_fen)
+        # One that never had any money has no version.
+        number = max(len(purse.parts), self._terms.get(tier, TierTerms()).parts)
+        lows = []
+        for account, part in purse.parts.items():
+            room_fen = self._limits.part_low_fen(account, number, from_ns, to_ns)
+            low_fen = part.low_fen(from_ns, to_ns)
+            lows.append(low_fen if room_fen is None else min(low_fen, room_fen))
+        return min(lows, default=0)
 
     def _is_out(self, tier: str, from_ns: int, to_ns: int) -> bool:
         """Out at some moment of [from, to]? Of outages that overlap the last end is the end."""
