@@ -14,6 +14,7 @@ from mock_lender.console import limits, money
 from mock_lender.console.app import Console
 from mock_lender.console.hold import RefusedError
 from mock_lender.context import ServiceContext
+from mock_lender.ledger import setup
 from mock_lender.telemetry import Telemetry
 from tests.drills import SMOKE
 from tests.lender_process import TOKEN
@@ -61,7 +62,7 @@ def books(monkeypatch: pytest.MonkeyPatch) -> Books:
     made = Books()
     monkeypatch.setattr(limits, "primary_dsn", lambda _: "here")
     monkeypatch.setattr(money, "primary_dsn", lambda _: "here")
-    monkeypatch.setattr(limits.setup, "set_limits", made.set_limits)
+    monkeypatch.setattr(setup, "set_limits", made.set_limits)
     monkeypatch.setattr(money, "move_treasury", made.move_treasury)
     monkeypatch.setattr(money, "available_fen", made.available_fen)
     return made

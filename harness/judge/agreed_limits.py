@@ -43,8 +43,8 @@ class Change:
 
 
 def agreed_limits(view: RunView) -> Mapping[str, list[tuple[int, Pair]]]:
-    """By tier: from when which limits count, in order of time. Of a tier's rows the first is the
-    plan's, and all others are the lender's."""
+    """By tier: from when which limits count, in order of time. Of a tier's rows, which are in order
+    of time, the first is the plan's, older than t = 0, and all others are the lender's."""
     rows: dict[str, list[tuple[int, Pair]]] = defaultdict(list)
     for row in view.tiers:
         if row.available is None:

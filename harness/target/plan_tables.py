@@ -58,8 +58,12 @@ def write_added(run: RunDir, records: Path, tiers: Sequence[Tier], law: LawSpec 
     write_rows(run.stream_path("tiers", ADDED), "tiers", tier_rows(entries, tiers, law))
 
 
-def write_limits(run: RunDir, limits_csv: Path, tiers: Iterable[Tier]) -> None:
-    """When the ledger changed what may be drawn from a tier in an hour and a day, by its books."""
+def write_limits(run: RunDir, limits_csv: Path, tiers: Iterable[Tier], since_ns: int) -> None:
+    """When the ledger changed what may be drawn from a tier in an hour and a day, by its books.
+
+    since_ns: t = 0. What it says of before is left out: until then the plan's own rows hold, which
+    are told from the lender's by being older.
+    """
     known = {one.tier: one for one in tiers}
 
     def fen(text: str) -> int | None:
@@ -73,7 +77,7 @@ def write_limits(run: RunDir, limits_csv: Path, tiers: Iterable[Tier]) -> None:
                 day_limit_fen=fen(row["day_limit_fen"]),
             )
             for row in csv.DictReader(rows)
-            if row["tier"] in known
+            if row["tier"] in known and int(row["from_ns"]) >= since_ns
         ]
     write_rows(run.stream_path("tiers", LIMITS), "tiers", changed)
 
