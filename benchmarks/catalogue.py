@@ -190,9 +190,11 @@ def judge(drills: Sequence[Drill]) -> int:
         print(f"{drill.name}: {'; '.join(faults) or headline(found)}{mixed(found['commits'])}")
     passes = list(read_passes(drills))
     summary["passes"] = passes_summary(passes)
+    summary["passes"]["commits"] = [one["commits"] for one in passes]
     print(json.dumps(summary["passes"], indent=1))
     amiss = passes_faults(summary["passes"])
-    print(f"passes: {'; '.join(amiss) or 'as they must be'}")
+    of_passes = sorted({commit for one in passes for commit in one["commits"]})
+    print(f"passes: {'; '.join(amiss) or 'as they must be'}{mixed(of_passes)}")
     summary["sound"] = len(drills) - ill
     summary["commits"] = sorted({str(row["commit"] or UNKNOWN) for row in rows})
     print(f"{len(drills) - ill} of {len(drills)} drills are sound{mixed(summary['commits'])}")
@@ -222,7 +224,8 @@ def passes(name: str, drills: Sequence[Drill]) -> None:
 
 
 def read_passes(drills: Sequence[Drill]) -> Iterator[dict[str, Any]]:
-    """Each pass that is whole: its order, how long its drills took, and its verdicts."""
+    """Each pass that is whole: its order, how long its drills took, its verdicts, and of which
+    commits its runs are."""
     for order in ORDERS:
         place = pass_folder(drills, order) / "suite.json"
         value: dict[str, Any] = json.loads(place.read_text()) if place.exists() else {}
@@ -231,6 +234,7 @@ def read_passes(drills: Sequence[Drill]) -> Iterator[dict[str, Any]]:
                 "order": value["order"],
                 "took_s": round(sum(row["took_s"] for row in value["drills"]), 1),
                 "verdicts": {row["drill"]: row["verdict"] for row in value["drills"]},
+                "commits": sorted({row.get("commit") or UNKNOWN for row in value["drills"]}),
             }
 
 
