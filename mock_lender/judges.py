@@ -184,7 +184,7 @@ class Judges:
             return False
         policies = self._rules.known("risk", time.monotonic_ns())
         return self._only_heard(standing.revision) or any(
-            one.above_fen is None or wanted.amount_fen > one.above_fen
+            one.keep_bp is not None or one.above_fen is None or wanted.amount_fen > one.above_fen
             for one in policies
             if not standing.knew(one)
         )

@@ -173,9 +173,10 @@ def test_an_answer_by_an_older_book_is_not_believed(
         ({"above_fen": 299_999}, WANTED, False),
         ({"above_fen": 299_999, "adopted_s": 60.0}, WANTED, True),
         ({"keep_bp": 5_000, "score_below": 10}, WANTED, False),
+        ({"keep_bp": 5_000, "above_fen": 10**9}, WANTED, False),
         ({"stress_bp": 5_000, "score_below": 10}, WANTED, False),
     ],
-    ids=["below", "above", "not adopted yet", "a cut", "a bar"],
+    ids=["below", "above", "not adopted yet", "a cut", "a cut with a maximum", "a bar"],
 )
 @pytest.mark.parametrize("behind", [True, False])
 def test_a_last_verdict_approves_nothing_that_a_policy_of_since_may_forbid(
