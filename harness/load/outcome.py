@@ -55,21 +55,21 @@ def of_answer(status: int, body: Mapping[str, Any]) -> Answer:
     return Answer("unknown", cause or "system", hop, reason or str(status), working=working)
 
 
-SHOWN = ("outstanding_fen", "held_fen")
+SHOWN = ("limit_fen", "outstanding_fen", "held_fen")
 
 
 def of_look(status: int, body: Mapping[str, Any]) -> Answer:
-    """The outcome of a whole answer to a look at a quota, with its age where it says one, and what
-    it says is owed and held, by which the judge dates it too. Nothing of it grants a draw: whoever
+    """The outcome of a whole answer to a look at a quota, with its age where it says one, and its
+    figures, by which the judge dates it too. Nothing of it grants a draw: whoever
     answers a press with a quota has not said what became of it."""
     if status != 200:
         return of_answer(status, body)
-    age_ms, owed_fen, held_fen = (body.get(key) for key in ("age_ms", *SHOWN))
+    age_ms, *figures = (body.get(key) for key in ("age_ms", *SHOWN))
     if type(age_ms) is not int:
         return Answer("granted", over=True)
     said = f"{age_ms} ms old"
-    if type(owed_fen) is int and type(held_fen) is int:
-        said += f"; {owed_fen} fen owed, {held_fen} held"
+    if all(type(one) is int for one in figures):
+        said += "; limit {} fen, {} owed, {} held".format(*figures)
     return Answer("granted", reason=said, over=True)
 
 
