@@ -10,8 +10,9 @@ set three times, in three orders, each pass resumable too. judge: says it all ag
 there: held n of n, broken n of n and by which line, expectations nearer than three standard
 deviations, arms that do not differ, mutations that break another line, and verdicts that were not
 the same in all passes. A round with a run in doubt by its generator or machine alone is left out,
-counted, and made up for by another. Exit code 1: a drill is not sound or was not measured, or the
-passes were too few, too long or too different.
+counted, and made up for by another. Runs of more than one commit are judged together, and it is
+said of which. Exit code 1: a drill is not sound or was not measured, or the passes were too few,
+too long or too different.
 
 Runs lie in runs/catalogue/, a folder a drill and version of its file; results in
 docs/results/catalogue.json.
@@ -28,6 +29,7 @@ from typing import Any, TypeAlias
 from benchmarks.catalogue_figures import (
     drill_summary,
     faults_of,
+    mixed,
     passes_faults,
     passes_summary,
 )
@@ -50,6 +52,7 @@ KEPT = ROOT / "runs" / "catalogue"
 PLACE = RESULTS / "catalogue.json"
 ORDERS = (LISTED, REVERSED, "1")
 ARMS, MUTATED = "arms", "mutations"
+UNKNOWN = "unknown"
 # Rounds that may be made up for, of a drill and kind.
 MAKE_UP = 3
 
@@ -152,7 +155,7 @@ def summary_of(drill: Drill) -> tuple[dict[str, Any] | None, list[dict[str, Any]
     )
     facts = {
         "fingerprint": fingerprint(drill),
-        "commits": sorted({one.digest.commit or "unknown" for one, _ in (*ran, *mutated)}),
+        "commits": sorted({one.digest.commit or UNKNOWN for one, _ in (*ran, *mutated)}),
         "rounds_made_up_for": len(unwell_rounds([one for one, _ in ran])),
     }
     return {**facts, **found}, [_row(drill, *one) for one in (*ran, *mutated)]
@@ -184,14 +187,17 @@ def judge(drills: Sequence[Drill]) -> int:
         summary["drills"][drill.name] = found
         faults = faults_of(found)
         ill += bool(faults)
-        print(f"{drill.name}: {'; '.join(faults) or headline(found)}")
+        print(f"{drill.name}: {'; '.join(faults) or headline(found)}{mixed(found['commits'])}")
     passes = list(read_passes(drills))
     summary["passes"] = passes_summary(passes)
+    summary["passes"]["commits"] = [one["commits"] for one in passes]
     print(json.dumps(summary["passes"], indent=1))
     amiss = passes_faults(summary["passes"])
-    print(f"passes: {'; '.join(amiss) or 'as they must be'}")
+    of_passes = sorted({commit for one in passes for commit in one["commits"]})
+    print(f"passes: {'; '.join(amiss) or 'as they must be'}{mixed(of_passes)}")
     summary["sound"] = len(drills) - ill
-    print(f"{len(drills) - ill} of {len(drills)} drills are sound")
+    summary["commits"] = sorted({str(row["commit"] or UNKNOWN) for row in rows})
+    print(f"{len(drills) - ill} of {len(drills)} drills are sound{mixed(summary['commits'])}")
     keep(PLACE, "runs", rows, summary)
     return 1 if ill or amiss else 0
 
@@ -218,7 +224,8 @@ def passes(name: str, drills: Sequence[Drill]) -> None:
 
 
 def read_passes(drills: Sequence[Drill]) -> Iterator[dict[str, Any]]:
-    """Each pass that is whole: its order, how long its drills took, and its verdicts."""
+    """Each pass that is whole: its order, how long its drills took, its verdicts, and of which
+    commits its runs are."""
     for order in ORDERS:
         place = pass_folder(drills, order) / "suite.json"
         value: dict[str, Any] = json.loads(place.read_text()) if place.exists() else {}
@@ -227,6 +234,7 @@ def read_passes(drills: Sequence[Drill]) -> Iterator[dict[str, Any]]:
                 "order": value["order"],
                 "took_s": round(sum(row["took_s"] for row in value["drills"]), 1),
                 "verdicts": {row["drill"]: row["verdict"] for row in value["drills"]},
+                "commits": sorted({row.get("commit") or UNKNOWN for row in value["drills"]}),
             }
 
 

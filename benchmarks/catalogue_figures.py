@@ -136,6 +136,15 @@ def faults_of(found: Mapping[str, Any]) -> list[str]:
     return told
 
 
+def mixed(commits: Sequence[str]) -> str:
+    """Said beside what runs say together when they were made by more than one version of the code;
+    else nothing."""
+    if len(commits) < 2:
+        return ""
+    # A hash has 40 letters; of a checkout that was not clean it has `+changes` behind it.
+    return f" (runs of {len(commits)} commits: {', '.join(one[:12] + one[40:] for one in commits)})"
+
+
 def _by(arm: Mapping[str, Any]) -> str:
     lines = ", ".join(f"{line} ({count})" for line, count in arm["broke"].items())
     told = "; ".join((*((f"broke: {lines}",) if lines else ()), *arm["doubts"]))

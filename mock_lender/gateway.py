@@ -157,7 +157,7 @@ async def shown_quota(client: HopClient, cache: QuotaCache, request: Request) ->
             deadline=request.state.deadline, idempotent=True,
         )  # fmt: skip
 
-    reply = await cache.look(int(borrower), read)
+    reply = await cache.look(int(borrower), read, request.state.deadline)
     if reply.kind == "answer" and reply.status == 404:
         return problem(404, cause="system", hop="ledger", reason="unknown-borrower", certain=True)
     if not is_quota(reply):

@@ -7,7 +7,9 @@
     judge_lost       neither: the draw fails (`closed`), or goes on unjudged (`open`)
 
 `policy_handshake`: each answer says of which revision of the rule book it is. One that is behind
-what this gateway knows, or has heard of, is not believed, and another replica is asked.
+what this gateway knows, or has heard of, is not believed, and another replica is asked. Nor does a
+last verdict approve what a policy that has come since may forbid; of a book that this gateway has
+only heard of, that is anything.
 """
 
 import asyncio
@@ -15,7 +17,7 @@ import time
 from collections import Counter
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from mock_lender import believed
@@ -23,7 +25,7 @@ from mock_lender.compliance import Decider, one_clock_of, own_clock
 from mock_lender.context import ServiceContext
 from mock_lender.http.client import HopClient
 from mock_lender.http.wire import Reply
-from mock_lender.rulebook import Rulebook, number_of
+from mock_lender.rulebook import Entry, Rulebook, number_of
 from mock_lender.scorecard import FULL_BP
 
 # What each is asked, and how it names what it went by.
@@ -66,6 +68,8 @@ class Standing:
     decided_ns: int
     unsure: frozenset[int]
     above_fen: int | None
+    # Of the rule book that risk went by.
+    revision: int
 
     def of(self, wanted: Wanted) -> Verdict | None:
         """None: it is not approved by this."""
@@ -73,6 +77,10 @@ class Standing:
         if above or wanted.borrower in self.unsure:
             return None
         return Verdict(self.policy, self.decided_ns)
+
+    def knew(self, policy: Entry) -> bool:
+        """Is it one of those that risk went by?"""
+        return str(policy.number) in self.version.split(".")
 
 
 class Judges:
@@ -115,6 +123,8 @@ class Judges:
             found = await self._asked(judge, body, ask, wait_s)
         if found is not None:
             return found
+        # Meanwhile a newer book may have come, or been heard of.
+        last = self._last_of(judge, wanted)
         if self._ctx.on("last_verdict"):
             self._count("last" if last is not None else "none", judge, wanted, last)
         if last is None and self._ctx.config.judge_lost == "open":
@@ -164,13 +174,30 @@ class Judges:
             return None
         if time.monotonic_ns() - standing.decided_ns > self._settings.verdict_age_s * 1e9:
             return None
-        return standing.of(wanted)
+        found = standing.of(wanted)
+        return None if found is None or self._overtaken(standing, wanted) else found
+
+    def _overtaken(self, standing: Standing, wanted: Wanted) -> bool:
+        """May a policy that risk did not go by then forbid it? Of one about some borrowers it is
+        not known here about whom."""
+        if not self._ctx.on("policy_handshake"):
+            return False
+        policies = self._rules.known("risk", time.monotonic_ns())
+        return self._only_heard(standing.revision) or any(
+            one.keep_bp is not None or one.above_fen is None or wanted.amount_fen > one.above_fen
+            for one in policies
+            if not standing.knew(one)
+        )
+
+    def _only_heard(self, revision: int) -> bool:
+        """Has this gateway heard of a book that is newer than this one, and than its own?"""
+        return self._newest > max(revision, self._rules.revision)
 
     def _local(self, wanted: Wanted) -> Verdict | None:
         at_ns = time.monotonic_ns()
         between = own_clock if self._one_clock is None else self._one_clock.between
         rules = self._rules.known("compliance", *between(at_ns))
-        if self._decider.why_not(asdict(wanted), rules) is not None:
+        if self._only_heard(0) or self._decider.why_not(asdict(wanted), rules) is not None:
             return None
         not_from = tuple(sorted(self._decider.barred_tiers(rules)))
         return Verdict(number_of(rules), at_ns, not_from=not_from)
@@ -223,8 +250,9 @@ def standing_of(body: Mapping[str, Any], before: Standing | None) -> Standing:
     """As risk told it; what it did not repeat is as before. Raises KeyError, TypeError and
     ValueError for what says nothing."""
     version, policy, decided_ns = str(body["version"]), int(body["policy"]), body["decided_ns"]
+    revision = int(body.get("revision", 0))
     if before is not None and before.version == version and "refused" not in body:
-        return Standing(version, policy, decided_ns, before.unsure, before.above_fen)
+        return replace(before, policy=policy, decided_ns=decided_ns, revision=revision)
     cut = (one for _, borrowers in body["cut"] for one in borrowers)
     unsure = frozenset(int(one) for one in (*body["refused"], *cut))
-    return Standing(version, policy, decided_ns, unsure, body["above_fen"])
+    return Standing(version, policy, decided_ns, unsure, body["above_fen"], revision)

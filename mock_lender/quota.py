@@ -14,6 +14,7 @@ from typing import Any
 
 from mock_lender.http.wire import Reply
 from mock_lender.policies import judgement
+from mock_lender.resilience.deadline import Deadline
 from mock_lender.resilience.profile import Settings
 from mock_lender.rulebook import Entry
 from mock_lender.scorecard import FULL_BP, Scorecard
@@ -48,6 +49,14 @@ class Kept:
         return {**self.quota, "age_ms": (now_ns - self.read_ns) // 1_000_000}
 
 
+@dataclass(frozen=True, slots=True)
+class Flight:
+    """One reading for many, by the deadline of whoever began it; None: it has none."""
+
+    reading: asyncio.Task[Reply]
+    deadline: Deadline | None
+
+
 class QuotaCache:
     """That of one gateway."""
 
@@ -55,22 +64,26 @@ class QuotaCache:
         self._fresh_ns = int(settings.quota_fresh_s * 1e9)
         self._stale_ns = int(settings.quota_stale_s * 1e9) if guarded else self._fresh_ns
         self._guarded = guarded
+        self._least_s = settings.least_s
         self._kept: dict[int, Kept] = {}
-        self._flights: dict[int, asyncio.Task[Reply]] = {}
+        self._flights: dict[int, Flight] = {}
         self._changed_ns: dict[int, int] = {}
         self.hits = 0
         self.reads = 0
         self.shared = 0
         self.stale = 0
 
-    async def look(self, borrower: int, read: Read) -> Reply:
-        """A whole answer about a quota, or what came instead of one."""
+    async def look(self, borrower: int, read: Read, deadline: Deadline | None = None) -> Reply:
+        """A whole answer about a quota, or what came instead of one. deadline: of the look, which
+        `read` keeps to as well; None: it has none."""
         kept = self._known(borrower, self._fresh_ns)
         if kept is not None:
             self.hits += 1
             return kept
-        ask = self._together if self._guarded else self._read
-        reply = await ask(borrower, read)
+        if self._guarded:
+            reply = await self._together(borrower, read, deadline)
+        else:
+            reply = await self._read(borrower, read)
         if is_quota(reply) or (reply.kind == "answer" and reply.status == 404):
             return reply
         kept = self._known(borrower, self._stale_ns)
@@ -109,21 +122,26 @@ class QuotaCache:
             return None
         return Reply("answer", "cache", 200, kept.shown(now_ns))
 
-    async def _together(self, borrower: int, read: Read) -> Reply:
-        """One reading for all who look meanwhile. None of them can end it."""
-        flight = self._flights.get(borrower)
-        if flight is not None:
+    async def _together(self, borrower: int, read: Read, deadline: Deadline | None) -> Reply:
+        """One reading for all who look meanwhile. None of them can end it; and whose time was up
+        before mine has not spoken for me."""
+        while (flight := self._flights.get(borrower)) is not None:
             self.shared += 1
-            return await asyncio.shield(flight)
-        flight = asyncio.create_task(self._read(borrower, read))
+            reply = await asyncio.shield(flight.reading)
+            if is_quota(reply) or self._has_time(flight.deadline) or not self._has_time(deadline):
+                return reply
+        flight = Flight(asyncio.create_task(self._read(borrower, read)), deadline)
         self._flights[borrower] = flight
 
-        def landed(one: asyncio.Task[Reply]) -> None:
-            if self._flights.get(borrower) is one:
+        def landed(_: asyncio.Task[Reply]) -> None:
+            if self._flights.get(borrower) is flight:
                 del self._flights[borrower]
 
-        flight.add_done_callback(landed)
-        return await asyncio.shield(flight)
+        flight.reading.add_done_callback(landed)
+        return await asyncio.shield(flight.reading)
+
+    def _has_time(self, deadline: Deadline | None) -> bool:
+        return deadline is None or deadline.remaining_s >= self._least_s
 
     async def _read(self, borrower: int, read: Read) -> Reply:
         began_ns = time.monotonic_ns()

@@ -93,10 +93,12 @@ def test_the_page_tells_what_was_measured_and_of_which_version() -> None:
     drill = next(one for one in DRILLS if one.name == "gray-replica")
     arm = {"runs": 5, "values": {"fault.guarantee": [1.0, 1, 1], "drill.recover_s": [0.5, 0, 1]}}
     low = {"runs": 5, "values": {"fault.guarantee": [0.25, 0, 1]}}
-    found = {"fingerprint": fingerprint(drill), "on": arm, "off": low}
+    found = {"fingerprint": fingerprint(drill), "commits": ["a"], "on": arm, "off": low}
     now = page(DRILLS, {drill.name: found})
     assert "100.00 % on, 25.00 % off, 0.50 s on, no data off (5 + 5 runs)" in now
     assert "1 of them measured as they are now" in now
+    mixed = page(DRILLS, {drill.name: found | {"commits": ["a", "b"]}})
+    assert "no data off (5 + 5 runs of 2 commits)" in mixed
     then = page(DRILLS, {drill.name: found | {"fingerprint": "of before"}})
     assert "not measured since the drill changed" in then
 

@@ -12,6 +12,7 @@ from benchmarks.catalogue_figures import (
     arm_summary,
     drill_summary,
     faults_of,
+    mixed,
     passes_faults,
     passes_summary,
     room,
@@ -71,6 +72,13 @@ def test_everything_ill_is_said() -> None:
     assert "arms: fault.guarantee by 20 points in 1 of 3 pairs" in told
     assert f"{LINE}: 0.18 deviations away" in told
     assert f"{OFF}: as it should 0 of 1: {LINE}, audit: one-payout broke" in told
+
+
+def test_runs_of_several_commits_are_said_to_be_so() -> None:
+    one = "0123456789ab" + "c" * 28
+    assert mixed([]) == mixed([one]) == ""
+    told = " (runs of 2 commits: 0123456789ab, 0123456789ab+changes)"
+    assert mixed([one, f"{one}+changes"]) == told
 
 
 def test_what_was_not_run_is_not_sound() -> None:

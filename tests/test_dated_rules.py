@@ -2,6 +2,7 @@
 them. Pure, but for the book's file.
 """
 
+import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -174,6 +175,31 @@ def test_the_books_entries_become_dated_rows(tmp_path: Path) -> None:
     assert own[0][1] is None
     assert own[1:] == [(entries[1].adopted_ns, False), (entries[1].ended_ns, True)]
     assert {tier.balance_fen for tier in tiers if tier.tier == "own"} == {10}
+
+
+def test_an_entry_that_ended_before_its_date_has_shut_no_tier() -> None:
+    """A partner that is back before the lender was to hear that it had gone."""
+    entry = {"kind": "tier", "tier": "own", "adopted_ns": 20, "ended_ns": 4, "in_force_ns": None}
+    never = entry | {"adopted_ns": None}
+    again = entry | {"ended_ns": 30}
+    assert not [*plan_tables.tier_rows([entry, never], TIERS)]
+    rows = [*plan_tables.tier_rows([entry, never, again], TIERS)]
+    assert [(one.from_ns, one.available) for one in rows] == [(20, False), (30, True)]
+
+
+def test_of_a_lenders_limits_those_since_the_drill_began_are_evidence(tmp_path: Path) -> None:
+    """An older row would pass for the plan's own."""
+    run = RunDir(tmp_path)
+    plan_tables.write_planned(run, CLEAN.population, TIERS, ("securities",))
+    since_ns = time.monotonic_ns()
+    said = [("own", 10**9, "", 1), ("own", 5, 70, since_ns), ("nobody", 5, 70, since_ns)]
+    rows = ["tier,hour_limit_fen,day_limit_fen,from_ns", *(",".join(map(str, one)) for one in said)]
+    (tmp_path / "limits.csv").write_text("\n".join(rows) + "\n")
+    plan_tables.write_limits(run, tmp_path / "limits.csv", TIERS, since_ns)
+    run.compact()
+    tiers = [Tier(*row) for row in read_rows(tmp_path, "tiers")[0]]
+    own = [(one.hour_limit_fen, one.day_limit_fen) for one in tiers if one.tier == "own"]
+    assert (len(tiers), own) == (3, [(None, None), (5, 70)])
 
 
 def test_a_run_without_a_book_has_what_was_planned_alone(tmp_path: Path) -> None:

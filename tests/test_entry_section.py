@@ -125,6 +125,31 @@ def test_a_difference_is_read_in_the_measures_own_terms(
     assert found.bound == pytest.approx(number * factor)
 
 
+@pytest.mark.parametrize(
+    ("differ", "breaches", "more"),
+    [
+        ("fault.guarantee by 2 points", "audit: one-payout", False),
+        ("drill.told_share by 2 points", "audit: one-payout", False),
+        ("drill.blast_radius by 2 points", "audit: one-payout", True),
+        ("fault.p50 by 9 ms", "audit: one-payout", True),
+        ("fault.p50 by 9 ms", "fault: p50 < 80 ms", True),
+        ("fault.p50 by 9 ms", "fault: p50 >= 2 x baseline", False),
+        ("fault.p50 by 9 ms", "watch: p50 >= 80 ms", True),
+        ("drill.wrongly_approved by 9", "drill: wrongly_approved = 0", True),
+        ("drill.recover_s by 9 s", "drill: recovered within 6 s", True),
+        ("drill.audit_breaches by 1", "drill: audit clean", True),
+        ("drill.warning_lead_s by 9 s", "drill: warning_lead_s >= 5s", False),
+    ],
+)
+def test_which_way_arms_differ_follows_from_what_breaks(
+    differ: str, breaches: str, more: bool
+) -> None:
+    off = f'{{profile: naive, breaches: ["{breaches}"], differ: {differ}}}'
+    entry = loaded(f"arms.off={off}").entry
+    assert entry is not None
+    assert entry.differ.off_is_more is more
+
+
 @given(st.text(max_size=40))
 def test_any_other_text_is_refused_with_words(text: str) -> None:
     with pytest.raises(ValueError, match="`phase"):

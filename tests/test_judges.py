@@ -166,6 +166,50 @@ def test_an_answer_by_an_older_book_is_not_believed(
     assert (told(made, both)["risk"] is None) == (protections is FULL)
 
 
+@pytest.mark.parametrize(
+    ("policy", "wanted", "approved"),
+    [
+        ({"above_fen": 300_000}, WANTED, True),
+        ({"above_fen": 299_999}, WANTED, False),
+        ({"above_fen": 299_999, "adopted_s": 60.0}, WANTED, True),
+        ({"keep_bp": 5_000, "score_below": 10}, WANTED, False),
+        ({"keep_bp": 5_000, "above_fen": 10**9}, WANTED, False),
+        ({"stress_bp": 5_000, "score_below": 10}, WANTED, False),
+    ],
+    ids=["below", "above", "not adopted yet", "a cut", "a cut with a maximum", "a bar"],
+)
+@pytest.mark.parametrize("behind", [True, False])
+def test_a_last_verdict_approves_nothing_that_a_policy_of_since_may_forbid(
+    tmp_path: Path, policy: dict[str, Any], wanted: Wanted, approved: bool, behind: bool
+) -> None:
+    """All replicas are behind, or none answers. Once risk has gone by the policy, its standing
+    verdict is believed again; without the handshake it always is."""
+    made = judges(tmp_path)
+    made._standing = standing()
+    unaware = judges(tmp_path, tuple(name for name in FULL if name != "policy_handshake"))
+    unaware._standing = made._standing
+    (entry,) = Writer(tmp_path / "rulebook.json").publish(
+        "r", [Entered("risk", 60.0, **({"adopted_s": -1.0} | policy))]
+    )
+    newest = (tmp_path / "rulebook.json").stat().st_mtime_ns
+    risk = [yes("policy", newest - 1)] if behind else []
+    old = Answers(risk=risk, compliance=[yes("rules", newest)])
+    assert (told(made, old, wanted)["risk"] is not None) is approved
+    assert told(unaware, old, wanted)["risk"] is not None
+    made._standing = standing(version=str(entry.number), revision=newest)
+    assert told(made, old, wanted)["risk"] is not None
+
+
+def test_a_book_that_was_only_heard_of_may_forbid_anything(tmp_path: Path) -> None:
+    made = judges(tmp_path)
+    made._standing = standing(revision=100)
+    told(made, Answers(risk=[yes("policy", 100)], compliance=[yes("rules", 100)]))
+    # Its own book says nothing of 100, nor of 200.
+    assert told(made, Answers())["risk"] is not None
+    told(made, Answers(risk=[yes("policy", 200)], compliance=[yes("rules", 200)]))
+    assert told(made, Answers()) == {"risk": None, "compliance": None}
+
+
 def test_a_gateway_knows_the_book_itself(tmp_path: Path) -> None:
     made = judges(tmp_path)
     Writer(tmp_path / "rulebook.json").publish("r", [Entered("risk", 60.0, above_fen=1)])

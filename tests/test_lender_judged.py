@@ -2,6 +2,7 @@
 
 import os
 import signal
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -9,10 +10,13 @@ from typing import Any
 
 import pytest
 
+from harness.faults import console
 from harness.faults.service_shut import told_in_metrics
 from mock_lender.resilience.profile import PROFILES
+from mock_lender.rulebook import NAME, read
 from tests.books import rows
-from tests.lender_process import Lender, lender, until
+from tests.lender_process import TOKEN, Lender, lender, until
+from tests.surroundings import LenderSurroundings
 
 WITHOUT = tuple(name for name in PROFILES["full"] if name != "last_verdict")
 PATIENT, IN_VAIN = "1500", "700"
@@ -59,6 +63,23 @@ def test_the_last_verdict_of_risk_is_gone_by_and_told_from_when_it_is(tmp_path: 
         assert 0 < int(last["decided_ns"]) - int(last["risk_ns"]) < 20 * 10**9
         states = (made.records / "states.gateway-1.csv").read_text()
         assert ",verdict,risk-says-nothing,risk last," in states
+
+
+@pytest.mark.slow
+def test_the_last_verdict_is_not_gone_by_against_a_policy_of_since(tmp_path: Path) -> None:
+    """Risk falls silent, and then the book gets a maximum: the gateway has seen it."""
+    with lender(tmp_path / "lender") as made:
+        (made.folder / ".token").write_text(TOKEN)
+        until(lambda: metric(made, "last_verdict_age_ms") >= 0)
+        with silent_risk(made):
+            assert made.draw("before-the-maximum", amount_fen=200, X_Deadline_Ms=PATIENT)[0] == 201
+            policy = {"kind": "risk", "above_fen": 150}
+            body = {"kind": "rules", "lease_s": 60.0, "entries": [policy]}
+            console.take(LenderSurroundings(made), "maximum", body)
+            until(lambda: read(made.records / NAME)[-1].obeyed(time.monotonic_ns()))
+            above = made.draw("above-it-no-more", 11, 200, X_Deadline_Ms=IN_VAIN)
+            assert (above[0], above[1]["hop"], above[1]["certain"]) == (503, "risk", True)
+            assert made.draw("below-it-as-before", 12, 150, X_Deadline_Ms=PATIENT)[0] == 201
 
 
 @pytest.mark.slow

@@ -6,8 +6,10 @@ from dataclasses import replace
 
 import pytest
 
+from mock_lender.clock import now_ns
 from mock_lender.http.wire import Reply
-from mock_lender.quota import QuotaCache
+from mock_lender.quota import QuotaCache, is_quota
+from mock_lender.resilience.deadline import Deadline
 from mock_lender.resilience.profile import PROFILES, Settings
 from mock_lender.shut import COLD, reopen, shut
 
@@ -89,6 +91,42 @@ def test_looks_at_one_borrower_share_a_reading_when_guarded(guarded: bool, readi
         assert ledger.asked == readings
 
     run(look)
+
+
+@pytest.mark.parametrize(
+    ("first_s", "others_s", "read"),
+    [(0.0, (60.0, 60.0), 2), (0.0, (None, 60.0), 2), (0.0, (0.0, 0.0), 1), (60.0, (90.0, 90.0), 1),
+     (None, (60.0, 60.0), 1)],
+)  # fmt: skip
+def test_a_reading_that_ended_with_its_own_deadline_is_made_again_for_who_has_time(
+    first_s: float | None, others_s: tuple[float | None, ...], read: int
+) -> None:
+    """Once, for all of them: it has failed, the first look's time is up or not, the others' not."""
+
+    async def look(ledger: Ledger) -> None:
+        cache = QuotaCache(FOREVER, guarded=True)
+        ledger.answers, reading = False, asyncio.Event()
+
+        async def never() -> Reply:
+            ledger.asked += 1
+            await reading.wait()
+            ledger.answers = True
+            return GONE
+
+        first = asyncio.create_task(cache.look(1, never, due(first_s)))
+        await turns(2)
+        others = [asyncio.create_task(cache.look(1, ledger.read, due(one))) for one in others_s]
+        await turns(2)
+        reading.set()
+        assert await first == GONE
+        found = [is_quota(one) for one in await asyncio.gather(*others)]
+        assert (found, ledger.asked) == ([read == 2] * len(others_s), read)
+
+    run(look)
+
+
+def due(in_s: float | None) -> Deadline | None:
+    return None if in_s is None else Deadline(now_ns() + int(in_s * 1e9))
 
 
 @pytest.mark.parametrize(

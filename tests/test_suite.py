@@ -234,8 +234,9 @@ def gave(verdict: str = "held", broke: Sequence[str] = (), **values: float | Non
     [
         ("by", 0.2, 1.0, 0.8, True),
         ("by", 0.2, 1.0, 0.8001, False),
-        ("by", 0.2, 0.5, 0.9, True),
+        ("by", 0.2, 0.5, 0.9, False),
         ("within", 0.005, 1.0, 0.995, True),
+        ("within", 0.005, 0.995, 1.0, True),
         ("within", 0.005, 0.9949, 1.0, False),
         ("by", 0.0, None, 1.0, False),
         ("within", 1.0, 1.0, None, False),
@@ -244,11 +245,16 @@ def gave(verdict: str = "held", broke: Sequence[str] = (), **values: float | Non
 def test_how_far_arms_are_apart(
     kind: Any, bound: float, left: float | None, right: float | None, well: bool
 ) -> None:
-    wanted = Differ("drill.guarantee", kind, bound, "as wanted")
+    wanted = Differ("drill.guarantee", kind, bound, "as wanted", off_is_more=False)
     on, off = gave(drill__guarantee=left), gave("breached", drill__guarantee=right)
     assert differ("d", wanted, on, off).well is well
     in_doubt = gave("inconclusive", drill__guarantee=right)
     assert not differ("d", wanted, on, in_doubt).well
+    other = replace(wanted, off_is_more=True)
+    if kind == "by":
+        assert not (differ("d", other, on, off).well and well)
+    else:
+        assert differ("d", other, on, off).well is well
 
 
 def test_lines_that_break() -> None:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from harness.clock import NS_PER_S
 from harness.evidence.rows import is_of_phase
 from harness.judge.ends import OF_PHASE, Ends, IntentEnd
+from harness.judge.shown import shown_age_ms
 from harness.judge.view import RunView
 
 FEN_NS_PER_YUAN_MINUTE = 100 * 60 * NS_PER_S
@@ -70,13 +71,6 @@ STRADDLING = """
 SELECT count(*), count(*) FILTER (promised),
     count(*) FILTER ("end" IN ('broken', 'broken_late'))
 FROM ends WHERE straddling
-"""
-
-
-# As the generator writes down what a look was answered.
-SHOWN = r"""
-SELECT max(try_cast(regexp_extract(reason, '^([0-9]{1,15}) ms old$', 1) AS BIGINT)) FROM attempts
-WHERE kind = 'look' AND outcome = 'granted' AND reason IS NOT NULL
 """
 
 
@@ -143,12 +137,3 @@ def straddling(view: RunView, ends: Sequence[IntentEnd]) -> Straddling:
     Over all scheduled draws: how many, and how many of them were promised, and broken.
     """
     return Straddling(*view.books.one(STRADDLING, ends=Ends.of(ends)))
-
-
-def shown_age_ms(view: RunView) -> int | None:
-    """How old the oldest quota was that was shown, by its own word, ms.
-
-    Over looks that were answered, whole drill. Null when nobody looked, or no answer said its age.
-    """
-    (found,) = view.books.one(SHOWN)
-    return None if found is None else int(found)

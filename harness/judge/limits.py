@@ -1,9 +1,10 @@
 """What may be drawn from a tier in an hour and in a day, replayed from the ledger's versions.
 
-Shares no code with the lender: the calendar is the scenario's, the limits are in the evidence.
+Shares no code with the lender: the calendar is the scenario's, and so are the limits (see
+harness.judge.agreed_limits).
 
 A reservation counts in the hour and the day in which its slice was locked; one that is void counts
-no more there. A limit holds for reservations from the moment that the evidence gives.
+no more there.
 """
 
 from bisect import bisect_right
@@ -11,8 +12,10 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import product
 
 from harness.clock import NS_PER_S
+from harness.judge.agreed_limits import agreed_limits
 from harness.judge.view import RunView
 
 SPANS = ("hour", "day")
@@ -29,7 +32,7 @@ WITH moves AS (
     WHERE event = 'reserve' GROUP BY ALL
 )
 SELECT split_part(split_part(m.account, ':', 2), '/', 1) AS tier, m.locked_ns, m.fen,
-    coalesce(r.since_ns, m.locked_ns) AS since_ns, m.draw_key
+    coalesce(r.since_ns, m.locked_ns) AS since_ns, m.draw_key, m.account
 FROM moves m LEFT JOIN reserved r
     ON r.account = m.account AND r.draw_key = m.draw_key AND r."try" = m."try"
 WHERE m.event IN ('reserve', 'void')
@@ -40,12 +43,13 @@ ORDER BY m.locked_ns, m.fen, m.account, m.draw_key
 @dataclass(frozen=True, slots=True)
 class Use:
     """A draw has taken so much of a tier at a moment, or given it back (below zero): of the hour
-    and day of since_ns."""
+    and day of since_ns. account: of the part of the tier that it was."""
 
     at_ns: int
     fen: int
     since_ns: int
     draw_key: str
+    account: str
 
 
 class Limits:
@@ -57,10 +61,10 @@ class Limits:
         hour_ns = round(calendar.hour_s * NS_PER_S)
         self._span_ns = {"hour": hour_ns, "day": hour_ns * calendar.day_hours}
         self._limits: dict[tuple[str, str], list[tuple[int, int | None]]] = defaultdict(list)
-        for row in sorted(view.tiers, key=lambda row: row.from_ns):
-            if row.available is None:
-                self._limits[row.tier, "hour"].append((row.from_ns, row.hour_limit_fen))
-                self._limits[row.tier, "day"].append((row.from_ns, row.day_limit_fen))
+        for tier, changes in agreed_limits(view).items():
+            for from_ns, limits in changes:
+                for span, limit_fen in zip(SPANS, limits, strict=True):
+                    self._limits[tier, span].append((from_ns, limit_fen))
         limited = (key[0] for key, rows in self._limits.items() if _any(rows))
         self.tiers = frozenset(limited)
 
@@ -81,27 +85,28 @@ class Limits:
     def uses(self) -> Mapping[str, list[Use]]:
         """By tier, in order of their moments."""
         found: dict[str, list[Use]] = defaultdict(list)
-        for tier, at_ns, fen, since_ns, key in self._view.books.ask(USES) if self.tiers else ():
+        for tier, *use in self._view.books.ask(USES) if self.tiers else ():
             if tier in self.tiers:
-                found[tier].append(Use(at_ns, fen, since_ns, key))
+                found[tier].append(Use(*use))
         return found
 
     @cached_property
     def _sums(self) -> Mapping[tuple[str, str, int], tuple[list[int], list[int]]]:
-        """By tier, span and window: moments, and what counts from each of them on."""
+        """By tier, span and window: moments, and what counts from each of them on. The same by
+        the account of each part."""
         found: dict[tuple[str, str, int], tuple[list[int], list[int]]] = defaultdict(
             lambda: ([], [0])
         )
         for tier, uses in self.uses.items():
             for use in uses:
-                for span in SPANS:
-                    times, sums = found[tier, span, self.window(span, use.since_ns)]
+                for name, span in product((tier, use.account), SPANS):
+                    times, sums = found[name, span, self.window(span, use.since_ns)]
                     times.append(use.at_ns)
                     sums.append(sums[-1] + use.fen)
         return found
 
     def used_fen(self, tier: str, span: str, at_ns: int) -> int:
-        """What counts at a moment in its hour, or day."""
+        """What counts at a moment in its hour, or day, of a tier or the account of a part."""
         key = (tier, span, self.window(span, at_ns))
         if key not in self._sums:
             return 0
@@ -132,6 +137,33 @@ class Limits:
         moments.update(self._moments[tier][slice(*self._between(tier, from_ns, to_ns))])
         rooms = [self.room_fen(tier, at_ns) for at_ns in moments]
         return min((room for room in rooms if room is not None), default=None)
+
+    def part_low_fen(self, account: str, parts: int, from_ns: int, to_ns: int) -> int | None:
+        """The least that its limits left to one of so many parts that are kept apart, at some
+        moment of [from, to]; None: any amount.
+
+        Of a limit each has a share alike, until the limit changes: what is left is dealt out anew
+        then, and for the rest of that hour, and of that day, nobody else knows how.
+        """
+        tier = account.partition(":")[2].partition("/")[0]
+        if tier not in self.tiers:
+            return None
+        moments = {from_ns, to_ns}
+        moments.update(self._moments[tier][slice(*self._between(tier, from_ns, to_ns))])
+        rooms = [self._part_room_fen(tier, account, parts, at_ns) for at_ns in moments]
+        return min((room for room in rooms if room is not None), default=None)
+
+    def _part_room_fen(self, tier: str, account: str, parts: int, at_ns: int) -> int | None:
+        rooms = []
+        for span in SPANS:
+            limit_fen = self.limit_fen(tier, span, at_ns)
+            if limit_fen is None:
+                continue
+            changes = (from_ns for from_ns, _ in self._limits[tier, span][1:] if from_ns <= at_ns)
+            if any(self.window(span, one) == self.window(span, at_ns) for one in changes):
+                return 0
+            rooms.append(max(0, limit_fen // parts - self.used_fen(account, span, at_ns)))
+        return min(rooms, default=None)
 
     @cached_property
     def _moments(self) -> Mapping[str, list[int]]:

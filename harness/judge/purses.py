@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from harness.clock import NS_PER_S
 from harness.judge.limits import Limits
 from harness.judge.view import RunView
+from harness.scenario.terms import TierTerms
 
 # Lows are kept by tenths of a second: a question is about seconds.
 SPAN_NS = NS_PER_S // 10
@@ -30,12 +31,13 @@ class Purses:
         lender = view.scenario.lender
         self._anywhere, self._freely = lender.has("tier_fallthrough"), lender.has("fine_allocation")
         self._limits = Limits(view)
+        self._terms = dict(lender.tier_terms)
         self._own_bp = {tier.tier: tier.own_bp for tier in view.tiers}
         self._purses = {tier: _Purse() for tier in self._own_bp}
-        self._out: dict[str, list[tuple[int, bool]]] = defaultdict(list)
+        self._out: dict[str, list[tuple[int, int]]] = defaultdict(list)
         for tier in view.tiers:
             if tier.available is not None:
-                self._out[tier.tier].append((tier.from_ns, not tier.available))
+                self._out[tier.tier].append((tier.from_ns, -1 if tier.available else 1))
         for locked_ns, account, balance_fen in view.books.ask(MOVES):
             purse = self._purses.get(account.partition(":")[2].partition("/")[0])
             if purse is not None:
@@ -61,25 +63,31 @@ class Purses:
 
     def _low_fen(self, tier: str, from_ns: int, to_ns: int) -> int:
         """The least that it could give, within its limits; of parts that are kept apart, the
-        poorest. Of a limit a part is a share alike."""
+        poorest."""
         purse = self._purses[tier]
-        room_fen = self._limits.low_fen(tier, from_ns, to_ns)
-        if not self._freely:
-            low_fen = min((one.low_fen(from_ns, to_ns) for one in purse.parts.values()), default=0)
-            return low_fen if room_fen is None else 0
-        low_fen = purse.low_fen(from_ns, to_ns)
-        return low_fen if room_fen is None else min(low_fen, room_fen)
+        if self._freely:
+            low_fen = purse.low_fen(from_ns, to_ns)
+            room_fen = self._limits.low_fen(tier, from_ns, to_ns)
+            return low_fen if room_fen is None else min(low_fen, room_fen)
+        # One that never had any money has no version.
+        number = max(len(purse.parts), self._terms.get(tier, TierTerms()).parts)
+        lows = []
+        for account, part in purse.parts.items():
+            room_fen = self._limits.part_low_fen(account, number, from_ns, to_ns)
+            low_fen = part.low_fen(from_ns, to_ns)
+            lows.append(low_fen if room_fen is None else min(low_fen, room_fen))
+        return min(lows, default=0)
 
     def _is_out(self, tier: str, from_ns: int, to_ns: int) -> bool:
-        """Out at some moment of [from, to]?"""
-        out = False
-        for at_ns, now_out in sorted(self._out[tier]):
+        """Out at some moment of [from, to]? Of outages that overlap the last end is the end."""
+        outages = 0
+        for at_ns, step in sorted(self._out[tier]):
             if at_ns > to_ns:
                 break
-            if out and at_ns >= from_ns:
+            if outages and at_ns >= from_ns:
                 return True
-            out = now_out
-        return out
+            outages = max(0, outages + step)
+        return outages > 0
 
 
 class _Purse:

@@ -55,13 +55,22 @@ def of_answer(status: int, body: Mapping[str, Any]) -> Answer:
     return Answer("unknown", cause or "system", hop, reason or str(status), working=working)
 
 
+SHOWN = ("limit_fen", "outstanding_fen", "held_fen")
+
+
 def of_look(status: int, body: Mapping[str, Any]) -> Answer:
-    """The outcome of a whole answer to a look at a quota, with its age where it says one. Nothing
-    of it grants a draw: whoever answers a press with a quota has not said what became of it."""
+    """The outcome of a whole answer to a look at a quota, with its age where it says one, and its
+    figures, by which the judge dates it too. Nothing of it grants a draw: whoever
+    answers a press with a quota has not said what became of it."""
     if status != 200:
         return of_answer(status, body)
-    age_ms = body.get("age_ms")
-    return Answer("granted", reason=f"{age_ms} ms old" if type(age_ms) is int else None, over=True)
+    age_ms, *figures = (body.get(key) for key in ("age_ms", *SHOWN))
+    if type(age_ms) is not int:
+        return Answer("granted", over=True)
+    said = f"{age_ms} ms old"
+    if all(type(one) is int for one in figures):
+        said += "; limit {} fen, {} owed, {} held".format(*figures)
+    return Answer("granted", reason=said, over=True)
 
 
 def of_trouble(*, connected: bool, what: str) -> Answer:

@@ -74,6 +74,8 @@ def _told(claim: Claim, drill: Drill, measured: Mapping[str, Any]) -> tuple[str,
     if found is None:
         return named, OLD if drill.name in measured else NONE
     runs = f"{found['on']['runs']} + {found['off']['runs']} runs"
+    if len(found["commits"]) > 1:
+        runs += f" of {len(found['commits'])} commits"
     told = ", ".join(
         f"{_value(measure, found['on'])} on, {_value(measure, found['off'])} off"
         for measure in measures

@@ -213,6 +213,7 @@ def _row_json(row: Row) -> dict[str, Any]:
         "reason": digest.reason,
         "breached": list(row.seen.breached),
         "took_s": row.took_s,
+        "commit": digest.commit,
         "run": digest.run,
         "values": {column.key: digest.value(column.key) for column in COLUMNS},
         "at_least": [column.key for column in COLUMNS if column.key in digest.at_least],

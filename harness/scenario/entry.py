@@ -37,12 +37,15 @@ class Differ:
     """How far the two arms of a drill are apart at least, or of a control at most.
 
     measure: `phase.measure`. bound: shares 0 to 1, ms, s, counts. text: as the author wrote it.
+    off_is_more: which way they are apart: has the second arm the larger figure? Of no matter for a
+    control.
     """
 
     measure: str
     kind: Literal["by", "within"]
     bound: float
     text: str
+    off_is_more: bool
 
 
 @dataclass(frozen=True, slots=True)

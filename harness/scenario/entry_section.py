@@ -1,13 +1,15 @@
 """The keys by which a scenario is a drill of the catalogue: all of them or none."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from typing import Literal
 
 from harness.errors import guess
 from harness.scenario.entry import CLASSES, OFF, SETS, Differ, Entry, Variant
-from harness.scenario.measures import DRILL_ONLY, MEASURES
+from harness.scenario.grammar import parse_expectation
+from harness.scenario.measures import DRILL_ONLY, MEASURES, WORSE_BELOW
 from harness.scenario.model import PROFILES
 from harness.scenario.nodes import Book, Node, fields, flow_text, form_of, items, pairs, value
 from harness.scenario.numbers import one_of
@@ -20,7 +22,7 @@ LENGTHS = {"title": (10, 90), "story": (40, 1200), "source": (10, 600)}
 PHASES = ("baseline", "fault", "watch", "drill")
 _DIFFER = re.compile(r"\s*([a-z]+)\.([a-z0-9_.]+)\s+(by|within)\s+(\d+(?:\.\d+)?)\s*(\w*)\s*")
 _LINE = re.compile(r"(baseline|fault|watch|drill): \S.*|audit: [a-z][a-z-]{2,40}")
-NOTHING = Differ("drill.guarantee", "by", 0.0, "")
+NOTHING = Differ("drill.guarantee", "by", 0.0, "", off_is_more=False)
 
 
 def entry(book: Book, root: Node, found: Mapping[str, Node]) -> Entry | None:
@@ -110,7 +112,20 @@ def _arms(book: Book, node: Node | None, kind: str) -> tuple[Variant, Differ]:
             raise ValueError(f"`{wanted}`: {_WHY[wanted]}")
         return differ
 
-    return off, value(book, found.get("differ"), f"{path}.differ", parse, NOTHING, "")
+    differ = value(book, found.get("differ"), f"{path}.differ", parse, NOTHING, "")
+    return off, replace(differ, off_is_more=_off_is_more(differ, off.breaches))
+
+
+def _off_is_more(differ: Differ, breaches: Sequence[str]) -> bool:
+    """A line that the second arm breaks says on which side of it that arm is, also where that is
+    the better one: a lender that waits for nobody is quick. Else the worse arm is the second."""
+    for line in breaches:
+        phase, _, text = line.partition(": ")
+        with suppress(ValueError):
+            told = parse_expectation(text, phase)
+            if f"{told.phase}.{told.measure}" == differ.measure and told.op != "=":
+                return told.op in ("<", "<=")
+    return differ.off_is_more
 
 
 _WHY = {
@@ -171,7 +186,10 @@ def parse_differ(text: str) -> Differ:
     bound = _apart(number, unit, MEASURES[measure])
     if kind == "by" and not bound:
         raise ValueError("a difference above 0: any two arms are 0 apart at least")
-    return Differ(f"{phase}.{measure}", "by" if kind == "by" else "within", bound, text)
+    return Differ(
+        f"{phase}.{measure}", "by" if kind == "by" else "within", bound, text,
+        off_is_more=measure not in WORSE_BELOW,
+    )  # fmt: skip
 
 
 def _apart(number: str, unit: str, kind: str) -> float:

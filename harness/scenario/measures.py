@@ -45,4 +45,6 @@ MEASURES: dict[str, str] = {
     **DRILL_ONLY,
 }
 # Smaller is worse for these; for all others larger is.
-OPS = ("<=", ">=", "<", ">", "=")
+WORSE_BELOW = frozenset(
+    {*SHARES, "promised", "kept", "rightly_refused", "goodput", "told_share", "warning_lead_s"}
+)

@@ -43,7 +43,8 @@ def breaks_by(drill: str, variant: Variant, seen: Seen, *, exactly: bool) -> Che
 
 
 def differ(drill: str, wanted: Differ, on: Seen, off: Seen) -> Check:
-    """Are the two arms of one seed as far apart as the drill says, or a control's as near?"""
+    """Are the two arms of one seed as far apart as the drill says, and the way it says, or a
+    control's as near?"""
     name = f"arms: {wanted.text}"
     for arm, seen in (("on", on), ("off", off)):
         if not seen.digest.counts:
@@ -54,8 +55,8 @@ def differ(drill: str, wanted: Differ, on: Seen, off: Seen) -> Check:
         arm = "on" if left is None else "off"
         return Check(drill, name, False, f"{wanted.measure} was not measured in arm {arm}")
     # Both are as printed: four digits of a share, and a difference of two of them is exact to that.
-    apart = round(abs(left - right), 6)
-    well = apart >= wanted.bound if wanted.kind == "by" else apart <= wanted.bound
+    apart = round(right - left if wanted.off_is_more else left - right, 6)
+    well = apart >= wanted.bound if wanted.kind == "by" else abs(apart) <= wanted.bound
     return Check(drill, name, well, f"{left:g} on, {right:g} off")
 
 

@@ -61,6 +61,7 @@ class MockTarget(MockSurroundings):
         self._edges = edges
         self._protections = protections_of(spec.profile, dict(spec.protections))
         self.asked_ns = 0
+        self._t0_ns = 0
         self.services_down_s = 0.0
         self.wall_clock_moved_s = 0.0
         self._log = self._records / "supervisor.log"
@@ -199,6 +200,7 @@ class MockTarget(MockSurroundings):
         }
 
     def begins(self, t0_ns: int, faults: Iterable[FaultSpec]) -> None:
+        self._t0_ns = t0_ns
         if self._spec.tier_terms:
             self._control("POST", f"/calendar?began_ns={t0_ns}", timeout_s=10)
         known = {str(dict(one.params).get("target")): one for one in faults}
@@ -263,7 +265,7 @@ class MockTarget(MockSurroundings):
             self._run.import_csv(table, [books / f"{table}.csv"])
         for table in ("payouts", "tombstones"):
             self._run.import_csv(table, sorted(books.glob(f"{table}*.csv")))
-        write_limits(self._run, books / "limits.csv", self._sources())
+        write_limits(self._run, books / "limits.csv", self._sources(), self._t0_ns)
         self.export_records()
 
     def export_records(self) -> None:

@@ -58,8 +58,12 @@ def write_added(run: RunDir, records: Path, tiers: Sequence[Tier], law: LawSpec 
     write_rows(run.stream_path("tiers", ADDED), "tiers", tier_rows(entries, tiers, law))
 
 
-def write_limits(run: RunDir, limits_csv: Path, tiers: Iterable[Tier]) -> None:
-    """When the ledger changed what may be drawn from a tier in an hour and a day, by its books."""
+def write_limits(run: RunDir, limits_csv: Path, tiers: Iterable[Tier], since_ns: int) -> None:
+    """When the ledger changed what may be drawn from a tier in an hour and a day, by its books.
+
+    since_ns: t = 0. What it says of before is left out: until then the plan's own rows hold, which
+    are told from the lender's by being older.
+    """
     known = {one.tier: one for one in tiers}
 
     def fen(text: str) -> int | None:
@@ -73,7 +77,7 @@ def write_limits(run: RunDir, limits_csv: Path, tiers: Iterable[Tier]) -> None:
                 day_limit_fen=fen(row["day_limit_fen"]),
             )
             for row in csv.DictReader(rows)
-            if row["tier"] in known
+            if row["tier"] in known and int(row["from_ns"]) >= since_ns
         ]
     write_rows(run.stream_path("tiers", LIMITS), "tiers", changed)
 
@@ -129,7 +133,7 @@ def tier_rows(
     entries: Iterable[Mapping[str, Any]], tiers: Sequence[Tier], law: LawSpec = NO_LAW
 ) -> Iterator[Tier]:
     """From when a tier could not be used, or not lawfully, and from when it could again, each
-    moment once."""
+    moment once. An entry that ended before its date has never shut anything."""
     known = {one.tier: one for one in tiers}
     own_bp = {one.tier: one.own_bp for one in tiers}
     barred = {rule.name: barred_tiers(rule, own_bp) for rule in law.rules}
@@ -140,6 +144,8 @@ def tier_rows(
         for tier in barred.get(str(entry.get("rule")), ()):
             # The law does not wait for its adoption.
             spans.add((tier, entry["in_force_ns"], entry["ended_ns"]))
-    for tier, out_ns, back_ns in sorted(spans):
+    for tier, out_ns, back_ns in sorted(span for span in spans if None not in span):
+        if back_ns <= out_ns:
+            continue
         yield known[tier]._replace(from_ns=out_ns, available=False)
         yield known[tier]._replace(from_ns=back_ns, available=True)

@@ -1,6 +1,6 @@
 """The console's routes. Whatever is taken here is a lease: it ends by itself, should nobody come.
 
-    PUT    /holds/NAME   {kind, lease_s, ...}   take; the answer has facts about it
+    PUT    /holds/NAME   {kind, lease_s, ...}   take; the answer has facts about it; 503: perhaps
     DELETE /holds/NAME                          release; 404 when there is none
     GET    /holds                               names
     GET    /commits?for_s=0.5                   how long commits of our own take
@@ -91,10 +91,19 @@ class Console:
         async with self._turns[name]:
             if name in self._holds or len(self._holds) >= HOLDS_MAX:
                 raise RefusedError(409, "held already, or too much is held")
-            facts = await hold.take()
-            self._holds[name] = hold
-            self._leases[name] = asyncio.create_task(self._end_by_itself(name, hold, lease_s))
+            try:
+                facts = await hold.take()
+            except AWAY:
+                # All of it, or a part, may have been done and only its answer lost: it is held
+                # until it has been undone.
+                self._keep(name, hold, lease_s)
+                raise
+            self._keep(name, hold, lease_s)
             return facts
+
+    def _keep(self, name: str, hold: Hold, lease_s: float) -> None:
+        self._holds[name] = hold
+        self._leases[name] = asyncio.create_task(self._end_by_itself(name, hold, lease_s))
 
     def _made(self, name: str, body: Mapping[str, Any], lease_s: float) -> Hold:
         kind = body["kind"]

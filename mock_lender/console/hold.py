@@ -18,10 +18,11 @@ class Hold(Protocol):
     """One thing that is held. Raises RefusedError, and what a database raises that is away."""
 
     async def take(self) -> dict[str, object]:
-        """Begin; returns when it acts, with facts about it."""
+        """Begin; returns when it acts, with facts about it. Whoever raises RefusedError has left
+        nothing behind; after anything else it is released."""
 
     async def release(self) -> None:
-        """Undo it. May be called again after it has failed."""
+        """Undo it, or what has been done of it. May be called again after it has failed."""
 
 
 def primary_dsn(ctx: ServiceContext) -> str:

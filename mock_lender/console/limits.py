@@ -8,32 +8,31 @@ LIMITS = ("hourly", "daily")
 
 
 class Cut:
-    """What may be drawn from a tier in an hour, or in a day, is a share of what it was."""
+    """What may be drawn from a tier in an hour, or in a day, is a share of what was agreed. That is
+    in the lender's configuration: whatever has become of a cut, it is known what to give back."""
 
     def __init__(self, ctx: ServiceContext, tier: str, limit: str, to: float) -> None:
-        if tier not in {one.tier for one in ctx.config.tiers}:
+        known = {one.tier: one for one in ctx.config.tiers}
+        if tier not in known:
             raise RefusedError(404, f"no tier {tier}")
         if limit not in LIMITS or not 0 <= to < 1:
             raise RefusedError(422, "limit: hourly or daily; to: from 0 to below 1")
+        hour_fen, day_fen = known[tier].hour_limit_fen, known[tier].day_limit_fen
+        agreed_fen = hour_fen if limit == "hourly" else day_fen
+        if agreed_fen is None:
+            raise RefusedError(409, f"{tier} has no {limit} limit")
         self._ctx = ctx
         self._tier = tier
         self._limit = limit
-        self._to = to
-        self._was_fen: int | None = None
+        self._agreed_fen = agreed_fen
+        self._now_fen = int(agreed_fen * to)
 
     async def take(self) -> dict[str, object]:
-        hour_fen, day_fen = await setup.limits(primary_dsn(self._ctx), self._tier)
-        was_fen = hour_fen if self._limit == "hourly" else day_fen
-        if was_fen is None:
-            raise RefusedError(409, f"{self._tier} has no {self._limit} limit")
-        self._was_fen = was_fen
-        now_fen = int(was_fen * self._to)
-        await self._set(now_fen)
-        return {"was_fen": was_fen, "now_fen": now_fen}
+        await self._set(self._now_fen)
+        return {"was_fen": self._agreed_fen, "now_fen": self._now_fen}
 
     async def release(self) -> None:
-        if self._was_fen is not None:
-            await self._set(self._was_fen)
+        await self._set(self._agreed_fen)
 
     async def _set(self, fen: int) -> None:
         hour_fen, day_fen = (fen, None) if self._limit == "hourly" else (None, fen)

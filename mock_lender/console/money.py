@@ -40,6 +40,8 @@ class Drain:
         self._share = share
         self._key = f"{tier}-{time.monotonic_ns()}"
         self._taken_fen = 0
+        # What was asked for last and is not known to have been done, and under which key.
+        self._unsure: tuple[int, str] | None = None
 
     async def take(self) -> dict[str, object]:
         dsn = primary_dsn(self._ctx)
@@ -48,17 +50,28 @@ class Drain:
             taken_fen = int(has_fen * self._share)
             if taken_fen == 0:
                 raise RefusedError(409, f"{self._tier} has nothing to take")
+            self._unsure = taken_fen, f"drain-{self._key}-{number}"
             # Draws go on meanwhile: what was there a moment ago may be less now.
-            if await self._move(dsn, -taken_fen, f"drain-{self._key}-{number}"):
-                self._taken_fen = taken_fen
+            if await self._take_unsure(dsn):
                 return {"taken_fen": taken_fen, "had_fen": has_fen}
         raise RefusedError(409, f"{self._tier} could not be drained in {TRIES} tries")
 
     async def release(self) -> None:
-        """Once a key: asked again it is done already."""
+        """Once a key: asked again it is done already. Money whose taking nobody has answered for is
+        asked for again first: then it is known what to give back."""
+        dsn = primary_dsn(self._ctx)
+        await self._take_unsure(dsn)
         if self._taken_fen:
-            key = f"refill-{self._key}"
-            await self._move(primary_dsn(self._ctx), self._taken_fen, key)
+            await self._move(dsn, self._taken_fen, f"refill-{self._key}")
+
+    async def _take_unsure(self, dsn: str) -> bool:
+        if self._unsure is None:
+            return False
+        taken_fen, key = self._unsure
+        taken = await self._move(dsn, -taken_fen, key)
+        self._unsure = None
+        self._taken_fen = taken_fen if taken else 0
+        return taken
 
     async def _move(self, dsn: str, amount_fen: int, key: str) -> bool:
         offset_ns = self._ctx.clock_offset_ns

@@ -52,7 +52,8 @@ DOES: dict[str, tuple[str, str]] = {
     ),
     "policy_handshake": (
         "answers of risk and compliance say of which revision of the rule book they are; one that"
-        " is behind what the gateway knows is not believed, and another replica is asked",
+        " is behind what the gateway knows is not believed, and another replica is asked; nor does"
+        " a last verdict approve what a policy that has come since may forbid",
         "`rulebook_revision`, `verdicts_behind_total`",
     ),
     "last_verdict": (
