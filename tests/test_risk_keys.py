@@ -14,21 +14,26 @@ from tests.test_scenario_loader import problems
 def test_keys_about_risk_say_what_they_allow(tmp_path: Path) -> None:
     smoke = SMOKE.read_text()
     text = smoke.replace("  profile: full\n", "  profile: full\n  judge_lost: ajar\n")
-    text = text.replace("bank_latency: 80ms}", "bank_latency: 80ms, quota_latency: 2min}")
+    text = text.replace(
+        "bank_latency: 80ms}", "bank_latency: 80ms, quota_latency: 2min, status_latency: 2min}"
+    )
     said = problems(tmp_path, text.replace("quota: 0.5", "quota: 9"))
     assert "lender.judge_lost: found 'ajar'" in said
     assert "closed, open" in said
     assert "lender.capacity.quota_latency" in said
+    assert "lender.capacity.status_latency" in said
     assert "a duration up to 1min" in said
     assert "load.journey.quota" in said
     good = (
         "lender.judge_lost=open",
         "lender.capacity.quota_latency=50ms",
+        "lender.capacity.status_latency=40ms",
         "load.journey.quota=2.5",
     )
     scenario = load_scenario(SMOKE, good, None).scenario
     assert scenario.lender.judge_lost == "open"
     assert scenario.lender.capacity.quota_latency_s == 0.05
+    assert scenario.lender.capacity.status_latency_s == 0.04
     assert scenario.load.journey.quota_per_draw == 2.5
 
 

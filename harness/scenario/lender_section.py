@@ -104,7 +104,7 @@ def _replicas(book: Book, node: Node | None) -> tuple[tuple[str, int], ...]:
 
 def _capacity(book: Book, node: Node | None) -> Capacity:
     path = "lender.capacity"
-    found = fields(book, node, path, CAPACITY, ("quota_latency",)) if node else {}
+    found = fields(book, node, path, CAPACITY, ("quota_latency", "status_latency")) if node else {}
 
     def latency(text: object) -> float:
         seconds = parse_duration_s(text)
@@ -124,5 +124,8 @@ def _capacity(book: Book, node: Node | None) -> Capacity:
         ),
         quota_latency_s=value(
             book, found.get("quota_latency"), f"{path}.quota_latency", latency, 0.0, ""
+        ),
+        status_latency_s=value(
+            book, found.get("status_latency"), f"{path}.status_latency", latency, 0.0, ""
         ),
     )

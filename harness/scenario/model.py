@@ -29,13 +29,15 @@ PROTECTIONS = (
 @dataclass(frozen=True, slots=True)
 class Capacity:
     """What bounds the lender, the same in every profile; `*_slots` are per replica or bank.
-    quota_latency_s: how long one look at a quota keeps a connection of its ledger."""
+    quota_latency_s, status_latency_s: how long one look at a quota, or at a draw, keeps a
+    connection of its ledger."""
 
     gateway_slots: int
     ledger_connections: int
     bank_slots: int
     bank_latency_s: float
     quota_latency_s: float = 0.0
+    status_latency_s: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)

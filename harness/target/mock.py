@@ -105,6 +105,7 @@ class MockTarget(MockSurroundings):
                 bank_slots=capacity.bank_slots,
                 bank_latency_s=capacity.bank_latency_s,
                 quota_latency_s=capacity.quota_latency_s,
+                status_latency_s=capacity.status_latency_s,
             ),
             tiers=self._tiers(),
             barred_purposes=BARRED_PURPOSES,

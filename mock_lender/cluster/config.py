@@ -46,13 +46,15 @@ class CalendarConfig:
 @dataclass(frozen=True, slots=True)
 class CapacityConfig:
     """Slots are per replica or bank; requests beyond them queue, first in first out. So long a look
-    at a quota keeps one of its ledger's connections (quota_latency_s)."""
+    at a quota (quota_latency_s) or at a draw (status_latency_s) keeps one of its ledger's
+    connections."""
 
     gateway_slots: int
     ledger_connections: int
     bank_slots: int
     bank_latency_s: float
     quota_latency_s: float = 0.0
+    status_latency_s: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)

@@ -73,7 +73,10 @@ class Ledger:
 
     async def start(self) -> None:
         config = self._ctx.config
-        store = Store(self._main, self._ctx.clock_offset_ns, config.capacity.quota_latency_s)
+        takes = config.capacity
+        store = Store(
+            self._main, self._ctx.clock_offset_ns, takes.quota_latency_s, takes.status_latency_s
+        )
         self._books = books_of(store, config)
         self._client = HopClient(self._ctx)
         lane = Store(self._lane, self._ctx.clock_offset_ns)

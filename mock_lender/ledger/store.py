@@ -32,15 +32,20 @@ class Store:
     `clock_offset_ns`: CLOCK_MONOTONIC minus the wall clock, the same for all replicas: the database
     knows only the latter. Methods raise StoreError when it is not known whether they worked,
     NoPrimaryError when nothing was asked, and ContendedError when all of it was undone.
-    quota_latency_s: how long a look at a quota keeps its connection.
+    quota_latency_s, status_latency_s: how long a look at a quota, or a draw, keeps its connection.
     """
 
     def __init__(
-        self, database: Database, clock_offset_ns: int, quota_latency_s: float = 0.0
+        self,
+        database: Database,
+        clock_offset_ns: int,
+        quota_latency_s: float = 0.0,
+        status_latency_s: float = 0.0,
     ) -> None:
         self._database = database
         self._offset_ns = clock_offset_ns
         self._quota_latency_s = quota_latency_s
+        self._status_latency_s = status_latency_s
 
     async def reserve(self, body: Mapping[str, Any]) -> dict[str, Any]:
         """Hold quota and tier money for a try; see draws.sql for the states it answers."""
@@ -79,7 +84,15 @@ class Store:
 
     async def draw(self, draw_key: str) -> dict[str, Any] | None:
         """What the ledger knows of a draw, or None; on both disks before it is told."""
-        found = await self._value("SELECT look_up($1)", draw_key, about=draw_key)
+        if self._status_latency_s:
+            found = await self._value(
+                "SELECT look_up($1), pg_sleep($2)",
+                draw_key,
+                self._status_latency_s,
+                about=draw_key,
+            )
+        else:
+            found = await self._value("SELECT look_up($1)", draw_key, about=draw_key)
         return None if found is None else _object(found)
 
     async def quota(self, borrower: int) -> dict[str, Any] | None:
