@@ -42,6 +42,8 @@ $(READY): requirements.lock pyproject.toml
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --no-index -e .
+	@# What was installed is written now, and not while the first drill waits for the disk.
+	sync -f $(VENV)
 	touch $(READY)
 
 clean:

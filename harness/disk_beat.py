@@ -5,10 +5,10 @@ borrower waits as he would for a slow lender. CPU and lag say nothing of it.
 """
 
 import os
-import threading
 import time
 from pathlib import Path
 
+from harness.beside import Beside
 from harness.errors import HarnessError
 from harness.evidence.recorder import StreamWriter
 
@@ -16,28 +16,16 @@ from harness.evidence.recorder import StreamWriter
 # hundredth of the disk's time is ours.
 BEAT_S = 0.05
 FLUSH_BEATS = 10
-# One write that hangs longer at the end of a run leaves a table that is visibly cut.
-LEAVE_S = 5.0
 
 
-class DiskBeat:
+class DiskBeat(Beside):
     """A thread of the controller that writes table `disk`; `beside` is a file to beat on, on the
     filesystem of the lender's books. A disk that refuses ends it: no beat is no health."""
 
     def __init__(self, stream: Path, beside: Path) -> None:
+        super().__init__("disk-beat")
         self._stream = stream
         self._beside = beside
-        self._over = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="disk-beat", daemon=True)
-
-    def start(self) -> None:
-        """Beats until `stop`."""
-        self._thread.start()
-
-    def stop(self) -> None:
-        """Ends the table; leaves it cut where the disk still hangs."""
-        self._over.set()
-        self._thread.join(LEAVE_S)
 
     def _run(self) -> None:
         try:

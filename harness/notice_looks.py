@@ -5,7 +5,6 @@ it was the less has been promised. So somebody looks as a borrower does, now and
 down by the controller's clock what was there and what was not.
 """
 
-import threading
 import time
 from bisect import bisect_left
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -13,6 +12,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+from harness.beside import Beside
 from harness.errors import HarnessError
 from harness.evidence.recorder import StreamWriter
 from harness.evidence.rows import Intent, NoticeLook
@@ -28,11 +28,9 @@ FLUSH_LOOKS = 4
 # As many of one answer are written down: nobody fills our disk.
 NOTICES_MAX = 100
 NUMBER_MAX = 2**31
-# Longer than the looks of any drill here take at their worst; beyond it the table is visibly cut.
-LEAVE_S = 5.0
 
 
-class NoticeLooks:
+class NoticeLooks(Beside):
     """A thread of the controller that writes table `notice_looks`. gateways: URLs by name. intents:
     those planned, in due order; began: t = 0, ns, and 0 before it is known."""
 
@@ -44,6 +42,7 @@ class NoticeLooks:
         token: str,
         began: Callable[[], int],
     ) -> None:
+        super().__init__("notice-looks")
         self._stream = stream
         self._doors = [(name, _address(url)) for name, url in sorted(gateways.items())]
         self._intents = intents
@@ -52,17 +51,6 @@ class NoticeLooks:
             "X-Deadline-Ms": str(round(WITHIN_S * 1000)),
         }  # fmt: skip
         self._began = began
-        self._over = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="notice-looks", daemon=True)
-
-    def start(self) -> None:
-        """Looks until `stop`."""
-        self._thread.start()
-
-    def stop(self) -> None:
-        """Ends the table; leaves it cut where somebody keeps a look waiting."""
-        self._over.set()
-        self._thread.join(LEAVE_S)
 
     def _run(self) -> None:
         try:

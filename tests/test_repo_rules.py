@@ -20,7 +20,8 @@ SOURCES = sorted(
 # Floors of the harness, the lowest first: a module imports from its own room or from below.
 FLOORS = (
     ("harness.clock", "harness.seeds", "harness.units", "harness.errors", "harness.processes",
-     "harness.stopping", "harness.environment", "harness.running", "harness.terminal"),
+     "harness.stopping", "harness.environment", "harness.running", "harness.terminal",
+     "harness.beside"),
     ("harness.evidence", "harness.guardian", "harness.scenario.law", "harness.scenario.model",
      "harness.scenario.measures", "harness.scenario.entry", "harness.scenario.terms",
      "harness.scenario.shape"),

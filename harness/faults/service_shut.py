@@ -18,6 +18,7 @@ from harness.scenario.model import FaultSpec
 
 # Whether what is entered in the rule book comes to a replica, in its metrics.
 REACHED = "rulebook_reached"
+MEANWHILE_S = 0.1
 
 
 def told_in_metrics(address: tuple[str, int], name: str) -> str | None:
@@ -27,7 +28,8 @@ def told_in_metrics(address: tuple[str, int], name: str) -> str | None:
 
 @dataclass(frozen=True, slots=True)
 class Shut(Planted):
-    """`what` is shut off in a replica; while it is, the line `metric` of its metrics is `shut`."""
+    """`what` is shut off in a replica; while it is, the line `metric` of its metrics is `shut`, and
+    what it counts in the line `still` does not grow; "" counts nothing."""
 
     target: str
     what: str
@@ -35,6 +37,7 @@ class Shut(Planted):
     shut: str
     for_s: float
     name: str
+    still: str = ""
     healer: Healer = "nemesis"
     bites_within_s: float = 2.0
     look_s_max: float = METRICS_S
@@ -47,15 +50,24 @@ class Shut(Planted):
         address = around.replica_address(self.target)
         if refuses(address):
             return gone(at_ns, self.target)
-        told = told_in_metrics(address, self.metric)
+        first = metrics_of(address)
+        told = first.get(self.metric)
         if told is None:
             return Sighting(at_ns, None, f"its metrics say nothing of {self.metric}")
+        if told == self.shut and self.still:
+            # Its word is not enough: nothing may be done meanwhile of what is shut off.
+            time.sleep(MEANWHILE_S)
+            now = metrics_of(address).get(self.still)
+            if now != first.get(self.still):
+                detail = f"{self.metric} is {told}, and {self.still} grew to {now}"
+                return Sighting(at_ns, False if now else None, detail)
         return Sighting(at_ns, told == self.shut, f"{self.metric} is {told}")
 
 
 def _cold_cache(spec: FaultSpec) -> Fault:
     target = _of(spec, "gateway")
-    return Shut(target, "cold", "quota_cache_cold", "1", spec.for_s or 0.0, spec.name)
+    hits = "quota_cache_hits_total"
+    return Shut(target, "cold", "quota_cache_cold", "1", spec.for_s or 0.0, spec.name, hits)
 
 
 def _lost_push(spec: FaultSpec) -> Fault:
@@ -78,7 +90,7 @@ KINDS: Kinds = {
         build=_cold_cache,
         does="The gateway's cache of shown quotas is emptied and keeps nothing: every look at a "
         "quota is a reading of the ledger. When it is over the cache is empty.",
-        observed="Its metrics say that the cache keeps nothing.",
+        observed="Its metrics say that the cache keeps nothing, and count no look answered by it.",
         undone=UNDONE,
         cannot="Looks that are under way together may still share one reading (`quota_cache`).",
     ),

@@ -46,18 +46,11 @@ class MisreadAmount(DrawPath):
     draw. Rule books-agree."""
 
     async def _call(
-        self,
-        draw: Draw,
-        service: str,
-        path: str,
-        body: Mapping[str, Any],
-        timeout_s: float | None = None,
-        bounded: bool = True,
-        avoid: Collection[str] = (),
+        self, draw: Draw, service: str, path: str, body: Mapping[str, Any], *rest: Any, **more: Any
     ) -> Reply:
         if path == "/payouts":
             body = {**body, "amount_fen": body["amount_fen"] * TIMES}
-        return await super()._call(draw, service, path, body, timeout_s, bounded, avoid)
+        return await super()._call(draw, service, path, body, *rest, **more)
 
 
 class BlamesRisk(DrawPath):
