@@ -9,10 +9,15 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 from harness.environment import version
 from harness.processes import descendants
 from tests.proxied import listen, proxy, server, stream
+
+# How long an example takes is the machine's affair; pytest-timeout bounds a test.
+settings.register_profile("drawproof", deadline=None)
+settings.load_profile("drawproof")
 
 # Fixtures of the tests of the fault proxy.
 __all__ = ["listen", "proxy", "server", "stream"]

@@ -142,15 +142,17 @@ def test_what_the_controller_could_not_undo_is_tried_again_when_all_is_killed(
     """A frozen service answers no DELETE; once it is gone, its fault is too."""
     port = tmp_path / "port"
     silent = (
-        "import socket, sys, time\n"
+        "import os, socket, time\n"
         "s = socket.create_server(('127.0.0.1', 0))\n"
-        f"open({str(port)!r}, 'w').write(f'{{s.getsockname()[1]}}\\n')\n"
+        f"part = {str(port)!r} + str(os.getpid())\n"  # three of them do so
+        "open(part, 'w').write(str(s.getsockname()[1]))\n"
+        f"os.replace(part, {str(port)!r})\n"
         "time.sleep(600)\n"
     )
     made = Controlled(tmp_path, silent).up()
-    assert until(lambda: port.exists() and port.read_text().endswith("\n"))
+    assert until(port.exists)
     journal = Journal(made.run / "journal.jsonl")
-    url = f"http://127.0.0.1:{port.read_text().strip()}/control/faults/x"
+    url = f"http://127.0.0.1:{port.read_text()}/control/faults/x"
     journal.plan("late", {"kind": "http", "method": "DELETE", "url": url})
     os.kill(made.guardian_pid(), signal.SIGKILL)
     made.process.communicate(timeout=10)

@@ -239,7 +239,8 @@ def test_deadlines_shed_what_can_not_be_finished(tmp_path: Path) -> None:
     with lender(tmp_path / "lender", capacity=one) as made, ThreadPoolExecutor(6) as pool:
         found = list(
             pool.map(
-                lambda n: made.draw(f"shed-{n:05d}", borrower=40 + n, X_Deadline_Ms="700"), range(6)
+                lambda n: made.draw(f"shed-{n:05d}", borrower=40 + n, X_Deadline_Ms="1500"),
+                range(6),
             )
         )
         shed = [problem for status, problem in found if status == 503]

@@ -126,13 +126,14 @@ class Proxy:
             traceback.print_exception(task.exception())
 
     async def _join(self, connection: Connection) -> None:
-        """Connect to the upstream; a client of one that refuses is closed at once."""
+        """Connect to the upstream; a client of one that refuses is closed at once, of one that
+        resets what it has just accepted is reset."""
         loop = asyncio.get_running_loop()
         try:
             async with asyncio.timeout(CONNECT_S):
                 await loop.create_connection(lambda: connection.server, *self.upstream)
-        except (OSError, UnicodeError):  # TimeoutError is an OSError; a name may not be one
-            connection.drop()
+        except (OSError, UnicodeError) as exc:  # TimeoutError is an OSError; a name may not be one
+            connection.drop(reset=isinstance(exc, ConnectionResetError))
             return
         connection.join(*self._by_stream())
 
