@@ -182,6 +182,9 @@ def test_a_breaker_that_stays_open_is_stuck() -> None:
     )
     stuck = changed(clean(), states=tuple(open_for_good), calls=quiet)
     assert _of(stuck)[0].stuck_breakers == 1
+    # A target that was never asked in health only stood in for another, which is well again.
+    stood_in = tuple(c for c in quiet if c.server != BANK)
+    assert _of(changed(stuck, calls=stood_in))[0].stuck_breakers == 0
     closed = (*open_for_good, *_states((40.9, "closed")))
     assert _of(changed(stuck, states=closed))[0].stuck_breakers == 0
     # Its caller was started anew and reaches the target: the breaker of then is gone.

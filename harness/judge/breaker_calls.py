@@ -65,6 +65,11 @@ SELECT count(*), count(*) FILTER (
 WHERE side = 'client' AND client = $caller AND start_ns BETWEEN $since_ns AND $end_ns
 """
 
+ASKED = """
+SELECT count(*) FROM calls
+WHERE side = 'client' AND client = $caller AND server = $target AND start_ns < $before_ns
+"""
+
 
 def callers(view: RunView) -> list[Pair]:
     """Who called whom."""
@@ -105,6 +110,13 @@ def well_since(view: RunView, pair: Pair, since_ns: int, end_ns: int) -> tuple[i
     at = {"caller": pair[0], "target": pair[1], "since_ns": since_ns, "end_ns": end_ns}
     made, well = view.books.one(SINCE, at)
     return made, well
+
+
+def asked_before(view: RunView, pair: Pair, before_ns: int) -> bool:
+    """Did the caller call the target at all before this moment?"""
+    at = {"caller": pair[0], "target": pair[1], "before_ns": before_ns}
+    (asked,) = view.books.one(ASKED, at)
+    return bool(asked)
 
 
 def _ways(spans: Spans) -> Columns[Any]:

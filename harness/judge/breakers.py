@@ -15,6 +15,7 @@ from harness.clock import NS_PER_S
 from harness.evidence.rows import State
 from harness.judge.breaker_calls import (
     BAD_IN_A_ROW,
+    asked_before,
     callers,
     failed,
     failed_in_a_row,
@@ -116,7 +117,8 @@ class Breakers:
         """Breakers still not closed when the load ended, with the last fault healed at least 5 s
         before, a caller that still made calls, and none of them to the target that went well.
 
-        Over all breakers that ever opened.
+        Over all breakers that ever opened, of targets that their caller asked in health: one that
+        only stands in for another is asked by nobody when that is well again, and rests open.
         """
         return sum(one.stuck for one in self.each)
 
@@ -249,6 +251,8 @@ def _stuck(view: RunView, pair: Pair, states: Sequence[State], near: Sequence[Sp
         return False
     since_ns = end_ns - CLOSED_WITHIN_NS
     if spans[-1][0] > since_ns or any(to_ns > since_ns for _, to_ns in near):
+        return False
+    if not asked_before(view, pair, min([spans[0][0], *(from_ns for from_ns, _ in near)])):
         return False
     made, well = well_since(view, pair, since_ns, end_ns)
     # One whose calls go well was started anew, and has another breaker now.
