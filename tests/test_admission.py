@@ -68,7 +68,7 @@ def test_at_the_door_nobody_waits_in_vain_for_long() -> None:
 
     let_in, took_s, after = asyncio.run(go())
     assert (let_in, after) == (False, True)
-    assert FULL.shed_after_s * 0.9 <= took_s < 0.5
+    assert FULL.shed_after_s * 0.9 <= took_s < 2.5  # of the five seconds that it would have
 
 
 @pytest.mark.parametrize("leaves", [False, True])

