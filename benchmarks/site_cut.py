@@ -1,0 +1,96 @@
+"""A site that is cut off: what is lost, how soon the other one serves, and whose borrowers notice.
+
+    python -m benchmarks.site_cut
+
+Reads the runs of the catalogue (`python -m benchmarks.catalogue runs --only
+site-lost,cut-hits-one-cell`), each drill as it stands and in its second arm: acknowledged draws
+that the surviving site did not have (`rpo_draws`), the time until the promise was kept again
+(`recover_s`), and of the draws of the fault phase the share that noticed, by the cell of their
+borrowers. A draw notices when its first press was not answered well, or its outcome came more than
+a second after it was due. Rounds in doubt by their machine alone are left out, as they are there.
+
+Results in docs/results/site-cut.json: [median, lowest, highest] of the runs of an arm.
+"""
+
+import sys
+from collections import defaultdict
+from pathlib import Path
+from typing import Any
+
+from benchmarks.catalogue import ARMS, SCENARIOS, folder, of_arm, runs_of
+from benchmarks.results import RESULTS, keep, spreads
+from harness.clock import NS_PER_S
+from harness.errors import HarnessError
+from harness.evidence.tables import read_rows
+from harness.repeats.arms import Arm
+from harness.suite.catalogue import Drill, find_drills
+
+PLACE = RESULTS / "site-cut.json"
+DRILLS = ("site-lost", "cut-hits-one-cell")
+# Borrowers with odd numbers belong to the cell at site a (see harness/load/doors.py).
+CELLS = ("b", "a")
+LATE_NS = 1 * NS_PER_S
+WELL = ("granted", "refused")
+
+
+def noticed(run: Path) -> dict[str, float]:
+    """Of the draws that were due in the fault phase, the share that noticed, by cell."""
+    first: dict[int, str] = {}
+    settled_ns: dict[int, int] = {}
+    attempts, missing, cut = read_rows(run, "attempts")
+    if missing or cut:
+        raise HarnessError(f"{run}: attempts are not all there")
+    for one in attempts:
+        if one.kind == "press" and one.n == 1:
+            first[one.intent] = one.outcome
+        if one.kind != "look" and one.outcome in WELL and one.done_ns is not None:
+            known_ns = settled_ns.get(one.intent, one.done_ns)
+            settled_ns[one.intent] = min(known_ns, one.done_ns)
+    hits: dict[str, list[bool]] = defaultdict(list)
+    for draw in read_rows(run, "intents")[0]:
+        if draw.phase != "fault":
+            continue
+        at_ns = settled_ns.get(draw.intent)
+        late = at_ns is None or at_ns - draw.due_ns > LATE_NS
+        hits[CELLS[draw.borrower % 2]].append(late or first.get(draw.intent) not in WELL)
+    return {cell: sum(found) / len(found) for cell, found in sorted(hits.items())}
+
+
+def rows(drill: Drill, arm: Arm, name: str) -> list[dict[str, Any]]:
+    """A row a run of this arm."""
+    return [
+        {
+            "drill": drill.name,
+            "arm": name,
+            "seed": seen.digest.seed,
+            "commit": seen.digest.commit,
+            "rpo_draws": seen.digest.values.get("drill.rpo_draws"),
+            "recover_s": seen.digest.values.get("drill.recover_s"),
+            "fault_guarantee": seen.digest.values.get("fault.guarantee"),
+            "noticed": noticed(folder(drill) / ARMS / seen.digest.run),
+        }
+        for seen in of_arm(runs_of(drill, ARMS), arm)
+    ]
+
+
+def main() -> int:
+    every: list[dict[str, Any]] = []
+    summary: dict[str, Any] = {}
+    for drill in find_drills(SCENARIOS):
+        if drill.name not in DRILLS:
+            continue
+        for name, arm in (("on", drill.on()), ("off", drill.off())):
+            mine = rows(drill, arm, name)
+            if not mine:
+                print(f"{drill.name} {name}: not measured")
+                continue
+            every += mine
+            found = summary.setdefault(drill.name, {})[name] = {"runs": len(mine), **spreads(mine)}
+            found.pop("seed", None)
+            print(f"{drill.name} {name}: {found}")
+    keep(PLACE, "runs", every, summary)
+    return 0 if len(summary) == len(DRILLS) else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
