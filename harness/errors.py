@@ -71,6 +71,12 @@ def no_run_directory(path: object) -> ScenarioError:
     return ScenarioError((Problem("the command line", 0, "RUN", found, "a run directory"),))
 
 
+def no_folder(path: object) -> ScenarioError:
+    """For a place on the command line where no folder can be, for it is a file or below one."""
+    found = f"{str(path)!r}, a file or below one"
+    return ScenarioError((Problem("the command line", 0, "--out", found, "a folder"),))
+
+
 class TargetError(DrawproofError):
     """The system under test could not be started, reached or read."""
 

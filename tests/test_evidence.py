@@ -19,6 +19,7 @@ from harness.evidence.rows import ROWS, Borrower
 from harness.evidence.store import RunDir
 from harness.judge.fault_lines import read_fault_lines
 from harness.judge.load_view import load_view
+from harness.repeats.repeats import make_folder
 from harness.scenario.loader import load_scenario
 from tests.drills import SMOKE
 
@@ -109,6 +110,17 @@ def test_columns_that_an_older_run_lacks_are_null(
     assert list(rows) == [(1, "new", 100, False, True, *younger)]
     assert (missing, cut) == (False, False)
     assert rows[0] == Borrower(1, "new", 100, barred=False, delinquent=True)
+
+
+@pytest.mark.parametrize("place", ["file", "file/below"])
+def test_where_a_file_is_no_run_directory_can_be_made(tmp_path: Path, place: str) -> None:
+    (tmp_path / "file").write_text("")
+    for make in (
+        lambda: RunDir.create(tmp_path / place, "x", 1),
+        lambda: make_folder(tmp_path / place),
+    ):
+        with pytest.raises(ScenarioError, match="--out"):
+            make()
 
 
 @pytest.mark.parametrize(("repay", "missed"), [("0", False), ("20 %", True)])

@@ -6,7 +6,7 @@ import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from harness.errors import HarnessError, no_run_directory
+from harness.errors import HarnessError, no_folder, no_run_directory
 from harness.evidence import tables
 from harness.evidence.columns import PLACES, TABLES
 from harness.evidence.seal import seal
@@ -20,7 +20,10 @@ class RunDir:
 
     @classmethod
     def create(cls, parent: Path, scenario: str, seed: int) -> "RunDir":
-        """`PARENT/<utc>-<scenario>-<seed>`, mode 0700, and `PARENT/latest` pointing to it."""
+        """`PARENT/<utc>-<scenario>-<seed>`, mode 0700, and `PARENT/latest` pointing to it.
+
+        Raises ScenarioError when PARENT is a file, or lies below one.
+        """
         parent = parent.absolute()
         stamp = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime())
         try:
@@ -34,6 +37,8 @@ class RunDir:
                     continue
                 _point(parent / "latest", path.name)
                 return cls(path)
+        except (FileExistsError, NotADirectoryError) as exc:
+            raise no_folder(parent) from exc
         except OSError as exc:
             raise HarnessError(f"no run directory can be made in {parent}: {exc}") from exc
         raise HarnessError(f"no run directory can be made in {parent}: too many at once")

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from harness.errors import HarnessError
+from harness.errors import HarnessError, no_folder
 from harness.repeats.arms import Arm, Cell, check_arms, in_order
 from harness.repeats.book import Book, Done
 from harness.repeats.child import Ended
@@ -79,13 +79,16 @@ def line(found: Digest) -> str:
 
 def folder_for(out: Path, kind: str, name: str) -> Path:
     """`OUT/<utc>-KIND-NAME`; not made yet."""
-    return out / f"{datetime.now(UTC).strftime('%Y%m%dT%H%M%S')}-{kind}-{name}"
+    return out / f"{datetime.now(UTC).strftime('%Y%m%dT%H%M%SZ')}-{kind}-{name}"
 
 
 def make_folder(place: Path) -> Path:
-    """Mode 0700; one that is there already stays. Raises HarnessError."""
+    """Mode 0700; one that is there already stays. Raises HarnessError, and ScenarioError when it is
+    a file or below one."""
     try:
         place.mkdir(parents=True, exist_ok=True, mode=0o700)
+    except (FileExistsError, NotADirectoryError) as exc:
+        raise no_folder(place) from exc
     except OSError as exc:
         raise HarnessError(f"{place} can't be made: {exc}") from exc
     return place
