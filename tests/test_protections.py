@@ -281,13 +281,13 @@ def test_sites_are_those_that_the_harness_cuts() -> None:
 
 
 def test_whose_cell_is_cut_knocks_elsewhere_and_nobody_else_does() -> None:
-    def doors(n: int, *, poll: bool = False, cells: bool = True) -> list[int]:
-        return [door(2, 10 * who, who, n, poll=poll, cells=cells) for who in (1, 2, 3, 4)]
+    def doors(tried: int, *, cells: bool = True) -> list[int]:
+        return [door(2, 10 * who, who, tried, cells=cells) for who in (1, 2, 3, 4)]
 
-    assert doors(0) == doors(1) == [0, 1, 0, 1]
-    assert doors(2) == doors(1, poll=True) == [1, 0, 1, 0]
-    assert doors(1, cells=False) == [1, 1, 1, 1]  # whoever it is
-    assert doors(2, cells=False) == [0, 0, 0, 0]
+    assert doors(0) == doors(2) == [0, 1, 0, 1]
+    assert doors(1) == [1, 0, 1, 0]
+    assert doors(0, cells=False) == [1, 1, 1, 1]  # whoever it is
+    assert doors(1, cells=False) == [0, 0, 0, 0]
 
 
 def test_a_borrower_comes_back_when_it_is_told_to() -> None:

@@ -23,12 +23,13 @@ LATE_POLL_S = 1.0
 class Act:
     """At `at_ns` (or now, if that has passed) make an attempt, waiting at most `timeout_s` for it.
 
-    n counts from 1 within its kind. deadline_ms goes into X-Deadline-Ms. owed: what a repayment
-    gives back, and its key.
+    n counts from 1 within its kind; tried: attempts of any kind before it, for the same key.
+    deadline_ms goes into X-Deadline-Ms. owed: what a repayment gives back, and its key.
     """
 
     kind: Literal["press", "poll", "repay"]
     n: int
+    tried: int
     at_ns: int
     timeout_s: float
     deadline_ms: int
@@ -83,7 +84,7 @@ def repaying(
     while True:
         n += 1
         limit_s = rules.attempt_timeout_s
-        came = yield Act("repay", n, at_ns, limit_s, max(1, int(limit_s * 1000)), owed)
+        came = yield Act("repay", n, n - 1, at_ns, limit_s, max(1, int(limit_s * 1000)), owed)
         answer, now_ns = came.answer, came.done_ns
         if answer.over:
             return answer
@@ -124,8 +125,8 @@ def patience(
         if at_ns < deadline_ns:
             limit_s = min(limit_s, (deadline_ns - at_ns) / NS_PER_S)
         act = Act(
-            "press" if press else "poll", presses if press else polls, at_ns, limit_s,
-            max(1, int(limit_s * 1000)),
+            "press" if press else "poll", presses if press else polls, presses + polls - 1,
+            at_ns, limit_s, max(1, int(limit_s * 1000)),
         )  # fmt: skip
         came = yield act
         answer, now_ns = came.answer, came.done_ns
