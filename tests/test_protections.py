@@ -281,8 +281,8 @@ def test_sites_are_those_that_the_harness_cuts() -> None:
 
 
 def test_whose_cell_is_cut_knocks_elsewhere_and_nobody_else_does() -> None:
-    def doors(tried: int, *, cells: bool = True) -> list[int]:
-        return [door(2, 10 * who, who, tried, cells=cells) for who in (1, 2, 3, 4)]
+    def doors(moved: int, *, cells: bool = True) -> list[int]:
+        return [door(2, 10 * who, who, moved, cells=cells) for who in (1, 2, 3, 4)]
 
     assert doors(0) == doors(2) == [0, 1, 0, 1]
     assert doors(1) == [1, 0, 1, 0]

@@ -17,19 +17,22 @@ from harness.scenario.model import Patience
 from harness.seeds import Dice
 
 LATE_POLL_S = 1.0
+# What a poll is told of a key that nobody has heard of.
+GONE = "unknown-key"
 
 
 @dataclass(frozen=True, slots=True)
 class Act:
     """At `at_ns` (or now, if that has passed) make an attempt, waiting at most `timeout_s` for it.
 
-    n counts from 1 within its kind; tried: attempts of any kind before it, for the same key.
-    deadline_ms goes into X-Deadline-Ms. owed: what a repayment gives back, and its key.
+    n counts from 1 within its kind. moved: how often the borrower has turned to another gateway
+    by then, since one did not answer or could not help. deadline_ms goes into X-Deadline-Ms. owed:
+    what a repayment gives back, and its key.
     """
 
     kind: Literal["press", "poll", "repay"]
     n: int
-    tried: int
+    moved: int
     at_ns: int
     timeout_s: float
     deadline_ms: int
@@ -80,14 +83,15 @@ def repaying(
     again is the way to ask. Once anything was unknown, a later failure says nothing of it.
     """
     deadline_ns = due_ns + int(rules.deadline_s * NS_PER_S)
-    at_ns, n, unknown = due_ns, 0, False
+    at_ns, n, moved, unknown = due_ns, 0, 0, False
     while True:
         n += 1
         limit_s = rules.attempt_timeout_s
-        came = yield Act("repay", n, n - 1, at_ns, limit_s, max(1, int(limit_s * 1000)), owed)
+        came = yield Act("repay", n, moved, at_ns, limit_s, max(1, int(limit_s * 1000)), owed)
         answer, now_ns = came.answer, came.done_ns
         if answer.over:
             return answer
+        moved += _moves(answer)
         unknown = unknown or answer.outcome == "unknown"
         late = now_ns >= deadline_ns
         if unknown:
@@ -112,7 +116,7 @@ def patience(
     a grant that came late is learned.
     """
     deadline_ns = due_ns + int(rules.deadline_s * NS_PER_S)
-    presses, polls = 0, 0
+    presses, polls, moved = 0, 0, 0
     at_ns = due_ns
     unknown = lost = False
     while True:
@@ -125,15 +129,16 @@ def patience(
         if at_ns < deadline_ns:
             limit_s = min(limit_s, (deadline_ns - at_ns) / NS_PER_S)
         act = Act(
-            "press" if press else "poll", presses if press else polls, presses + polls - 1,
+            "press" if press else "poll", presses if press else polls, moved,
             at_ns, limit_s, max(1, int(limit_s * 1000)),
         )  # fmt: skip
         came = yield act
         answer, now_ns = came.answer, came.done_ns
         if answer.over:
             return answer
+        moved += _moves(answer)
         may_press = presses <= rules.retries and now_ns < deadline_ns
-        gone = answer.outcome == "unknown" and answer.reason == "unknown-key"
+        gone = answer.outcome == "unknown" and answer.reason == GONE
         unknown = answer.outcome == "unknown" or (unknown and _says_nothing(answer, act))
         if unknown and gone and may_press:
             # Nobody has heard of it, so the same key may be pressed again; but the first press
@@ -153,6 +158,12 @@ def patience(
         else:
             return answer
         at_ns = now_ns + int(pause_s * NS_PER_S)
+
+
+def _moves(answer: Answer) -> bool:
+    """Is another gateway asked next? Not while this one answers: it knows of the draw, or that
+    nobody does."""
+    return not (answer.working or answer.reason == GONE)
 
 
 def _says_nothing(answer: Answer, act: Act) -> bool:

@@ -244,7 +244,7 @@ class Worker:
         self._record(intent, "look", n, asked_ns, sent, name)
 
     def _act(self, intent: Intent, act: Act) -> tuple[Sent, str]:
-        name, sender = self._gateway(intent, act.tried)
+        name, sender = self._gateway(intent, act.moved)
         headers = {
             "Idempotency-Key": intent.draw_key if act.owed is None else act.owed.repay_key,
             "X-Attempt": str(act.n),
@@ -263,9 +263,9 @@ class Worker:
         }
         return sender.attempt("POST", "/v1/draws", body, headers, act.timeout_s), name
 
-    def _gateway(self, intent: Intent, tried: int) -> tuple[str, Sender]:
+    def _gateway(self, intent: Intent, moved: int) -> tuple[str, Sender]:
         gateways, cells = len(self._senders), self._plan.cells
-        return self._senders[door(gateways, intent.intent, intent.borrower, tried, cells=cells)]
+        return self._senders[door(gateways, intent.intent, intent.borrower, moved, cells=cells)]
 
     def _record(
         self, intent: Intent, kind: str, n: int, scheduled_ns: int, sent: Sent, replica: str
