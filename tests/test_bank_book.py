@@ -74,6 +74,29 @@ def test_a_clock_that_is_put_back_does_not_pay_what_was_said_to_be_refused(tmp_p
         skewed(0)
 
 
+def test_what_was_refused_as_too_late_stays_refused(tmp_path: Path) -> None:
+    """Delivered twice, and meanwhile the bank's clock is put right, or the bank starts anew: the
+    first answer was that it is closed, and the draw may have been paid by another tier since."""
+
+    async def go() -> None:
+        book = Book(tmp_path / "bank.sqlite")
+        not_after_ns = now_ns() + 60 * NS_PER_S
+        skewed(120 * NS_PER_S)
+        assert await book.pay("k", "d", 5, not_after_ns) == "closed"
+        skewed(0)
+        assert await book.pay("k", "d", 5, not_after_ns) == "closed"
+        assert await book.pay("other", "d", 5, not_after_ns) == "paid"
+        await asyncio.to_thread(book.stop)
+        again = Book(tmp_path / "bank.sqlite")
+        assert await again.pay("k", "d", 5, not_after_ns) == "closed"
+        await asyncio.to_thread(again.stop)
+
+    try:
+        asyncio.run(go())
+    finally:
+        skewed(0)
+
+
 def test_what_was_answered_survives_a_kill(tmp_path: Path) -> None:
     """A process pays and says so; it is killed at once; the book has what was said."""
     script = (
