@@ -98,6 +98,28 @@ def test_a_cancelled_probe_is_neither_good_nor_bad(hand: Hand) -> None:
     assert breaker.refuses
 
 
+def test_a_probe_that_could_not_be_told_of_leaves_room_for_the_next(hand: Hand) -> None:
+    """A full disk: whoever asked is not admitted, and nobody else would ever be."""
+
+    def tell(_: str, state: str) -> None:
+        if state == "half-open" and full:
+            raise OSError("No space left")
+
+    full = [True]
+    breaker = Breaker("bank.own", FULL, tell)
+    for _ in range(10):
+        breaker.admit()
+        breaker.bad()
+    hand.at_ns += int(FULL.open_s * NS_PER_S)
+    with pytest.raises(OSError, match="No space"):
+        breaker.admit()
+    full.clear()
+    assert not breaker.refuses
+    assert breaker.admit()
+    breaker.good()
+    assert breaker.state == pybreaker.STATE_CLOSED
+
+
 def test_late_outcomes_do_not_move_an_open_breaker(hand: Hand) -> None:
     breaker, told = opened(hand)
     breaker.bad()

@@ -99,9 +99,10 @@ class Breaker:
             return True
         if self.refuses:
             return False
-        self._probing = True
         self._breaker.half_open()
+        # Told first: a probe that can't be told of is not made, and nobody says what came of it.
         self._tell()
+        self._probing = True
         return True
 
     def good(self, era: int | None = None) -> None:
