@@ -1,5 +1,6 @@
 """The early warning: run-ways, alarms, notices and remedies, without a lender and with one."""
 
+import asyncio
 import contextlib
 import http.client
 import os
@@ -13,6 +14,7 @@ from hypothesis import strategies as st
 
 from mock_lender.console.calendar import Calendar
 from mock_lender.rulebook import Entry, Wanted, Writer, read
+from mock_lender.warning import watcher as watching_room
 from mock_lender.warning.alarms import CLEARED_AFTER, Alarms
 from mock_lender.warning.eyes import Breakers, Seen, numbers
 from mock_lender.warning.funds import SHORT_S, Funds
@@ -96,6 +98,27 @@ def test_metrics_are_numbers_by_name() -> None:
     assert numbers('slots_total 16\nprotection{name="x"} 1\nnonsense\n') == {
         "slots_total": 16.0, 'protection{name="x"}': 1.0,
     }  # fmt: skip
+
+
+def test_a_look_that_fails_is_made_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    looks: list[int] = []
+    often = asyncio.Event()
+
+    async def look(_: Watcher) -> None:
+        looks.append(1)
+        if len(looks) == 3:
+            often.set()
+        raise OSError("No space left")
+
+    async def go() -> None:
+        watching = asyncio.create_task(watched(tmp_path)[0].run())
+        async with asyncio.timeout(5):
+            await often.wait()
+        watching.cancel()
+
+    monkeypatch.setattr(watching_room, "TICK_S", 0.0)
+    monkeypatch.setattr(Watcher, "look", look)
+    asyncio.run(go())
 
 
 # -- dates and policies -------------------------------------------------------------------------
