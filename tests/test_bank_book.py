@@ -8,6 +8,7 @@ import sys
 import tempfile
 from pathlib import Path
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -95,6 +96,23 @@ def test_what_was_refused_as_too_late_stays_refused(tmp_path: Path) -> None:
         asyncio.run(go())
     finally:
         skewed(0)
+
+
+def test_what_can_not_be_kept_breaks_nothing_else(tmp_path: Path) -> None:
+    """Its one thread goes on, or the bank would answer nobody any more."""
+
+    async def go() -> None:
+        book = Book(tmp_path / "bank.sqlite")
+        async with asyncio.timeout(5):
+            with pytest.raises(OverflowError):
+                await book.pay("too-much", "d", 2**70)
+            with pytest.raises(UnicodeEncodeError):
+                await book.pay("half a sign", "\ud800", 5)
+            assert await book.pay("k", "d", 5) == "paid"
+            assert await book.close_key("too-much") == "closed"
+            await asyncio.to_thread(book.stop)
+
+    asyncio.run(go())
 
 
 def test_what_was_answered_survives_a_kill(tmp_path: Path) -> None:
