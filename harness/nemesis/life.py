@@ -1,9 +1,11 @@
 """Where one fault is in its life, as the nemesis keeps it."""
 
+import time
 from concurrent.futures import Future
 from dataclasses import dataclass
 
-from harness.faults.fault import Fault, Sighting
+from harness.errors import TargetError
+from harness.faults.fault import Fault, Sighting, Surroundings
 
 
 @dataclass
@@ -28,3 +30,13 @@ class Life:
         """Injected and not healed, though it was never seen; but for what is over without us."""
         over = self.over and (self.fault.healer != "nemesis" or self.remedied)
         return self.injected_ns is not None and self.healed_ns is None and not over
+
+
+def look_at(fault: Fault, around: Surroundings) -> Sighting:
+    """One look. Where there is nothing to be looked at now, as while a primary is being replaced,
+    it says nothing: that is not the fault's doing."""
+    at_ns = time.monotonic_ns()
+    try:
+        return fault.observe(around)
+    except TargetError as exc:
+        return Sighting(at_ns, None, str(exc))

@@ -24,7 +24,7 @@ from harness.faults.fault import Fault, Sighting, Surroundings
 from harness.guardian.audit_log import AuditLog
 from harness.guardian.journal import Journal
 from harness.guardian.undo import perform
-from harness.nemesis.life import Life
+from harness.nemesis.life import Life, look_at
 from harness.nemesis.places import near
 from harness.nemesis.schedule import Planned, pause_s, put_back, schedule
 
@@ -204,7 +204,7 @@ class Nemesis:
 
     def _look(self, life: Life) -> None:
         life.look_began_ns = time.monotonic_ns()
-        life.look = self._looks.submit(life.fault.observe, self._around)
+        life.look = self._looks.submit(look_at, life.fault, self._around)
 
     def _take(self, life: Life) -> None:
         """One look from outside, and what follows from it. Waits for it."""
