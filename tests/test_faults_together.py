@@ -80,6 +80,34 @@ def test_a_look_for_which_there_is_nothing_now_ends_no_drill(
     nemesis.stop(heal=False)
 
 
+class HalfInjected(DoesNothing):
+    """The answer to its injection is lost, as is the first one to its undo: another fault has the
+    primary replaced."""
+
+    def inject(self, around: Surroundings) -> None:
+        raise TargetError("the console did not answer")
+
+
+def test_what_was_half_injected_is_undone_as_soon_as_that_can_be(
+    world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And not only by the guardian, when the lender is gone."""
+    said: list[str | None] = ["503", "503", None]
+    monkeypatch.setattr("harness.nemesis.life.perform", lambda *_: said.pop(0))
+    monkeypatch.setattr("harness.nemesis.nemesis.HEAL_AGAIN_NS", 1)
+    journal = Journal(tmp_path / "j.jsonl")
+    fault = HalfInjected(late(1.0, 0.0, "x"))
+    nemesis = Nemesis([(fault, 0.0, 60.0)], world, journal, tmp_path / "faults.jsonl")
+    nemesis.start(time.monotonic_ns())
+    give_up_s = time.monotonic() + 8
+    while said:
+        assert time.monotonic() < give_up_s
+        threading.Event().wait(0.02)
+    nemesis.stop()
+    assert "the console did not answer" in str(nemesis.failure())
+    assert journal.pending() == []
+
+
 @pytest.mark.parametrize(
     ("one", "other", "close"),
     [

@@ -23,7 +23,6 @@ from harness.errors import DrawproofError, HarnessError, SafetyError, TargetErro
 from harness.faults.fault import Fault, Sighting, Surroundings
 from harness.guardian.audit_log import AuditLog
 from harness.guardian.journal import Journal
-from harness.guardian.undo import perform
 from harness.nemesis.life import Life, look_at
 from harness.nemesis.places import near
 from harness.nemesis.schedule import Planned, pause_s, put_back, schedule
@@ -129,9 +128,8 @@ class Nemesis:
         try:
             self._logged("inject", fault, lambda: fault.inject(self._around))
         except (DrawproofError, OSError):
-            # It may have done half of its work: what is in the journal is undone at once.
-            if perform(undo, self._path.parent) is None:
-                self._journal.done(fault.name)
+            life.half = undo  # it may have done half of its work
+            self._done(life, self._end)
             raise
         life.injected_ns = time.monotonic_ns()
         self._note(life, "injected", life.injected_ns, "", before_ns)
@@ -278,7 +276,7 @@ class Nemesis:
             return
         left = self._lives
         for life in left:
-            if life.fault.healer == "nemesis":
+            if life.fault.healer == "nemesis" or life.half is not None:
                 life.heal_due_ns = time.monotonic_ns()
         while left := [life for life in left if not self._done(life, self._end)]:
             time.sleep(HEAL_AGAIN_NS / NS_PER_S)
@@ -295,7 +293,9 @@ class Nemesis:
 
     def _end(self, life: Life) -> None:
         """Heal it, or have a last look at what nobody heals, or not in time."""
-        if life.fault.healer == "nemesis":
+        if life.half is not None:
+            life.undo_half(self._path.parent, self._journal)
+        elif life.fault.healer == "nemesis":
             self._heal(life)
         elif life.bites and not life.over:
             self._take(life)
