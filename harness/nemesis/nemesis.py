@@ -32,7 +32,7 @@ BITE_LOOK_S = 0.1
 KEEP_LOOK_S = 0.5
 HEAL_WITHIN_S = 8.0
 # A target that can't heal now is asked again for so long: longer than it is without a primary.
-HEALS_WITHIN_S, HEAL_AGAIN_NS = 6.0, NS_PER_S // 4
+HEALS_WITHIN_S, HEAL_AGAIN_NS = 6.0, NS_PER_S // 2
 LOOKS_AT_ONCE = 4
 HIT = ("pid", "start_ticks")
 
