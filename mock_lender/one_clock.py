@@ -73,7 +73,7 @@ class OneClock:
     async def _follow(self, client: HopClient) -> None:
         while True:
             asked_ns = time.monotonic_ns()
-            with contextlib.suppress(OSError):  # a full disk: what can't be written down
+            with contextlib.suppress(OSError):  # a full disk: it is asked again in a moment
                 reply = await client.call(
                     "ledger", "GET", "/clock", timeout_s=ASK_S, idempotent=True
                 )
