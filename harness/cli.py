@@ -28,6 +28,7 @@ from harness.given_runs import mistake
 from harness.lender_up import lender_up, stock_of
 from harness.proxy.alone import Asked as ProxyAsked
 from harness.proxy.alone import proxy_alone
+from harness.terminal import plain_lines
 from harness.units import parse_duration_s, parse_rate_per_s
 
 EXITS = """exit codes: 0 held, 1 breached, 2 usage or scenario error, 3 inconclusive,
@@ -55,7 +56,7 @@ def _answered(arguments: argparse.Namespace) -> int:
         sys.stdout.flush()
         return code
     except DrawproofError as exc:
-        print(f"drawproof: {exc}", file=sys.stderr)
+        print(f"drawproof: {plain_lines(str(exc))}", file=sys.stderr)
         return exc.exit_code
     except KeyboardInterrupt:
         print("drawproof: interrupted", file=sys.stderr)

@@ -25,6 +25,7 @@ from harness.safety import MOCK, check_allowed, needs_allow_exec
 from harness.scenario.loader import Loaded, load_scenario
 from harness.stop import stop
 from harness.stopping import StopFlag
+from harness.terminal import plain_lines
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +59,8 @@ def run_command(
     sys.stdout.flush()
     ended = drill_here(plan, run, flag)
     if ended.startswith("aborted"):
-        print(f"drawproof: ABORTED: {ended.partition(': ')[2]}", file=sys.stderr)
+        why = plain_lines(ended.partition(": ")[2])
+        print(f"drawproof: ABORTED: {why}", file=sys.stderr)
     return _judge(run).exit_code
 
 
@@ -132,7 +134,7 @@ def explain_command(path: Path, draw: str | None) -> int:
 def heal_command(path: Path) -> int:
     """`drawproof heal`: replay the journal of a dead run, end what it left."""
     for line in heal(path):
-        print(line)
+        print(plain_lines(line))
     return 0
 
 

@@ -3,6 +3,7 @@
 import json
 import shutil
 import signal
+from collections.abc import Iterator
 from pathlib import Path
 
 from harness.errors import Problem, SafetyError, ScenarioError, no_run_directory
@@ -14,6 +15,7 @@ from harness.running import controller
 
 # What a drill runs, itself and through its lender.
 PROGRAMS = ("mock_lender", "harness", "postgres")
+ROUNDS_MAX = 3
 
 
 def heal(run: Path) -> list[str]:
@@ -32,14 +34,7 @@ def heal(run: Path) -> list[str]:
     before = [f"{fault}: was undone by {_who(role)} at {utc}" for fault, role, utc in undone(run)]
     living = _living(run)
     lines = undo_all(run, "heal", gone=not living)
-    log = AuditLog(run, "heal")
-    for name, pid, ticks in living:
-        if start_ticks(pid) == ticks:
-            count = len(descendants(pid)) + 1
-            kill_tree(pid)
-            send(pid, signal.SIGKILL)
-            log.note("end", "", "done", on=name, more={"pid": pid, "start_ticks": ticks})
-            lines.append(f"{name}: ended, {count} processes")
+    lines += _end(run, living)
     # A fault goes with what it hit: what could not be undone may be moot by now.
     lines += undo_all(run, "heal", gone=True)
     if (run / "work").exists():
@@ -54,6 +49,23 @@ def heal(run: Path) -> list[str]:
 
 def _who(role: str) -> str:
     return "`drawproof heal`" if role == "heal" else f"the {role}"
+
+
+def _end(run: Path, living: list[tuple[str, int, int]]) -> Iterator[str]:
+    """Kill them and their trees, a line each; then what they have forked meanwhile, which is
+    nobody's child by then."""
+    log = AuditLog(run, "heal")
+    for _ in range(ROUNDS_MAX):
+        for name, pid, ticks in living:
+            if start_ticks(pid) == ticks:
+                send(pid, signal.SIGSTOP)  # or it would go on forking what we do not see
+                count = len(descendants(pid)) + 1
+                kill_tree(pid)
+                send(pid, signal.SIGKILL)
+                more = {"pid": pid, "start_ticks": ticks}
+                log.try_note("end", "", "done", on=name, more=more)
+                yield f"{name}: ended, {count} processes"
+        living = _living(run)
 
 
 def _living(run: Path) -> list[tuple[str, int, int]]:

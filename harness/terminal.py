@@ -10,3 +10,8 @@ def plain(text: str) -> str:
         sign if unicodedata.category(sign)[0] not in "CZ" or sign == " " else f"\\u{ord(sign):04x}"
         for sign in text
     )
+
+
+def plain_lines(text: str) -> str:
+    """The same of several lines, which stay so many."""
+    return "\n".join(map(plain, text.split("\n")))

@@ -64,14 +64,14 @@ def create_app(ctx: ServiceContext) -> ASGIApp:
         )  # fmt: skip
         not_after_ns = body.get("not_after_ns")
         sound = isinstance(key, str) and KEY.fullmatch(key) and isinstance(draw_key, str)
+        if body.get("bank", ctx.name) != ctx.name:
+            # Whoever means another bank has its address wrong; that one alone can close the key.
+            raise HTTPException(422, "bank: this is another one")
         if shut("window") or shut("gone"):
             state = await books[0].close_key(str(key)) if sound else "closed"
             return JSONResponse({"state": state}, status_code=STATUS[state])
         if not sound or type(amount_fen) is not int or amount_fen <= 0:
             raise HTTPException(422, "payout_key, draw_key, amount_fen")
-        if body.get("bank", ctx.name) != ctx.name:
-            # Whoever means another bank has its address wrong; that one may be asked to close it.
-            raise HTTPException(422, "bank: this is another one")
         if not_after_ns is None and not closes:
             raise HTTPException(422, "not_after_ns: this bank can't close a key")
         async with slots:

@@ -5,6 +5,7 @@ busy bank pays one flush for many payouts.
 """
 
 import asyncio
+import contextlib
 import queue
 import sqlite3
 import threading
@@ -29,7 +30,7 @@ CREATE TABLE IF NOT EXISTS tombstones (
 
 
 class Book:
-    """The book of one bank. Answers only what has been flushed."""
+    """The book of one bank. Answers only what has been flushed; what could not be kept raises."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
@@ -79,11 +80,19 @@ class Book:
         book.executescript(SCHEMA)
         while (first := self._work.get()) is not None:
             batch, last = self._gather(first)
-            book.execute("BEGIN IMMEDIATE")
-            results = [work(book) for work, _ in batch]
-            book.execute("COMMIT")
-            for (_, done), result in zip(batch, results, strict=True):
-                done.get_loop().call_soon_threadsafe(_settle, done, result)
+            try:
+                book.execute("BEGIN IMMEDIATE")
+                results = [work(book) for work, _ in batch]
+                book.execute("COMMIT")
+            except Exception as exc:  # noqa: BLE001  of this thread there is one
+                # A full disk, say, or what no book can hold: nothing of it is in there, and what
+                # comes next is another matter.
+                _undo(book)
+                for _, done in batch:
+                    done.get_loop().call_soon_threadsafe(_break, done, exc)
+            else:
+                for (_, done), result in zip(batch, results, strict=True):
+                    done.get_loop().call_soon_threadsafe(_settle, done, result)
             if last:
                 break
         book.close()
@@ -102,6 +111,18 @@ class Book:
 def _settle(done: "asyncio.Future[str]", result: str) -> None:
     if not done.done():
         done.set_result(result)
+
+
+def _break(done: "asyncio.Future[str]", why: Exception) -> None:
+    if not done.done():
+        done.set_exception(why)
+
+
+def _undo(book: sqlite3.Connection) -> None:
+    """SQLite may have done it already."""
+    if book.in_transaction:
+        with contextlib.suppress(sqlite3.Error):
+            book.execute("ROLLBACK")
 
 
 def _known(book: sqlite3.Connection, payout_key: str) -> tuple[int] | None:
@@ -125,7 +146,9 @@ def _pay(
     if known is not None:
         return "paid" if known[0] == amount_fen else "other"
     if not_after_ns is not None and clock_ns > not_after_ns:
-        return "closed"
+        # For ever: whoever is told so may pay from another tier, and the clock may be put back
+        # before this payout is delivered once more.
+        return _close(book, payout_key)
     book.execute(
         "INSERT INTO payouts VALUES (?, ?, ?, ?)",
         (payout_key, draw_key, amount_fen, time.monotonic_ns()),

@@ -226,16 +226,22 @@ class Judges:
         """Keep what risk says of everybody, until cancelled."""
         behind: list[str] = []
         while True:
-            known = self._standing.version if self._standing is not None else ""
-            reply = await client.call(
-                "risk", "GET", f"/standing?known={known}", idempotent=True,
-                timeout_s=self._settings.verdict_every_s, avoid=behind,
-            )  # fmt: skip
-            behind = [reply.server] if self._behind(reply.body.get("revision")) else []
-            with suppress(KeyError, TypeError, ValueError):
-                if reply.ok and not behind:
-                    self._standing = standing_of(reply.body, self._standing)
+            with suppress(OSError):  # a full disk: what can't be written down is asked again
+                behind = await self._ask_standing(client, behind)
             await asyncio.sleep(self._settings.verdict_every_s)
+
+    async def _ask_standing(self, client: HopClient, avoid: Collection[str]) -> list[str]:
+        """Once; who is behind and is to be asked last the next time."""
+        known = self._standing.version if self._standing is not None else ""
+        reply = await client.call(
+            "risk", "GET", f"/standing?known={known}", idempotent=True,
+            timeout_s=self._settings.verdict_every_s, avoid=avoid,
+        )  # fmt: skip
+        behind = [reply.server] if self._behind(reply.body.get("revision")) else []
+        with suppress(KeyError, TypeError, ValueError):
+            if reply.ok and not behind:
+                self._standing = standing_of(reply.body, self._standing)
+        return behind
 
     def counts(self) -> str:
         """For the gateway's metrics."""

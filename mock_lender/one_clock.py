@@ -7,6 +7,7 @@ obeyed early rather than late, and longer rather than shorter.
 """
 
 import asyncio
+import contextlib
 import time
 
 from mock_lender import clock
@@ -72,8 +73,11 @@ class OneClock:
     async def _follow(self, client: HopClient) -> None:
         while True:
             asked_ns = time.monotonic_ns()
-            reply = await client.call("ledger", "GET", "/clock", timeout_s=ASK_S, idempotent=True)
-            self.told(reply, asked_ns, time.monotonic_ns())
+            with contextlib.suppress(OSError):  # a full disk: it is asked again in a moment
+                reply = await client.call(
+                    "ledger", "GET", "/clock", timeout_s=ASK_S, idempotent=True
+                )
+                self.told(reply, asked_ns, time.monotonic_ns())
             await asyncio.sleep(HURRY_S if self._told is None else AGAIN_S)
 
     def told(self, reply: Reply, asked_ns: int, heard_ns: int) -> None:

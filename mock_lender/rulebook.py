@@ -187,6 +187,8 @@ class Writer:
             entries = entries_at(at_ns)
             partial = self._path.with_suffix(".partial")
             partial.write_text(json.dumps([asdict(entry) for entry in entries], indent=1))
+            if time.monotonic_ns() >= at_ns:
+                continue  # late already: nobody is to see, and obey, what is dated anew or given up
             os.replace(partial, self._path)
             if time.monotonic_ns() < at_ns:
                 self._entries = entries

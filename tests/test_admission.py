@@ -105,6 +105,17 @@ def test_work_for_nobody_lowers_the_limit_and_useful_work_raises_it_again(hand: 
     assert limit.now == 16
 
 
+def test_the_limit_falls_under_a_clock_that_was_put_back_too(hand: Hand) -> None:
+    limit = AdaptiveLimit(16)
+    hand.turn(3600)
+    limit.done(hand.at_ns, wasted=True, reached=True)
+    hand.turn(-3600)
+    for _ in range(40):
+        hand.turn(0.1)
+        limit.done(hand.at_ns, wasted=True, reached=True)
+    assert limit.now == 4
+
+
 def test_the_limit_holds_and_a_planted_loss_of_slots_beside_it(hand: Hand) -> None:
     async def go() -> None:
         slots = Admission(8, FULL, quick=False)

@@ -8,6 +8,7 @@ import sys
 import tempfile
 from pathlib import Path
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -72,6 +73,46 @@ def test_a_clock_that_is_put_back_does_not_pay_what_was_said_to_be_refused(tmp_p
         asyncio.run(go())
     finally:
         skewed(0)
+
+
+def test_what_was_refused_as_too_late_stays_refused(tmp_path: Path) -> None:
+    """Delivered twice, and meanwhile the bank's clock is put right, or the bank starts anew: the
+    first answer was that it is closed, and the draw may have been paid by another tier since."""
+
+    async def go() -> None:
+        book = Book(tmp_path / "bank.sqlite")
+        not_after_ns = now_ns() + 60 * NS_PER_S
+        skewed(120 * NS_PER_S)
+        assert await book.pay("k", "d", 5, not_after_ns) == "closed"
+        skewed(0)
+        assert await book.pay("k", "d", 5, not_after_ns) == "closed"
+        assert await book.pay("other", "d", 5, not_after_ns) == "paid"
+        await asyncio.to_thread(book.stop)
+        again = Book(tmp_path / "bank.sqlite")
+        assert await again.pay("k", "d", 5, not_after_ns) == "closed"
+        await asyncio.to_thread(again.stop)
+
+    try:
+        asyncio.run(go())
+    finally:
+        skewed(0)
+
+
+def test_what_can_not_be_kept_breaks_nothing_else(tmp_path: Path) -> None:
+    """Its one thread goes on, or the bank would answer nobody any more."""
+
+    async def go() -> None:
+        book = Book(tmp_path / "bank.sqlite")
+        async with asyncio.timeout(5):
+            with pytest.raises(OverflowError):
+                await book.pay("too-much", "d", 2**70)
+            with pytest.raises(UnicodeEncodeError):
+                await book.pay("half a sign", "\ud800", 5)
+            assert await book.pay("k", "d", 5) == "paid"
+            assert await book.close_key("too-much") == "closed"
+            await asyncio.to_thread(book.stop)
+
+    asyncio.run(go())
 
 
 def test_what_was_answered_survives_a_kill(tmp_path: Path) -> None:

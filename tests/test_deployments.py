@@ -19,6 +19,7 @@ from harness.faults.fault import Fault
 from harness.faults.sample import LENDER, sample_spec
 from harness.guardian.undo import perform
 from harness.scenario.model import FaultSpec
+from mock_lender.cluster.operations import counts_of
 from mock_lender.cluster.rollout import Counts, Rollout, Watched, judge
 from mock_lender.cluster.version import Version
 from mock_lender.resilience.profile import PROFILES, Settings
@@ -26,6 +27,7 @@ from tests.books import rows
 from tests.fault_life import seen_and_healed, some_daily
 from tests.lender_process import TOKEN, Lender, lender, until
 from tests.surroundings import LenderSurroundings
+from tests.test_hop_client import server
 
 FULL = Settings.of(PROFILES["full"])
 WITHOUT_CANARY = tuple(name for name in PROFILES["full"] if name != "canary")
@@ -45,6 +47,14 @@ def made(kind: str, **params: Any) -> Fault:
     return build_fault(
         FaultSpec(f"deploy: {kind}", "deploy", kind, 0.0, 20.0, tuple(sorted(given_.items())))
     )
+
+
+@pytest.mark.parametrize("said", [b'{"status": 500}', b"requests_served_total many\n", b"\xff 1\n"])
+def test_a_replica_that_tells_nonsense_has_told_nothing(said: bytes) -> None:
+    """The supervisor asks it, and must not end with it."""
+    head = f"HTTP/1.1 500 X\r\nContent-Length: {len(said)}\r\n\r\n".encode()
+    with server(lambda connection: connection.sendall(head + said)) as (address, _):
+        assert counts_of(int(address.rpartition(":")[2])) == Counts()
 
 
 def versions(around: LenderSurroundings, role: str) -> list[str | None]:

@@ -1,5 +1,6 @@
 """The early warning: run-ways, alarms, notices and remedies, without a lender and with one."""
 
+import asyncio
 import contextlib
 import http.client
 import os
@@ -11,8 +12,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from mock_lender import rulebook
 from mock_lender.console.calendar import Calendar
-from mock_lender.rulebook import Entry, Wanted, Writer, read
+from mock_lender.rulebook import Entry, TooSlowError, Wanted, Writer, read
+from mock_lender.warning import watcher as watching_room
 from mock_lender.warning.alarms import CLEARED_AFTER, Alarms
 from mock_lender.warning.eyes import Breakers, Seen, numbers
 from mock_lender.warning.funds import SHORT_S, Funds
@@ -98,6 +101,27 @@ def test_metrics_are_numbers_by_name() -> None:
     }  # fmt: skip
 
 
+def test_a_look_that_fails_is_made_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    looks: list[int] = []
+    often = asyncio.Event()
+
+    async def look(_: Watcher) -> None:
+        looks.append(1)
+        if len(looks) == 3:
+            often.set()
+        raise OSError("No space left")
+
+    async def go() -> None:
+        watching = asyncio.create_task(watched(tmp_path)[0].run())
+        async with asyncio.timeout(5):
+            await often.wait()
+        watching.cancel()
+
+    monkeypatch.setattr(watching_room, "TICK_S", 0.0)
+    monkeypatch.setattr(Watcher, "look", look)
+    asyncio.run(go())
+
+
 # -- dates and policies -------------------------------------------------------------------------
 
 
@@ -141,6 +165,21 @@ def test_borrowers_are_told_of_a_policy_that_refuses_them_unannounced(tmp_path: 
     assert entry.announced_ns is not None
     assert watcher.alarms.raised == ["risk"]
     assert (tmp_path / "states.compliance-1.csv").read_text().count("alert,risk,raised") == 1
+
+
+def test_what_was_given_up_for_being_late_has_been_shown_to_nobody(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else all obey for a while what no book has had in it."""
+    _, writer, _ = watched(tmp_path)
+    writer.publish("tight", [Wanted("risk", 60.0, above_fen=5)])
+    before = writer.entries
+    monkeypatch.setattr(rulebook, "LEAD_NS", 0)
+    with pytest.raises(TooSlowError):
+        writer.publish("shut", [Wanted("window", 60.0, tier="own")])
+    with pytest.raises(TooSlowError):
+        writer.withdraw("tight")
+    assert read(tmp_path / "rulebook.json") == writer.entries == before
 
 
 def test_services_are_seen_as_they_are(tmp_path: Path) -> None:

@@ -206,17 +206,20 @@ def owed_fen(around: LenderSurroundings, borrower: int) -> int:
 
 
 def test_a_payout_that_was_refused_in_a_window_is_never_paid(around: LenderSurroundings) -> None:
-    """Also when it comes again after the window: its key is closed for ever."""
+    """Also when it comes again after the window: its key is closed for ever. What is meant for
+    another bank this one can't close: that one may be paying it."""
     payout = {"payout_key": "in-a-window", "draw_key": "x", "amount_fen": 5}
+    astray = {**payout, "payout_key": "of-another", "bank": "bank.partner-a"}
     fault = BOOK["blackout unannounced"]
     fault.inject(around)
     try:
         until(lambda: fault.observe(around).bites is True, fault.bites_within_s)
         asked = around.made.ask("POST", "/payouts", payout, gateway="bank.own")
+        strayed = around.made.ask("POST", "/payouts", astray, gateway="bank.own")
     finally:
         fault.heal(around)
     gone(around, fault)
-    assert asked[0] == 409
+    assert (asked[0], strayed[0]) == (409, 422)
     assert around.made.ask("POST", "/payouts", payout, gateway="bank.own")[0] == 409
 
 

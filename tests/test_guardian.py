@@ -237,6 +237,31 @@ def test_a_journal_cut_anywhere_gives_its_whole_lines(cut: int) -> None:
         assert len(journal.pending()) == whole
 
 
+def test_a_cut_line_takes_no_other_with_it(tmp_path: Path) -> None:
+    journal = Journal(tmp_path / "journal.jsonl")
+    journal.plan("one", {"kind": "nothing"})
+    with (tmp_path / "journal.jsonl").open("ab") as file:
+        file.write(b'{"fault": "cut", "und')
+    journal.plan("two", {"kind": "nothing"})
+    assert [fault for fault, _ in journal.pending()] == ["two", "one"]
+    journal.done("one")
+    assert [fault for fault, _ in journal.pending()] == ["two"]
+
+
+def test_half_a_line_on_a_full_disk_is_no_undo(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever hears of no error injects."""
+    journal, write = Journal(tmp_path / "journal.jsonl"), os.write
+    with monkeypatch.context() as full:
+        full.setattr(os, "write", lambda where, data: write(where, data[:20]))
+        with pytest.raises(OSError, match="no room"):
+            journal.plan("one", {"kind": "nothing"})
+    assert journal.pending() == []
+    journal.plan("two", {"kind": "nothing"})
+    assert [fault for fault, _ in journal.pending()] == ["two"]
+
+
 def test_two_guardians_do_not_disturb_each_other(tmp_path: Path) -> None:
     first, second = tmp_path / "1", tmp_path / "2"
     first.mkdir()

@@ -10,6 +10,8 @@ from typing import Any
 
 import pytest
 
+from harness.clock import NS_PER_S
+from mock_lender.clock import skewed
 from mock_lender.cluster.config import CapacityConfig, LenderConfig, TierConfig
 from mock_lender.cluster.postgres import Access
 from mock_lender.context import ServiceContext
@@ -210,6 +212,30 @@ def test_an_open_breaker_is_not_asked_again(tmp_path: Path) -> None:
     assert 'breaker_open{to="bank.own"} 1' in said
     _, without = many(tmp_path, address, (), 20)
     assert 'tries_total{to="bank.own"} 20' in without
+
+
+def test_a_probe_that_breaks_on_the_way_leaves_room_for_the_next(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Or the breaker would wait for its outcome for ever, and nobody else ask the bank."""
+
+    async def go(address: str) -> Reply:
+        client = HopClient(context_of(tmp_path, closed_port(), ("breaker",)))
+        try:
+            for _ in range(10):
+                await client.call("bank.own", "POST", "/x", body={}, idempotent=True)
+            skewed(10 * NS_PER_S)  # it has been open for long enough
+            with pytest.raises(TypeError):
+                await client.call("bank.own", "POST", "/x", body={"no": set()}, idempotent=True)
+            skewed(20 * NS_PER_S)
+            monkeypatch.setattr(HopClient, "_address", lambda *_: address)
+            return await client.call("bank.own", "POST", "/x", body={}, idempotent=True)
+        finally:
+            skewed(0)
+            await client.close()
+
+    with server(ok) as (address, _):
+        assert asyncio.run(go(address)).ok
 
 
 def test_who_is_refused_for_its_version_is_not_welcome(tmp_path: Path) -> None:

@@ -3,14 +3,16 @@
 import asyncio
 import time
 from collections.abc import Collection, Mapping
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
 from mock_lender.cluster.config import CapacityConfig, LenderConfig
 from mock_lender.cluster.postgres import Access
 from mock_lender.context import ServiceContext
+from mock_lender.http.client import HopClient
 from mock_lender.http.wire import Reply
 from mock_lender.judges import Judges, Standing, Verdict, Wanted, standing_of
 from mock_lender.resilience.profile import PROFILES
@@ -75,6 +77,34 @@ def standing(age_s: float = 1.0, **more: Any) -> Standing:
     body = {"version": "1", "policy": 1, "decided_ns": decided_ns, "revision": 0,
             "refused": [9], "above_fen": None, "cut": [[5_000, [8]]], **more}  # fmt: skip
     return standing_of(body, None)
+
+
+def test_what_can_not_be_written_down_is_asked_for_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A full disk, which is over: the last verdict is kept up again."""
+    asked: list[str] = []
+    answered = asyncio.Event()
+
+    class Risk:
+        async def call(self, service: str, *_: object, **__: object) -> Reply:
+            asked.append(service)
+            if len(asked) < 3:
+                raise OSError("No space left")
+            body = {"version": "1", "policy": 1, "decided_ns": 5, "refused": [], "cut": [],
+                    "above_fen": None}  # fmt: skip
+            answered.set()
+            return Reply("answer", "risk-1", 200, body)
+
+    async def go() -> None:
+        made = judges(tmp_path, ("last_verdict",))
+        monkeypatch.setattr(made, "_settings", replace(made._settings, verdict_every_s=0.0))
+        await made.start(cast(HopClient, Risk()))
+        async with asyncio.timeout(5):
+            await answered.wait()
+        await made.stop()
+
+    asyncio.run(go())
 
 
 def test_answers_are_told_as_they_are(tmp_path: Path) -> None:

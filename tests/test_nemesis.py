@@ -6,7 +6,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +22,7 @@ from harness.guardian.client import Guardian
 from harness.guardian.journal import Journal
 from harness.guardian.undo import perform
 from harness.judge.fault_lines import read_fault_lines
+from harness.nemesis import nemesis as nemesis_room
 from harness.nemesis.nemesis import Nemesis
 from harness.nemesis.schedule import Planned, schedule
 from harness.processes import start_ticks
@@ -147,7 +148,10 @@ class WillNotHeal(DoesNothing):
         raise TargetError("it does not answer")
 
 
-def test_a_heal_that_fails_leaves_no_other_unhealed(world: World, tmp_path: Path) -> None:
+def test_a_heal_that_fails_leaves_no_other_unhealed(
+    world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(nemesis_room, "HEALS_WITHIN_S", 0.1)
     stubborn = WillNotHeal(late(1.0, 0.0, "x"), name="stubborn")
     slow = late(1.0, 0.0, "slow")
     path = tmp_path / "faults.jsonl"
@@ -159,6 +163,39 @@ def test_a_heal_that_fails_leaves_no_other_unhealed(world: World, tmp_path: Path
     quick_s = probe_s(world.listen, 1)
     assert quick_s is not None
     assert quick_s < 0.5  # late by 1.0 s it was
+
+
+@dataclass(frozen=True)
+class HealsLater(DoesNothing):
+    """A fault whose target can't heal it at first: it is without a database, say."""
+
+    asked: list[int] = field(default_factory=list)
+
+    def heal(self, around: Surroundings) -> None:
+        self.asked.append(time.monotonic_ns())
+        if len(self.asked) < 3:
+            raise TargetError("there is no primary")
+
+    def observe(self, around: Surroundings) -> Sighting:
+        return Sighting(time.monotonic_ns(), len(self.asked) < 3, "")
+
+
+@pytest.mark.parametrize("for_s", [0.3, 600.0])
+def test_a_target_that_can_not_heal_now_is_asked_again(
+    world: World, tmp_path: Path, for_s: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """When the heal is due, and at the end; a drill that goes on is not aborted for it."""
+    monkeypatch.setattr(nemesis_room, "HEAL_AGAIN_NS", NS_PER_S // 20)
+    fault = HealsLater(late(1.0, 0.0, "x"))
+    path, journal = tmp_path / "faults.jsonl", Journal(tmp_path / "j.jsonl")
+    nemesis = Nemesis([(fault, 0.0, for_s)], world, journal, path)
+    nemesis.start(time.monotonic_ns())
+    finish(nemesis, path, "observed_healed" if for_s < 1 else "observed")
+    assert len(fault.asked) == 3
+    assert nemesis.failure() is None
+    assert journal.pending() == []
+    (line,) = read_fault_lines(path)
+    assert line.heal_observed_ns is not None
 
 
 def test_an_injector_that_does_nothing_is_never_observed(world: World, tmp_path: Path) -> None:

@@ -241,6 +241,27 @@ def test_refusals_for_a_reason_of_business_never_count(hand: Hand) -> None:
     assert breaker.state == "closed"
 
 
+def test_a_clock_that_is_put_back_shuts_nobody_out_until_it_has_caught_up(hand: Hand) -> None:
+    """All of it was put out by a clock an hour ahead, which is then put right."""
+    hand.turn(3600)
+    breaker = Breaker("bank.own", FULL, lambda _, __: None)
+    for _ in range(10):
+        breaker.admit()
+        breaker.bad()
+    some, _ = outliers("a", "b")
+    for _ in range(5):
+        come(some, "a", failed=True)
+    mine = Agreement()
+    mine.said("risk-1", False)
+    assert breaker.refuses
+    assert some.refuses("a")
+    assert not mine.holds
+    hand.turn(-3600)
+    assert breaker.admit()
+    assert not some.refuses("a")
+    assert mine.holds
+
+
 # -- handshake, money_bound, places ----------------------------------------------------------
 
 

@@ -6,6 +6,7 @@ that no drill started.
 
 import http.server
 import json
+import socket
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,6 +17,7 @@ import pytest
 from harness.errors import HarnessError, ScenarioError
 from harness.guardian.journal import Journal
 from harness.guardian.undo import perform, undo_all
+from harness.proxy import client as proxy_client
 from harness.proxy.client import ToxiproxyClient
 from harness.scenario.loader import load_scenario
 from tests.drills import SMOKE, drill, short
@@ -57,6 +59,21 @@ def test_somebody_elses_proxy_of_that_name_is_not_touched(
     assert journal.pending() == []
     undo_all(tmp_path, "test")
     assert set(foreign.ask("GET", "/proxies")[1]) == {"a->b"}
+
+
+def test_what_was_made_there_and_not_answered_is_undone_too(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It makes the proxy, and the answer is lost."""
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        monkeypatch.setattr(proxy_client, "ANSWER_WITHIN_S", 0.05)
+        journal = Journal(tmp_path / "journal.jsonl")
+        url = f"http://127.0.0.1:{silent.getsockname()[1]}"
+        with pytest.raises(HarnessError, match="did not answer"):
+            ToxiproxyClient(url, journal).add("a->b")
+    ((fault, undo),) = journal.pending()
+    assert (fault, undo["method"]) == ("proxy a->b", "DELETE")
+    assert undo_all(tmp_path, "test") == ["proxy a->b: undone"]  # it is gone by now
 
 
 def test_it_is_never_told_the_token(tmp_path: Path) -> None:

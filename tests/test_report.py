@@ -14,7 +14,7 @@ from harness.judge.view import RunView
 from harness.report.charts import nice_top
 from harness.report.html import html
 from harness.report.live import LiveView, text_of
-from harness.report.tables import Page, Table, page_html
+from harness.report.tables import Page, Table, notes_text, page_html, table_text
 from harness.report.text import summary
 from harness.watch import Glance
 from tests.run_views import changed, clean
@@ -50,6 +50,9 @@ def test_a_summary_moves_no_cursor() -> None:
     told = summary(view, judge(view))
     assert not {"\x1b", "\u202e"} & {*told}
     assert "\\u001b[2J\\u202e" in told
+    hop = Table("", ("hop", "draws"), (("risk\x1b[2J\nx", "3"),), ("",))
+    lines = [*table_text(hop), *notes_text("wrong", ["\x1b[2J\nx"])]
+    assert not {"\x1b", "\n"} & {*"".join(lines)}
 
 
 def test_the_page_says_verdict_expectations_faults_and_rules() -> None:

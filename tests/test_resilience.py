@@ -1,17 +1,23 @@
 """Protections, one at a time; and the habits of the libraries under them, pinned."""
 
 import asyncio
+from pathlib import Path
+from typing import cast
 
 import pybreaker
 import pytest
 
 from harness.clock import NS_PER_S
 from mock_lender import clock
+from mock_lender.http import routes
+from mock_lender.http.client import HopClient
+from mock_lender.http.routes import Routes
 from mock_lender.resilience.breaker import Breaker
 from mock_lender.resilience.deadline import Deadline
 from mock_lender.resilience.profile import PROFILES, Settings, protections_of
 from mock_lender.resilience.replicas import Replicas
 from mock_lender.resilience.retry import again
+from mock_lender.telemetry import Telemetry
 
 FULL = Settings.of(PROFILES["full"])
 
@@ -96,6 +102,28 @@ def test_a_cancelled_probe_is_neither_good_nor_bad(hand: Hand) -> None:
     breaker.ended()
     assert breaker.state == pybreaker.STATE_OPEN
     assert breaker.refuses
+
+
+def test_a_probe_that_could_not_be_told_of_leaves_room_for_the_next(hand: Hand) -> None:
+    """A full disk: whoever asked is not admitted, and nobody else would ever be."""
+
+    def tell(_: str, state: str) -> None:
+        if state == "half-open" and full:
+            raise OSError("No space left")
+
+    full = [True]
+    breaker = Breaker("bank.own", FULL, tell)
+    for _ in range(10):
+        breaker.admit()
+        breaker.bad()
+    hand.at_ns += int(FULL.open_s * NS_PER_S)
+    with pytest.raises(OSError, match="No space"):
+        breaker.admit()
+    full.clear()
+    assert not breaker.refuses
+    assert breaker.admit()
+    breaker.good()
+    assert breaker.state == pybreaker.STATE_CLOSED
 
 
 def test_late_outcomes_do_not_move_an_open_breaker(hand: Hand) -> None:
@@ -205,3 +233,36 @@ def test_panic_is_when_all_of_several_refuse() -> None:
     # One bank has no other to be compared with, and without failover there is no other to go to.
     assert not Replicas(["bank.own"], 1, "least_loaded").panics(lambda _: True)
     assert not Replicas(["ledger-1", "ledger-2"], 1, "always").panics(lambda _: True)
+
+
+def test_a_site_that_nothing_can_be_written_of_is_looked_at_all_the_same(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A full disk, and no way to the bank; both are over: it must not stay cut off for good."""
+    full, looked = [True], asyncio.Event()
+
+    class Bank:
+        async def reaches(self, _: str, __: float) -> bool:
+            looked.set()
+            return not full
+
+    class Record(Telemetry):
+        def state(self, kind: str, subject: str, state: str) -> None:
+            if full:
+                raise OSError("No space left")
+
+    async def go() -> None:
+        site = Routes(cast(HopClient, Bank()), ["bank.own"], Record(tmp_path, "gateway-1"))
+        running = asyncio.create_task(site.run())
+        async with asyncio.timeout(5):
+            while site.ready:
+                await looked.wait()
+                looked.clear()
+            full.clear()
+            while not site.ready:
+                await looked.wait()
+                looked.clear()
+        running.cancel()
+
+    monkeypatch.setattr(routes, "EVERY_S", 0.0)
+    asyncio.run(go())

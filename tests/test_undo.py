@@ -14,8 +14,8 @@ import pytest
 from harness.errors import ScenarioError
 from harness.guardian.journal import Journal
 from harness.guardian.undo import perform
-from harness.heal import heal
-from harness.processes import start_ticks
+from harness.heal import PROGRAMS, heal
+from harness.processes import descendants, send, start_ticks, working_in
 from tests.test_guardian import until
 
 
@@ -109,6 +109,45 @@ def test_heal_ends_what_outlived_whoever_had_started_it(tmp_path: Path) -> None:
         assert stranger.poll() is None
     finally:
         for one in (orphan, stranger):
+            one.kill()
+            one.wait()
+
+
+def test_heal_ends_what_is_forked_while_it_looks(tmp_path: Path) -> None:
+    """A supervisor whose restart loop goes on: each child is nobody's when its parent is killed."""
+    (tmp_path / "work").mkdir()
+    file = str(tmp_path / "work" / "lender.json")
+    fork = "import os, time\nwhile os.fork():\n time.sleep(0.002)\ntime.sleep(60)"
+    mother = subprocess.Popen(
+        [sys.executable, "-c", fork, "-m", "mock_lender.cluster.supervisor", file]
+    )
+    row = {"name": "x", "pid": mother.pid, "start_ticks": start_ticks(mother.pid), "at_ns": 0}
+    (tmp_path / "processes.jsonl").write_text(json.dumps(row))
+    try:
+        assert until(lambda: len(descendants(mother.pid)) > 3)
+        heal(tmp_path)
+        assert until(lambda: not working_in(tmp_path / "work", PROGRAMS))
+    finally:
+        mother.kill()
+        mother.wait()
+        for pid in working_in(tmp_path / "work", PROGRAMS):
+            send(pid, signal.SIGKILL)
+
+
+def test_heal_ends_all_though_it_can_not_be_written_down(tmp_path: Path) -> None:
+    """A full disk is what the run itself may have left, and its work folder gives it back."""
+    (tmp_path / "work").mkdir()
+    (tmp_path / "audit.log").mkdir()  # nothing can be added to it
+    sleep = [sys.executable, "-c", "import time; time.sleep(60)"]
+    two = [subprocess.Popen(sleep) for _ in range(2)]
+    rows = [{"name": "x", "pid": p.pid, "start_ticks": start_ticks(p.pid)} for p in two]
+    (tmp_path / "processes.jsonl").write_text("\n".join(map(json.dumps, rows)))
+    try:
+        assert len(heal(tmp_path)) == 3
+        assert until(lambda: not any(start_ticks(one.pid) for one in two))
+        assert not (tmp_path / "work").exists()
+    finally:
+        for one in two:
             one.kill()
             one.wait()
 

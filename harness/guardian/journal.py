@@ -3,6 +3,7 @@
 JSON lines, each flushed with fsync. Standard library only: the guardian reads it.
 """
 
+import errno
 import json
 import os
 from collections.abc import Mapping
@@ -23,13 +24,20 @@ class Journal:
         self._append({"fault": fault_id, "undo": dict(undo)})
 
     def done(self, fault_id: str) -> None:
-        """The fault is healed; nothing is left to undo."""
+        """The fault is healed; nothing is left to undo. Raises OSError."""
         self._append({"fault": fault_id, "done": True})
 
     def _append(self, row: Mapping[str, Any]) -> None:
-        descriptor = os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+        line = json.dumps(row).encode() + b"\n"
+        descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o600)
         try:
-            os.write(descriptor, json.dumps(row).encode() + b"\n")
+            # After a line that was cut, or what is added would be a part of it and be lost too.
+            size = os.fstat(descriptor).st_size
+            if size and os.pread(descriptor, 1, size - 1) != b"\n":
+                line = b"\n" + line
+            # A disk that fills up takes the beginning of a line, and says so by the number alone.
+            if os.write(descriptor, line) != len(line):
+                raise OSError(errno.ENOSPC, "no room for a whole line", str(self._path))
             os.fsync(descriptor)
         finally:
             os.close(descriptor)

@@ -23,15 +23,16 @@ from harness.errors import DrawproofError, HarnessError, SafetyError, TargetErro
 from harness.faults.fault import Fault, Sighting, Surroundings
 from harness.guardian.audit_log import AuditLog
 from harness.guardian.journal import Journal
-from harness.guardian.undo import perform
-from harness.nemesis.life import Life
+from harness.nemesis.life import Life, look_at
 from harness.nemesis.places import near
-from harness.nemesis.schedule import Planned, schedule
+from harness.nemesis.schedule import Planned, pause_s, put_back, schedule
 
 TICK_S = 0.05
 BITE_LOOK_S = 0.1
 KEEP_LOOK_S = 0.5
 HEAL_WITHIN_S = 8.0
+# A target that can't heal now is asked again for so long: longer than it is without a primary.
+HEALS_WITHIN_S, HEAL_AGAIN_NS = 6.0, NS_PER_S // 2
 LOOKS_AT_ONCE = 4
 HIT = ("pid", "start_ticks")
 
@@ -102,9 +103,12 @@ class Nemesis:
                 while steps and steps[0].at_ns <= time.monotonic_ns():
                     step = steps.pop(0)
                     life = self._lives[step.number]
-                    (self._inject if step.action == "inject" else self._heal)(life)
+                    if step.action == "inject":
+                        self._inject(life)
+                    elif not self._done(life, self._heal):
+                        put_back(steps, step, time.monotonic_ns() + HEAL_AGAIN_NS)
                 self._look_around()
-                self._stopping.wait(self._pause_s(steps[0].at_ns if steps else None))
+                self._stopping.wait(pause_s(steps, time.monotonic_ns(), TICK_S))
         except (DrawproofError, OSError) as exc:
             self._failure = f"a fault could not be handled: {exc}"
         except BaseException:
@@ -112,11 +116,6 @@ class Nemesis:
             raise
         finally:
             self._finish()
-
-    def _pause_s(self, next_ns: int | None) -> float:
-        if next_ns is None:
-            return TICK_S
-        return max(0.0, min(TICK_S, (next_ns - time.monotonic_ns()) / NS_PER_S))
 
     def _inject(self, life: Life) -> None:
         fault = life.fault
@@ -129,9 +128,8 @@ class Nemesis:
         try:
             self._logged("inject", fault, lambda: fault.inject(self._around))
         except (DrawproofError, OSError):
-            # It may have done half of its work: what is in the journal is undone at once.
-            if perform(undo, self._path.parent) is None:
-                self._journal.done(fault.name)
+            life.half = undo  # it may have done half of its work
+            self._done(life, self._end)
             raise
         life.injected_ns = time.monotonic_ns()
         self._note(life, "injected", life.injected_ns, "", before_ns)
@@ -173,6 +171,18 @@ class Nemesis:
         if life.remedied:
             self._journal.done(fault.name)
 
+    def _done(self, life: Life, end: Callable[[Life], None]) -> bool:
+        """False: its target can't now, as when its database is being replaced: in a moment, then.
+        Who can't for long is given up, and said to be."""
+        try:
+            end(life)
+        except (DrawproofError, OSError) as exc:
+            due_ns = life.heal_due_ns or 0
+            if isinstance(exc, DrawproofError) and not self._late(due_ns, HEALS_WITHIN_S):
+                return False
+            self._failure = self._failure or f"a fault could not be healed: {exc}"
+        return True
+
     def _look_around(self) -> None:
         """Take what looks have come back, and begin those that are due."""
         for life in self._lives:
@@ -192,7 +202,7 @@ class Nemesis:
 
     def _look(self, life: Life) -> None:
         life.look_began_ns = time.monotonic_ns()
-        life.look = self._looks.submit(life.fault.observe, self._around)
+        life.look = self._looks.submit(look_at, life.fault, self._around)
 
     def _take(self, life: Life) -> None:
         """One look from outside, and what follows from it. Waits for it."""
@@ -264,15 +274,12 @@ class Nemesis:
         """Heal what is injected, and see it healed, bounded."""
         if self._abandoned:
             return
-        for life in self._lives:
-            try:
-                if life.fault.healer == "nemesis":
-                    self._heal(life)
-                elif life.bites and not life.over:
-                    self._last_look(life)
-            except (DrawproofError, OSError) as exc:
-                # The others are healed all the same.
-                self._failure = self._failure or f"a fault could not be healed: {exc}"
+        left = self._lives
+        for life in left:
+            if life.fault.healer == "nemesis" or life.half is not None:
+                life.heal_due_ns = time.monotonic_ns()
+        while left := [life for life in left if not self._done(life, self._end)]:
+            time.sleep(HEAL_AGAIN_NS / NS_PER_S)
         longest_s = max((life.fault.look_s_max for life in self._lives), default=0.0)
         give_up_ns = time.monotonic_ns() + (HEAL_WITHIN_S + longest_s * 2) * NS_PER_S
         try:
@@ -284,12 +291,17 @@ class Nemesis:
         except (DrawproofError, OSError) as exc:
             self._failure = self._failure or f"a fault could not be healed: {exc}"
 
-    def _last_look(self, life: Life) -> None:
-        """At what nobody heals, or not in time."""
-        self._take(life)
-        if not life.over:
-            self._look(life)
+    def _end(self, life: Life) -> None:
+        """Heal it, or have a last look at what nobody heals, or not in time."""
+        if life.half is not None:
+            life.undo_half(self._path.parent, self._journal)
+        elif life.fault.healer == "nemesis":
+            self._heal(life)
+        elif life.bites and not life.over:
             self._take(life)
+            if not life.over:
+                self._look(life)
+                self._take(life)
 
     def _note(
         self, life: Life, state: str, at_ns: int, detail: str, before_ns: int | None = None

@@ -1,7 +1,8 @@
 """When each fault is injected and healed. Pure."""
 
+from bisect import insort
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from harness.clock import NS_PER_S
@@ -28,3 +29,14 @@ def schedule(faults: Sequence[Planned], t0_ns: int) -> tuple[Step, ...]:
         if for_s is not None:
             steps.append(Step(at_ns + round(for_s * NS_PER_S), "heal", number))
     return tuple(sorted(steps, key=lambda step: (step.at_ns, step.action != "heal", step.number)))
+
+
+def put_back(steps: list[Step], step: Step, at_ns: int) -> None:
+    """A step that could not be done is to be done at another time, among those that are left."""
+    insort(steps, replace(step, at_ns=at_ns), key=lambda one: one.at_ns)
+
+
+def pause_s(steps: Sequence[Step], now_ns: int, most_s: float) -> float:
+    """How long to wait for the first of the steps that are left; at most so long."""
+    wait_s = (steps[0].at_ns - now_ns) / NS_PER_S if steps else most_s
+    return max(0.0, min(most_s, wait_s))

@@ -20,6 +20,10 @@ UP_WITHIN_S = 10.0
 NOWHERE = "127.0.0.1:1"
 
 
+class Refused(HarnessError):
+    """The proxy has answered, and done nothing of what it was asked for."""
+
+
 class ProxyClient:
     """Raises HarnessError for whatever the API refuses. token: the run's; empty for a Toxiproxy of
     somebody else's, who is not told it."""
@@ -81,7 +85,7 @@ class ProxyClient:
         finally:
             connection.close()
         if response.status >= 300 and not (gone_is_fine and response.status == 404):
-            raise HarnessError(f"the proxy refused {method} {path}: {answer[:200]!r}")
+            raise Refused(f"the proxy refused {method} {path}: {answer[:200]!r}")
         found: dict[str, Any] = json.loads(answer) if answer else {}
         return found
 
@@ -95,11 +99,12 @@ class ToxiproxyClient(ProxyClient):
         self._journal = journal
 
     def add(self, name: str) -> tuple[str, int]:
-        """Raises HarnessError, also for a name that somebody else uses there."""
+        """Raises HarnessError, also for a name that somebody else uses there. What was asked for
+        and not answered may have been made, and stays in the journal."""
         self._journal.plan(f"proxy {name}", self.undo("DELETE", name))
         try:
             return super().add(name)
-        except HarnessError:
+        except Refused:
             self._journal.done(f"proxy {name}")  # not ours to delete
             raise
 

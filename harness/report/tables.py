@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from harness.report.html import render
+from harness.terminal import plain
 
 TEMPLATE = "tables.html.j2"
 WIDTH, HEIGHT, EDGE = 160, 22, 8
@@ -66,7 +67,7 @@ def table_text(table: Table) -> list[str]:
     """For the terminal: columns in line, without what is a picture."""
     shown = [at for at, _ in enumerate(table.head) if not _pictured(table, at)]
     rows = [tuple(table.head[at] for at in shown)]
-    rows += [tuple(str(row[at] or "") for at in shown) for row in table.rows]
+    rows += [tuple(plain(str(row[at] or "")) for at in shown) for row in table.rows]
     widths = [max(len(row[at]) for row in rows) for at in range(len(shown))]
     return ["  ".join(f"{cell:{w}}" for cell, w in zip(row, widths, strict=True)).rstrip()
             for row in rows]  # fmt: skip
@@ -78,4 +79,4 @@ def _pictured(table: Table, at: int) -> bool:
 
 def notes_text(title: str, notes: Sequence[str]) -> list[str]:
     """A note a line, under one word."""
-    return [f"{title:12}{note}" for note in notes]
+    return [f"{title:12}{plain(note)}" for note in notes]

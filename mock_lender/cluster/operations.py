@@ -245,15 +245,16 @@ def lifter(token: str) -> Callable[[int, str], bool]:
 
 
 def counts_of(port: int) -> Counts:
-    """What a replica says that it has served; nothing when it does not answer."""
+    """What a replica says that it has served; nothing when it does not answer, or not as a replica
+    does: a version may be that ill."""
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=METRICS_S)
     try:
         connection.request("GET", "/metrics")
         said = connection.getresponse().read(100_000).decode()
-    except (OSError, http.client.HTTPException):
+        found = dict(line.rsplit(" ", 1) for line in said.splitlines() if " " in line)
+        counted = [int(found[f"requests_{what}_total"]) for what in ("served", "failed", "slow")]
+    except (OSError, http.client.HTTPException, ValueError, KeyError):
         return Counts()
     finally:
         connection.close()
-    found = dict(line.rsplit(" ", 1) for line in said.splitlines() if " " in line)
-    counted = (int(found[f"requests_{what}_total"]) for what in ("served", "failed", "slow"))
     return Counts(*counted)

@@ -177,13 +177,14 @@ class HopClient:
         else:
             known.tries += 1
             known.replicas.begun(server)
+            came = False
             try:
                 reply = await self._send(call, server, limit_s)
-            except asyncio.CancelledError:
-                one.forgotten()
-                raise
+                came = True
             finally:
                 known.replicas.over(server)
+                if not came:  # cancelled, or it broke: it says nothing of its server
+                    one.forgotten()
             self._learn(one, reply, known)
         self._ctx.telemetry.call(
             draw_key=call.draw_key,

@@ -6,6 +6,7 @@ is ready as long as it reaches one of them; what a single bank does is its break
 """
 
 import asyncio
+import contextlib
 from collections.abc import Collection
 
 from mock_lender.http.client import HopClient
@@ -40,10 +41,13 @@ class Routes:
         """Look, until cancelled."""
         while True:
             was_ready = self.ready
-            await asyncio.gather(*(self._look(bank) for bank in self._missed))
-            if self.ready != was_ready:
-                said = "cleared" if self.ready else "no way to any bank"
-                self._telemetry.state("alert", self._site, said)
+            # A full disk: it looks on without a record, or it would stay cut off when it no
+            # longer is.
+            with contextlib.suppress(OSError):
+                await asyncio.gather(*(self._look(bank) for bank in self._missed))
+                if self.ready != was_ready:
+                    said = "cleared" if self.ready else "no way to any bank"
+                    self._telemetry.state("alert", self._site, said)
             await asyncio.sleep(EVERY_S)
 
     async def _look(self, bank: str) -> None:

@@ -26,8 +26,8 @@ class Treasurer:
         """Look, every tick, until cancelled; at once over when there is no plan."""
         while self._plan:
             await asyncio.sleep(TICK_S)
-            # The database is away: the next tick tries again.
-            with contextlib.suppress(StoreError, ContendedError, NoPrimaryError):
+            # The database is away, or the disk full: the next tick tries again.
+            with contextlib.suppress(StoreError, ContendedError, NoPrimaryError, OSError):
                 await self._look()
 
     async def _look(self) -> None:

@@ -50,7 +50,9 @@ class AdaptiveLimit:
 
     def done(self, at_ns: int, *, wasted: bool, reached: bool) -> None:
         """A piece of work has ended. wasted: its caller had gone. reached: so many at once."""
-        if wasted and at_ns - self._cut_ns >= CUT_EVERY_NS:
+        # Before the last cut: the clock was put back since.
+        may_cut = not 0 <= at_ns - self._cut_ns < CUT_EVERY_NS
+        if wasted and may_cut:
             self._exact, self._cut_ns = max(float(self._least), self._exact * CUT_TO), at_ns
         elif reached and not wasted:
             self._exact = min(float(self._most), self._exact + 1)

@@ -30,4 +30,5 @@ class Agreement:
     @property
     def holds(self) -> bool:
         """May this replica be asked for anything?"""
-        return now_ns() >= self._alone_until_ns
+        # Longer than it ever waits: the clock was put back since.
+        return not 0 < self._alone_until_ns - now_ns() <= ASK_AGAIN_S * 1e9

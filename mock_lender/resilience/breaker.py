@@ -89,7 +89,9 @@ class Breaker:
 
     @property
     def _rested(self) -> bool:
-        return now_ns() - self._opened_ns >= self._settings.open_s * 1e9
+        # A clock that was put back since says nothing of how long it has been open.
+        open_ns = now_ns() - self._opened_ns
+        return not 0 <= open_ns < self._settings.open_s * 1e9
 
     def admit(self) -> bool:
         """True: the call may be made. False: it was not sent and must not be."""
@@ -97,9 +99,10 @@ class Breaker:
             return True
         if self.refuses:
             return False
-        self._probing = True
         self._breaker.half_open()
+        # Told first: a probe that can't be told of is not made, and nobody says what came of it.
         self._tell()
+        self._probing = True
         return True
 
     def good(self, era: int | None = None) -> None:

@@ -58,7 +58,10 @@ class Outliers:
     def refuses(self, name: str) -> bool:
         """Would a call now not be made? Changes nothing."""
         one = self._each[name]
-        return one.out_until_ns > 0 and (one.on_trial or now_ns() < one.out_until_ns)
+        left_ns = one.out_until_ns - now_ns()
+        # Longer than anybody is put out for: the clock was put back since.
+        waits = 0 < left_ns <= self._settings.eject_s_max * 1e9
+        return one.out_until_ns > 0 and (one.on_trial or waits)
 
     def begin(self, name: str) -> bool:
         """A call to it is made: True, when it is the one on trial."""

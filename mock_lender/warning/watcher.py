@@ -65,7 +65,8 @@ class Watcher:
         try:
             while True:
                 began_s = time.monotonic()
-                await self.look()
+                with contextlib.suppress(OSError):  # a full disk, say
+                    await self.look()
                 await asyncio.sleep(max(0.0, TICK_S - (time.monotonic() - began_s)))
         finally:
             self._purse.leave()
