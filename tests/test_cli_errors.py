@@ -44,12 +44,18 @@ def test_a_missing_scenario_is_a_scenario_error(tmp_path: Path) -> None:
     assert "none.yaml" in ran.err
 
 
-def test_a_folder_that_can_not_be_written(tmp_path: Path) -> None:
+def test_a_file_where_run_directories_should_go(tmp_path: Path) -> None:
     place = tmp_path / "file"
     place.write_text("not a folder")
     ran = command("run", str(SMOKE), "--out", str(place))
-    assert ran.exit == 5
+    assert ran.exit == 2
     assert str(place) in ran.err
+
+
+def test_a_folder_that_can_not_be_made() -> None:
+    ran = command("run", str(SMOKE), "--out", "/proc/nowhere")
+    assert ran.exit == 5
+    assert "/proc/nowhere" in ran.err
 
 
 @pytest.mark.parametrize(

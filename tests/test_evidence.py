@@ -209,10 +209,7 @@ def test_run_directories_are_private_unique_and_latest_points_to_the_last(tmp_pa
     assert (tmp_path / "runs" / "latest").resolve() == second.path
 
 
-def test_what_is_no_folder_is_a_harness_error(tmp_path: Path) -> None:
-    (tmp_path / "file").touch()
-    with pytest.raises(HarnessError, match="file"):
-        RunDir.create(tmp_path / "file", "x", 1)
+def test_what_is_no_run_directory_is_the_command_lines_mistake(tmp_path: Path) -> None:
     with pytest.raises(ScenarioError, match=r"which has no run\.json"):
         RunDir.open(tmp_path)
 
