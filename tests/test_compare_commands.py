@@ -220,6 +220,16 @@ def test_repeats_vote_and_show_their_spread(
     assert repeat_command(BASE, 2, how(tmp_path / "3"), doubted) == 3
 
 
+def test_what_a_run_that_did_not_end_has_left_open_is_no_wrong_money(tmp_path: Path) -> None:
+    """Its own verdict says so: holds and unknowns of a run that was stopped accuse nobody."""
+
+    def second(cell: Cell) -> dict[str, Any]:
+        left = {"verdict": "inconclusive", "wrong": ("no-hold-left", "unknowns-resolved")}
+        return left if cell.number == 1 else {}
+
+    assert repeat_command(BASE, 5, how(tmp_path), Played({"run": second})) == 0
+
+
 def test_the_arms_of_an_ablation_and_what_they_are_for() -> None:
     scenario = Arm("full", SMOKE).loaded().scenario
     names, skipped = protections_for(scenario, ())
