@@ -15,7 +15,8 @@ from tests.run_views import T0_NS, broken, changed, clean, scenario
 
 
 def test_nothing_broken_of_nothing_promised_holds_nothing() -> None:
-    asked = scenario('expect.watch=["broken = 0", "late <= 1", "kept >= 1"]', "expect.drill=[]")
+    nothing = '"broken = 0", "late <= 1", "kept >= 1", "blocked_yuan_minutes = 0"'
+    asked = scenario(f"expect.watch=[{nothing}]", "expect.drill=[]")
     view = replace(clean(), scenario=asked)
     keys = {one.draw_key for one in view.intents if one.phase == "watch"}
     assert keys
@@ -25,6 +26,7 @@ def test_nothing_broken_of_nothing_promised_holds_nothing() -> None:
     told = {one.expectation.text: one for one in measure_all(changed(view, intents=barred))}
     assert told["broken = 0"].verdict == told["late <= 1"].verdict == "inconclusive"
     assert told["broken = 0"].why == "nothing was promised there"
+    assert told["blocked_yuan_minutes = 0"].verdict == "inconclusive"
     assert told["kept >= 1"].verdict == "breached"
 
 

@@ -54,7 +54,8 @@ def meet(expectation: Expectation, parts: Parts) -> Met:
     if actual is None or bound is None:
         return Met(expectation, actual, "inconclusive", "too little data")
     held = COMPARE[expectation.op](actual, bound)
-    if held and expectation.measure in COUNTS and not _share(expectation.phase, parts).promised:
+    of_draws = expectation.measure in COUNTS or expectation.measure in BY_PHASE
+    if held and of_draws and not _share(expectation.phase, parts).promised:
         return Met(expectation, actual, "inconclusive", "nothing was promised there")
     return Met(expectation, actual, "held" if held else "breached")
 
