@@ -119,8 +119,8 @@ def faults_of(found: Mapping[str, Any]) -> list[str]:
     told = []
     if on["held"] < on["runs"] or not on["runs"]:
         told.append(f"on: held {on['held']} of {on['runs']}{_by(on)}")
-    named = ", ".join(off["named"])
-    if named and (off["broke_by_them"] < off["runs"] or not off["runs"]):
+    named = ", ".join(off["named"]) or "nothing of the audit"
+    if off["broke_by_them"] < off["runs"] or not off["runs"]:
         told.append(f"off: broken by {named} {off['broke_by_them']} of {off['runs']}{_by(off)}")
     if apart["well"] < apart["pairs"] or not apart["pairs"]:
         told.append(f"arms: {apart['wanted']} in {apart['well']} of {apart['pairs']} pairs")
