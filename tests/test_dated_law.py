@@ -156,6 +156,24 @@ def test_an_answer_that_is_dated_to_where_there_is_no_law_is_no_answer(said_s: f
     assert (end.lawful, end.end) == (False, "wrongly_approved")
 
 
+@pytest.mark.parametrize("decided_ns", [T0_NS - 60 * NS_PER_S, None], ids=["long before", "never"])
+def test_a_decision_to_pay_is_dated_by_the_money_that_it_held(decided_ns: int | None) -> None:
+    """How old an answer may be is counted from there: a lender that moves both has decided when
+    there was no law yet."""
+    said_ns = T0_NS - 60 * NS_PER_S
+    draws = [
+        one._replace(compliance_ns=said_ns, decided_ns=decided_ns)
+        if one.draw_key == CLEAN.intents[DRAW].draw_key
+        else one
+        for one in CLEAN.draws
+    ]
+    view = ruled(rule(), view=changed(CLEAN, draws=draws))
+    assert Oracle(view).lawful(CLEAN.intents[DRAW])
+    (found,) = [one for one in measure(view).audit if one.rule == 6]
+    assert (found.verdict, found.count) == ("breached", 1)
+    assert found.first == "key-000100: its last try has another state, tier, start or end"
+
+
 RULES = st.sampled_from([one for one, _ in CASES.values()])
 MOMENTS = st.none() | st.integers(0, 40).map(float)
 
