@@ -141,6 +141,41 @@ def test_a_lender_does_not_say_alone_that_a_rule_is_over(
     assert end.lawful is lawful
 
 
+@pytest.mark.parametrize("dated_s", [11.0, None], ids=["later", "never"])
+@pytest.mark.parametrize(
+    ("for_s", "healed_s", "lawful"), [(None, None, False), (2.0, 11.0, False), (0.5, 9.5, True)]
+)
+def test_a_lender_does_not_say_alone_when_a_rule_without_a_file_began(
+    dated_s: float | None, for_s: float | None, healed_s: float | None, lawful: bool
+) -> None:
+    """The nemesis has written down that it made education forbidden at 9 s."""
+    began_ns = T0_NS + 9 * NS_PER_S
+    healed_ns = None if healed_s is None else T0_NS + round(healed_s * NS_PER_S)
+    params = (("adopted_after_s", "never"), ("announced", "off"), ("target", "education"))
+    spec = FaultSpec(
+        "business: rule_in_force education", "business", "rule_in_force", 9.0, for_s, params
+    )
+    line = FaultLine(
+        spec.name, "gateway->compliance", "nobody" if for_s is None else "nemesis", began_ns,
+        began_ns, began_ns, began_ns, healed_ns, healed_ns, None, began_ns, healed_ns,
+    )  # fmt: skip
+    in_force_ns = None if dated_s is None else T0_NS + round(dated_s * NS_PER_S)
+    view = changed(
+        CLEAN,
+        scenario=replace(CLEAN.scenario, faults=(spec,)),
+        faults=(line,),
+        policies=(*CLEAN.policies, Policy("compliance", 2, "education", in_force_ns, None, None)),
+    )
+    oracle = Oracle(view)
+    assert oracle.lawful(CLEAN.intents[DRAW]) is lawful
+    assert oracle.lawful(CLEAN.intents[90]), "asked before the book can have had it"
+    ends = {end.intent.intent: end for end in judge_intents(view, Oracle(view))}
+    assert ends[DRAW].lawful is lawful
+    assert ends[90].lawful
+    assert (ends[DRAW].end == "wrongly_approved") is not lawful
+    assert warnings(view).by_policy == ({} if dated_s is None else {"compliance 2": None})
+
+
 @pytest.mark.parametrize("said_s", [-60.0, 3600.0], ids=["long before", "long after"])
 def test_an_answer_that_is_dated_to_where_there_is_no_law_is_no_answer(said_s: float) -> None:
     """By its own word a lender has decided when the rule was not yet law, or no longer."""
