@@ -106,6 +106,27 @@ def test_what_a_rule_forbids_and_is_paid_is_wrongly_approved_told_or_not() -> No
         assert wrong == {n for n in range(90, 200) if n % 20 != 7}
 
 
+def for_a_while(one: Rule, for_s: float | None, healed_s: float | None, ended_s: float) -> RunView:
+    """Law from 9 s on, for so long by the plan, healed by the nemesis and ended by the lender."""
+
+    def at_ns(at_s: float) -> int:
+        return T0_NS + round(at_s * NS_PER_S)
+
+    view = ruled(one, 9.0)
+    (spec,) = view.scenario.faults
+    healed_ns = None if healed_s is None else at_ns(healed_s)
+    line = FaultLine(
+        spec.name, "gateway->compliance", "nemesis", at_ns(9), at_ns(9), at_ns(9), at_ns(9.2),
+        healed_ns, healed_ns, None, at_ns(9), healed_ns,
+    )  # fmt: skip
+    return changed(
+        view,
+        scenario=replace(view.scenario, faults=(replace(spec, for_s=for_s),)),
+        policies=[p._replace(ended_ns=at_ns(ended_s)) if p.rule else p for p in view.policies],
+        faults=(line,),
+    )
+
+
 @pytest.mark.parametrize(
     ("for_s", "healed_s", "ended_s", "lawful"),
     [
@@ -120,25 +141,19 @@ def test_what_a_rule_forbids_and_is_paid_is_wrongly_approved_told_or_not() -> No
 def test_a_lender_does_not_say_alone_that_a_rule_is_over(
     for_s: float | None, healed_s: float | None, ended_s: float, lawful: bool
 ) -> None:
-    def at_ns(at_s: float) -> int:
-        return T0_NS + round(at_s * NS_PER_S)
-
-    view = ruled(rule(), 9.0)
-    (spec,) = view.scenario.faults
-    healed_ns = None if healed_s is None else at_ns(healed_s)
-    line = FaultLine(
-        spec.name, "gateway->compliance", "nemesis", at_ns(9), at_ns(9), at_ns(9), at_ns(9.2),
-        healed_ns, healed_ns, None, at_ns(9), healed_ns,
-    )  # fmt: skip
-    view = changed(
-        view,
-        scenario=replace(view.scenario, faults=(replace(spec, for_s=for_s),)),
-        policies=[p._replace(ended_ns=at_ns(ended_s)) if p.rule else p for p in view.policies],
-        faults=(line,),
-    )
+    view = for_a_while(rule(), for_s, healed_s, ended_s)
     assert Oracle(view).lawful(CLEAN.intents[DRAW]) is lawful
     (end,) = [e for e in judge_intents(view, Oracle(view)) if e.intent.intent == DRAW]
     assert end.lawful is lawful
+
+
+def test_without_a_record_of_the_fault_nobody_is_accused_by_its_dates() -> None:
+    """Nobody has written down that the rule was over before the draws of more than 20,000 fen."""
+    view = for_a_while(rule(bound=20_000), 0.5, 9.4, 9.5)
+    for seen, verdict in ((view, "held"), (replace(view, faults=()), "inconclusive")):
+        (found,) = [one for one in measure(seen).audit if one.rule == 13]
+        assert (found.verdict, found.count) == (verdict, 0)
+    assert "not recorded; without it: key-000101: approved" in str(found.first)
 
 
 @pytest.mark.parametrize("dated_s", [11.0, None], ids=["later", "never"])

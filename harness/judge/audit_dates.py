@@ -106,7 +106,9 @@ ORDER BY p.payout_key
 
 def paid_meanwhile(view: RunView, found: Offences) -> None:
     """7: a bank paid between the beginning of its try and the end that the ledger posted."""
-    if any(SET_CLOCK in fault.name for fault in view.faults) or not ledger_is_dated(view):
+    # By the plan: of a run whose record of faults is gone it would say too little.
+    skewed = any(SET_CLOCK in fault.name for fault in view.scenario.faults)
+    if skewed or not ledger_is_dated(view):
         return
     books = view.books
     question = PAYOUTS.format(
