@@ -230,6 +230,15 @@ def test_what_a_run_that_did_not_end_has_left_open_is_no_wrong_money(tmp_path: P
     assert repeat_command(BASE, 5, how(tmp_path), Played({"run": second})) == 0
 
 
+def test_nothing_is_held_of_which_a_run_failed(tmp_path: Path) -> None:
+    """As of a lender that died in one of five."""
+
+    def died(cell: Cell) -> dict[str, Any]:
+        return {"verdict": "inconclusive", "exit_code": 5} if cell.number == 1 else {}
+
+    assert repeat_command(BASE, 5, how(tmp_path), Played({"run": died})) == 3
+
+
 def test_the_arms_of_an_ablation_and_what_they_are_for() -> None:
     scenario = Arm("full", SMOKE).loaded().scenario
     names, skipped = protections_for(scenario, ())
