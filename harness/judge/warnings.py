@@ -28,7 +28,8 @@ SELECT count(*), min(due_ns), count(*) FILTER (due_ns >= $told_ns)
 FROM facts WHERE {against}
 """
 SHORT = """
-SELECT count(*), min(i.due_ns), count(*) FILTER ({told}) FROM intents i
+SELECT count(*), min(i.due_ns), count(*) FILTER ({told}),
+    arg_min(i.amount_fen, (i.due_ns, i.intent)) FROM intents i
 WHERE i.intent IN (
     SELECT intent FROM attempts WHERE outcome = 'refused' AND cause = 'liquidity'
 )
@@ -127,15 +128,20 @@ def _shortages(
     view: RunView, published: Mapping[int, int]
 ) -> Iterator[tuple[str, int, int | None, int, int | None]]:
     """Draws that were refused for want of money, and notices of that. Told in time: while a notice
-    lasted."""
+    lasted that says so of as much."""
     spans = [
-        (published[one.policy], one.ended_ns or NEVER_NS)
+        (published[one.policy], one.ended_ns or NEVER_NS, one.above_fen or 0)
         for one in view.policies
         if one.kind == SHORTAGE and one.policy in published
     ]
-    told = " OR ".join(f"i.due_ns >= {a} AND i.due_ns < {b}" for a, b in spans) or "false"
-    met, first_ns, in_time = view.books.one(SHORT.format(told=told))
-    # One that was over by then was no warning of this.
-    lasting = [from_ns for from_ns, to_ns in spans if first_ns is None or to_ns > first_ns]
+    during = "i.due_ns >= {} AND i.due_ns < {} AND i.amount_fen > {}"
+    told = " OR ".join(during.format(*span) for span in spans) or "false"
+    met, first_ns, in_time, first_fen = view.books.one(SHORT.format(told=told))
+    # One that was over by then, or of larger draws, was no warning of this.
+    lasting = [
+        from_ns
+        for from_ns, to_ns, above_fen in spans
+        if first_ns is None or (to_ns > first_ns and first_fen > above_fen)
+    ]
     told_ns = min(lasting, default=None)
     yield SHORTAGE, met, first_ns, in_time, told_ns
