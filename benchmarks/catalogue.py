@@ -11,8 +11,8 @@ there: held n of n, broken n of n and by which line, expectations nearer than th
 deviations, arms that do not differ, mutations that break another line, and verdicts that were not
 the same in all passes. A round with a run in doubt by its generator or machine alone is left out,
 counted, and made up for by another. Runs of more than one commit are judged together, and it is
-said of which. Exit code 1: a drill is not sound or was not measured, or the passes were too few,
-too long or too different.
+said of which. Exit code 1: a drill is not sound, was not measured or held in no pass, or the passes
+were too few, too long or too different.
 
 Runs lie in runs/catalogue/, a folder a drill and version of its file; results in
 docs/results/catalogue.json.

@@ -166,6 +166,9 @@ def test_passes_must_be_three_short_and_alike() -> None:
         "d2 held in one and was breached in another",
     ]  # fmt: skip
     assert passes_faults(passes_summary([])) == ["0 of 3 are whole"]
+    for one in passes:
+        one |= {"took_s": 60.0, "verdicts": held | {"d7": "breached"}}
+    assert passes_faults(passes_summary(passes)) == ["d7 held in none"], "alike, and not as it must"
 
 
 def ran(number: int, arm: str, verdict: str = "held", doubt: str = "") -> Done:
