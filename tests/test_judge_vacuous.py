@@ -30,6 +30,16 @@ def test_nothing_broken_of_nothing_promised_holds_nothing() -> None:
     assert told["kept >= 1"].verdict == "breached"
 
 
+def test_as_little_as_a_baseline_of_nothing_is_no_floor() -> None:
+    relative = '"guarantee >= 0.9 x baseline", "broken <= 2 x baseline"'
+    asked = scenario(f"expect.fault=[{relative}]", 'expect.baseline=["promised >= 1"]')
+    view = replace(broken(clean(), range(410)), scenario=asked)
+    told = {one.expectation.text: one for one in measure_all(view)}
+    assert told["guarantee >= 0.9 x baseline"].actual == 0
+    assert told["guarantee >= 0.9 x baseline"].verdict == "inconclusive"
+    assert told["broken <= 2 x baseline"].verdict == "held"
+
+
 def measure_all(view: RunView) -> list[Met]:
     parts = measure(view)
     return [meet(one, parts) for one in view.scenario.expect]
