@@ -7,11 +7,12 @@ The same is said twice, of one intent in Python and of all in SQL; a test holds 
 
 import itertools
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 from harness.clock import NS_PER_S
 from harness.evidence.rows import Borrower, Draw, Intent
+from harness.judge.noticed import hidden_ns
 from harness.judge.view import RunView
 from harness.scenario.law import (
     DATE_BEGINS,
@@ -125,9 +126,23 @@ class Law:
     def told_as_due(self) -> Sequence[Span]:
         """Rules in force that borrowers knew of, from when both was so."""
         return [
-            Span(s.rule, max(s.from_ns, self.told[s.rule.name]), s.ended_ns, s.tiers)
-            for s in self.in_force
+            replace(s, from_ns=max(s.from_ns, self.told[s.rule.name]))
+            for s in self._shown
             if s.rule.name in self.told
+        ]
+
+    @cached_property
+    def hidden(self) -> Mapping[str, int]:
+        """By rule: from when on borrowers were not shown its notice any more."""
+        number = {p.policy: p.rule for p in self._view.policies if p.rule is not None}
+        found = hidden_ns(self._view)
+        return {str(number[one]): at_ns for one, at_ns in found.items() if one in number}
+
+    @cached_property
+    def _shown(self) -> Sequence[Span]:
+        return [
+            replace(s, ended_ns=min(s.ended_ns, self.hidden.get(s.rule.name, EVER_NS)))
+            for s in self.in_force
         ]
 
     @property
@@ -139,7 +154,7 @@ class Law:
     def told_by(self, by_ns: int) -> Sequence[Span]:
         """Those that they knew of by a moment."""
         return [
-            s for s in self.in_force if s.rule.name in self.told and self.told[s.rule.name] <= by_ns
+            s for s in self._shown if s.rule.name in self.told and self.told[s.rule.name] <= by_ns
         ]
 
     def forbids(

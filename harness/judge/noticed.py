@@ -6,6 +6,9 @@ there, told nobody. Looks that no gateway answered count like those that were sh
 can't reach a notice has not been told of it, and a lender gains nothing by keeping its door shut.
 Nor by keeping a look waiting: one that took longer than it may is taken for a later one.
 
+Nor does it tell anybody any longer than it is shown: from the first look that was answered and not
+shown it any more, who draws has not been told, whatever the lender's book says.
+
 It is decided by these moments and not by a doubt, since a run that is inconclusive would be the
 better end for a lender whose word is untrue.
 """
@@ -14,6 +17,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from harness.clock import NS_PER_S
 from harness.evidence.rows import NoticeLook, Policy, Published
+from harness.judge.view import RunView
 
 NOTICE = "notice"
 # A second each to connect, until the answer begins and until it ends; what takes longer came in
@@ -62,6 +66,22 @@ def _told_ns(row: Published, policy: Policy | None, looks: Sequence[NoticeLook])
         for one in looks
     )
     return None if looked_for else row.published_ns
+
+
+def hidden_ns(view: RunView) -> Mapping[int, int]:
+    """By policy that all had been told of: from when on its notice was shown to nobody any more."""
+    about = {one.policy: one for one in view.policies if one.replica is None}
+    answered = [one for one in view.notice_looks if one.status == 200]
+    found: dict[int, int] = {}
+    for row in view.published:
+        if row.kind != NOTICE or row.borrower is not None:
+            continue
+        policy = about.get(row.policy)
+        last_ns = max((o.sent_ns for o in answered if _is_of(o, row, policy)), default=None)
+        gone_ns = [o.done_ns for o in answered if last_ns is not None and o.sent_ns > last_ns]
+        if gone_ns:
+            found[row.policy] = min(gone_ns)
+    return found
 
 
 def _asked_ns(look: NoticeLook) -> int:

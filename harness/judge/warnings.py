@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 
 from harness.clock import NS_PER_S
 from harness.judge.law import Law
+from harness.judge.noticed import hidden_ns
 from harness.judge.scorecard import against, literals
 from harness.judge.view import RunView
 
@@ -24,7 +25,7 @@ WITH facts AS (
 )
 """
 MET = """
-SELECT count(*), min(due_ns), count(*) FILTER (due_ns >= $told_ns)
+SELECT count(*), min(due_ns), count(*) FILTER (due_ns >= $told_ns AND due_ns < $hidden_ns)
 FROM facts WHERE {against}
 """
 SHORT = """
@@ -93,23 +94,26 @@ def warnings(view: RunView) -> Warnings:
 
 def _met(view: RunView) -> Iterator[tuple[str, int, int | None, int, int | None]]:
     """(name, draws it said no to, when the first was due, how many had been told, told when)."""
-    law = Law(view)
+    law, hidden = Law(view), hidden_ns(view)
     people = view.books.single("population", "borrower")
     published: dict[int, int] = {}
     for row in view.published:
         if row.borrower is None:
             published[row.policy] = min(row.published_ns, published.get(row.policy, NEVER_NS))
 
-    def ask(no: str, told_ns: int | None) -> tuple[int, int | None, int]:
+    def ask(no: str, told_ns: int | None, over_ns: int | None) -> tuple[int, int | None, int]:
         question = FACTS.format(people=people) + MET.format(against=no)
-        found = view.books.one(question, {"told_ns": NEVER_NS if told_ns is None else told_ns})
+        at = {"told_ns": told_ns, "hidden_ns": over_ns}
+        at = {name: NEVER_NS if at_ns is None else at_ns for name, at_ns in at.items()}
+        found = view.books.one(question, at)
         return found[0], found[1], found[2]
 
     for span in law.in_force:
         if span.from_ns >= view.t0_ns:
             told_ns = law.told.get(span.rule.name)
             name = f"rule {span.rule.name}"
-            yield (name, *ask(law.sql_forbids([span], "due_ns"), told_ns), told_ns)
+            over_ns = law.hidden.get(span.rule.name)
+            yield (name, *ask(law.sql_forbids([span], "due_ns"), told_ns, over_ns), told_ns)
     for one in view.policies:
         begins_ns = one.in_force_ns if one.in_force_ns is not None else one.adopted_ns
         plain = one.rule is None and one.kind in ("risk", "compliance") and one.replica is None
@@ -119,7 +123,8 @@ def _met(view: RunView) -> Iterator[tuple[str, int, int | None, int, int | None]
         ends_ns = NEVER_NS if one.ended_ns is None else one.ended_ns
         during = f"due_ns >= {begins_ns} AND due_ns < {ends_ns}"
         told_ns = published.get(one.policy)
-        found = ask(f"{against(**literals(about))} AND {during}", told_ns)
+        no = f"{against(**literals(about))} AND {during}"
+        found = ask(no, told_ns, hidden.get(one.policy))
         yield (f"{one.kind} {one.policy}", *found, told_ns)
     yield from _shortages(view, published)
 
@@ -129,8 +134,13 @@ def _shortages(
 ) -> Iterator[tuple[str, int, int | None, int, int | None]]:
     """Draws that were refused for want of money, and notices of that. Told in time: while a notice
     lasted that says so of as much."""
+    hidden = hidden_ns(view)
     spans = [
-        (published[one.policy], one.ended_ns or NEVER_NS, one.above_fen or 0)
+        (
+            published[one.policy],
+            min(one.ended_ns or NEVER_NS, hidden.get(one.policy, NEVER_NS)),
+            one.above_fen or 0,
+        )
         for one in view.policies
         if one.kind == SHORTAGE and one.policy in published
     ]
