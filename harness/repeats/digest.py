@@ -157,9 +157,10 @@ def digest(run: Path, name: str) -> Digest:
 
 
 def _wrong(verdict: Mapping[str, Any]) -> tuple[str, ...]:
-    """Wrong money breaches whatever else is in doubt: of another verdict none was wrong."""
-    rows = verdict.get("audit") or () if verdict.get("verdict") == "breached" else ()
-    return tuple(row["rule"] for row in rows if row["verdict"] == "breached")
+    """Wrong money breaches whatever else is in doubt: of an inconclusive run none was wrong."""
+    if verdict.get("verdict") == "inconclusive":
+        return ()
+    return tuple(row["rule"] for row in verdict.get("audit") or () if row["verdict"] == "breached")
 
 
 def _planned(run: Path, planned: dict[str, object]) -> dict[str, object]:
