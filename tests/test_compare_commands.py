@@ -100,7 +100,7 @@ def test_a_lender_that_loses_money_fails_the_gate_with_one_run(tmp_path: Path) -
         (["gate", "{smoke}", "--store", "{empty}"], "one of its: none yet"),
         (["gate", "{smoke}", "--baseline", "../x"], "letters, digits"),
         (["baseline", "set", "x", "{empty}"], "a run directory"),
-        (["ablate", "{smoke}", "--only", "breakers"], "some of breaker, canary"),
+        (["ablate", "{smoke}", "--only", "breakers"], "some of admission, breaker"),
     ],
 )
 def test_mistakes_are_told_before_anything_starts(
