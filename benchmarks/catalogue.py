@@ -11,8 +11,8 @@ there: held n of n, broken n of n and by which line, expectations nearer than th
 deviations, arms that do not differ, mutations that break another line, and verdicts that were not
 the same in all passes. A round with a run in doubt by its generator or machine alone is left out,
 counted, and made up for by another. Runs of more than one commit are judged together, and it is
-said of which. Exit code 1: a drill is not sound or was not measured, or the passes were too few,
-too long or too different.
+said of which. Exit code 1: a drill is not sound, was not measured or held in no pass, or the passes
+were too few, too long or too different.
 
 Runs lie in runs/catalogue/, a folder a drill and version of its file; results in
 docs/results/catalogue.json.
@@ -103,7 +103,7 @@ def _more(drill: Drill, arms: tuple[Arm, ...], sound: int, kind: str, drive: Dri
     place, rounds = folder(drill) / kind, 0
     while rounds < sound + MAKE_UP:
         done = read_done(place) if is_repeats(place) else []
-        wanted = min(sound + len(unwell_rounds(done)), sound + MAKE_UP)
+        wanted = min(sound + len(unwell_rounds(done, drill.name)), sound + MAKE_UP)
         if wanted <= rounds:
             return
         rounds = wanted
@@ -115,14 +115,20 @@ def _more(drill: Drill, arms: tuple[Arm, ...], sound: int, kind: str, drive: Dri
         )
 
 
-def unwell_rounds(done: Sequence[Done]) -> set[int]:
+def unwell_rounds(done: Sequence[Done], first: str) -> set[int]:
     """Rounds with a run that is in doubt by its generator or machine, and by nothing else: such a
-    run says nothing of its drill. Any other doubt may be the drill's own fault."""
+    run says nothing of its drill. Any other doubt may be the drill's own fault. first: the arm that
+    should hold.
+
+    A round in which that was breached stays: beyond doubt, or by wrong money, which no machine
+    excuses, and however its other arm ran.
+    """
+    breached = {one.number for one in done if one.arm == first and one.digest.verdict == "breached"}
     return {
         one.number
         for one in done
         if one.digest.doubts and all(text.startswith(UNWELL) for text in one.digest.doubts)
-    }
+    } - breached
 
 
 Ran: TypeAlias = tuple[Done, Seen]
@@ -135,9 +141,9 @@ def runs_of(drill: Drill, kind: str) -> list[Ran]:
     return [(one, see(place, one.digest)) for one in done]
 
 
-def of_arm(ran: Sequence[Ran], arm: Arm) -> list[Seen]:
+def of_arm(ran: Sequence[Ran], arm: Arm, first: str) -> list[Seen]:
     """What was seen in an arm's runs, without the rounds that were made up for."""
-    left = unwell_rounds([one for one, _ in ran])
+    left = unwell_rounds([one for one, _ in ran], first)
     return [seen for one, seen in ran if one.arm == arm.label and one.number not in left]
 
 
@@ -150,13 +156,19 @@ def summary_of(drill: Drill) -> tuple[dict[str, Any] | None, list[dict[str, Any]
         drill.name,
         drill.entry,
         drill.loaded.scenario.expect,
-        {"on": of_arm(ran, drill.on()), "off": of_arm(ran, drill.off())},
-        {one.label: of_arm(mutated, drill.mutated(one)) for one in drill.entry.mutations},
+        {
+            name: of_arm(ran, arm, drill.name)
+            for name, arm in (("on", drill.on()), ("off", drill.off()))
+        },
+        {
+            one.label: of_arm(mutated, drill.mutated(one), drill.name)
+            for one in drill.entry.mutations
+        },
     )
     facts = {
         "fingerprint": fingerprint(drill),
         "commits": sorted({one.digest.commit or UNKNOWN for one, _ in (*ran, *mutated)}),
-        "rounds_made_up_for": len(unwell_rounds([one for one, _ in ran])),
+        "rounds_made_up_for": len(unwell_rounds([one for one, _ in ran], drill.name)),
     }
     return {**facts, **found}, [_row(drill, *one) for one in (*ran, *mutated)]
 

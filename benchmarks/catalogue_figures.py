@@ -119,8 +119,8 @@ def faults_of(found: Mapping[str, Any]) -> list[str]:
     told = []
     if on["held"] < on["runs"] or not on["runs"]:
         told.append(f"on: held {on['held']} of {on['runs']}{_by(on)}")
-    named = ", ".join(off["named"])
-    if named and (off["broke_by_them"] < off["runs"] or not off["runs"]):
+    named = ", ".join(off["named"]) or "nothing of the audit"
+    if off["broke_by_them"] < off["runs"] or not off["runs"]:
         told.append(f"off: broken by {named} {off['broke_by_them']} of {off['runs']}{_by(off)}")
     if apart["well"] < apart["pairs"] or not apart["pairs"]:
         told.append(f"arms: {apart['wanted']} in {apart['well']} of {apart['pairs']} pairs")
@@ -156,9 +156,10 @@ def passes_summary(passes: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     verdicts by drill.
 
     changed: verdicts that differ from what most passes say, over all drills. opposite: drills that
-    held in one pass and were breached in another.
+    held in one pass and were breached in another. never_held: drills that held in none.
     """
     names = list(dict.fromkeys(name for one in passes for name in one["verdicts"]))
+    held = {name for one in passes for name, word in one["verdicts"].items() if word == "held"}
     differing: dict[str, list[str]] = {}
     changed = 0
     for name in names:
@@ -177,6 +178,7 @@ def passes_summary(passes: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
         "opposite": sorted(
             name for name, words in differing.items() if {"held", "breached"} <= set(words)
         ),
+        "never_held": [name for name in names if name not in held],
     }
 
 
@@ -188,4 +190,5 @@ def passes_faults(found: Mapping[str, Any]) -> list[str]:
     told += [f"one took {took_s / 60:.0f} min" for took_s in found["took_s"] if took_s > PASS_S_MAX]
     if found["changed"] * CHANGED_IN > max(found["verdicts"], CHANGED_IN):
         told.append(f"{found['changed']} of {found['verdicts']} verdicts differ from the others")
-    return told + [f"{name} held in one and was breached in another" for name in found["opposite"]]
+    told += [f"{name} held in one and was breached in another" for name in found["opposite"]]
+    return told + [f"{name} held in none" for name in found["never_held"]]

@@ -1,11 +1,13 @@
 """Which runs a word of the command line means: a run directory, a folder of them, FOLDER:ARM."""
 
+import json
 from dataclasses import dataclass
 from pathlib import Path
 
 from harness.compare.pairs import few
 from harness.errors import Problem, ScenarioError
 from harness.evidence.seal import PLACE as SEAL
+from harness.evidence.seal import owed
 from harness.evidence.store import RunDir
 from harness.judge.judge import judge
 from harness.judge.load_view import load_view
@@ -111,8 +113,10 @@ def _as_judged(path: Path, name: str, role: str) -> Digest:
     evidence, for a comparison is of lenders and not of judges. Runs from before evidence was sealed
     are taken at their word. Raises ScenarioError."""
     run, verdict = RunDir(path), path / "verdict.json"
-    sealed = (path / SEAL).is_file() and verdict.is_file() and not is_load_alone(run)
-    if sealed and verdict_bytes(judge(load_view(run))) != verdict.read_bytes():
+    # One whose digests are gone is not one of before: nobody can say what it was.
+    owes = not is_load_alone(run) and owed(json.loads((path / "run.json").read_text()))
+    judged = verdict.is_file() and (owes or (path / SEAL).is_file())
+    if judged and verdict_bytes(judge(load_view(run))) != verdict.read_bytes():
         found = f"{str(path)!r}, whose verdict.json is not what its evidence comes to"
         raise mistake(role, found, f"runs judged by this drawproof: `drawproof recheck {path}`")
     return digest(path, name)

@@ -7,7 +7,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from harness.compare.comparison import STOPPED
+from harness.compare.comparison import FAILED, STOPPED
 from harness.compare.measures import USUAL
 from harness.compare.vote import Vote, vote
 from harness.compare_runs import How, Side, drilled
@@ -32,7 +32,7 @@ def repeat_command(side: Side, times: int, how: How, drive: Drive | None = None)
     found = vote(
         [one.verdict for one in runs],
         sum(bool(one.wrong) for one in runs),
-        sum(one.exit_code == STOPPED for one in runs),
+        sum(one.exit_code in (STOPPED, FAILED) for one in runs),
     )
     spread = spreads([one for one in runs if one.counts])
     page = _page(scenario.name, runs, found, spread)

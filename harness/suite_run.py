@@ -109,19 +109,19 @@ def arms_of(drill: Drill, arm: str, profile: str | None) -> tuple[Arm, ...]:
 
 def checks_of(drill: Drill, runs: dict[str, Seen]) -> list[Check]:
     """A drill's checks of itself that can be made of these runs, by label."""
-    entry, made = drill.entry, []
+    entry = drill.entry
     on, off = runs.get(drill.on().label), runs.get(drill.off().label)
     if on is not None and off is not None:
-        made.append(differ(drill.name, entry.differ, on, off))
-        if entry.off.breaches:
-            exactly = entry.off in entry.exact
-            made.append(breaks_by(drill.name, entry.off, off, exactly=exactly))
-            return made
-    for variant in entry.exact:
-        found = runs.get(drill.mutated(variant).label)
-        if found is not None:
-            made.append(breaks_by(drill.name, variant, found, exactly=True))
-    return made
+        exactly = entry.off in entry.exact
+        return [
+            differ(drill.name, entry.differ, on, off),
+            breaks_by(drill.name, entry.off, off, exactly=exactly),
+        ]
+    return [
+        breaks_by(drill.name, variant, found, exactly=True)
+        for variant in entry.exact
+        if (found := runs.get(drill.mutated(variant).label)) is not None
+    ]
 
 
 def outcome_of(

@@ -49,12 +49,14 @@ def keep_run(
     p50_ms: float | None = 40.0,
     recover_s: float | None = 0.5,
     promised: int = 1000,
+    exit_code: int | None = None,
 ) -> Path:
     """A run directory; returns it. `broken` of 1000 promised draws, all in the fault phase, by the
     system at a bank, each of 100 yuan; wrong: audit rules that are breached."""
     text, planned = _planned(scenario, (*changes, f"seed={seed}"), profile)
     found: dict[str, Any] = json.loads(_verdict())
-    found |= {"seed": seed, "verdict": verdict, "exit_code": EXITS[verdict], "reason": "made up"}
+    code = EXITS[verdict] if exit_code is None else exit_code
+    found |= {"seed": seed, "verdict": verdict, "exit_code": code, "reason": "made up"}
     found["doubts"] = ["made up"] if verdict == "inconclusive" else []
     for share in (found["guarantee"], found["guarantee"]["by_phase"]["fault"]):
         share |= {"promised": promised, "broken": broken, "kept": promised - broken}

@@ -95,12 +95,12 @@ HARMLESS: tuple[tuple[str, Rule], ...] = (
         lambda _, m, row: m.table == "draws" and m.kind == "drop" and row.state == "refused",
     ),
     (
-        "when a draw came, when risk and compliance looked at it, and when a refusal was written "
-        "down: nothing is measured by it, unless a rule or a policy came or went meanwhile",
+        "when a draw came, when risk and compliance looked at it, when a refusal was decided and "
+        "written down: nothing is measured by it, unless a rule or a policy came or went meanwhile",
         lambda _, m, row: m.table == "draws"
         and (
-            m.column in ("requested_ns", "decided_ns", "risk_ns", "compliance_ns")
-            or (m.column == "ended_ns" and row.state != "paid")
+            m.column in ("requested_ns", "risk_ns", "compliance_ns")
+            or (m.column in ("decided_ns", "ended_ns") and row.state != "paid")
         ),
     ),
     (

@@ -91,8 +91,9 @@ def test_the_page_of_coverage_is_up_to_date() -> None:
 
 def test_the_page_tells_what_was_measured_and_of_which_version() -> None:
     drill = next(one for one in DRILLS if one.name == "gray-replica")
-    arm = {"runs": 5, "values": {"fault.guarantee": [1.0, 1, 1], "drill.recover_s": [0.5, 0, 1]}}
-    low = {"runs": 5, "values": {"fault.guarantee": [0.25, 0, 1]}}
+    values = {"fault.guarantee": [1.0, 1, 1], "drill.recover_s": [0.5, 0, 1]}
+    arm = {"runs": 5, "held": 5, "values": values}
+    low = {"runs": 5, "broke_by_them": 5, "values": {"fault.guarantee": [0.25, 0, 1]}}
     found = {"fingerprint": fingerprint(drill), "commits": ["a"], "on": arm, "off": low}
     now = page(DRILLS, {drill.name: found})
     assert "100.00 % on, 25.00 % off, 0.50 s on, no data off (5 + 5 runs)" in now
@@ -101,6 +102,13 @@ def test_the_page_tells_what_was_measured_and_of_which_version() -> None:
     assert "no data off (5 + 5 runs of 2 commits)" in mixed
     then = page(DRILLS, {drill.name: found | {"fingerprint": "of before"}})
     assert "not measured since the drill changed" in then
+    # What is not sound, or has no run that counts, is not told as if it were.
+    ill = found | {"on": arm | {"held": 3}, "off": low | {"broke_by_them": 4}}
+    told = "(5 + 5 runs; **held 3 of 5**; **off as it should be 4 of 5**)"
+    assert told in page(DRILLS, {drill.name: ill})
+    none = page(DRILLS, {drill.name: found | {"off": low | {"runs": 0, "broke_by_them": 0}}})
+    assert f"{len(DRILLS)} drills, 0 of them measured as they are now" in none
+    assert "since the drill changed" not in none
 
 
 def test_the_list_says_what_there_is() -> None:

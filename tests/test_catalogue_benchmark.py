@@ -166,6 +166,9 @@ def test_passes_must_be_three_short_and_alike() -> None:
         "d2 held in one and was breached in another",
     ]  # fmt: skip
     assert passes_faults(passes_summary([])) == ["0 of 3 are whole"]
+    for one in passes:
+        one |= {"took_s": 60.0, "verdicts": held | {"d7": "breached"}}
+    assert passes_faults(passes_summary(passes)) == ["d7 held in none"], "alike, and not as it must"
 
 
 def ran(number: int, arm: str, verdict: str = "held", doubt: str = "") -> Done:
@@ -180,6 +183,15 @@ def test_only_rounds_in_doubt_by_their_machine_are_made_up_for() -> None:
         ran(1, "on"), ran(1, "off", "inconclusive", busy),
         ran(2, "on", "inconclusive", "service: late bank.own: touched no call"), ran(2, "off"),
     ]  # fmt: skip
-    assert unwell_rounds(done) == {1}
+    assert unwell_rounds(done, "on") == {1}
     both = replace(done[3].digest, doubts=(busy, "the baseline drifted"))
-    assert unwell_rounds([replace(done[3], digest=both)]) == set()
+    assert unwell_rounds([replace(done[3], digest=both)], "on") == set()
+
+
+def test_a_breach_of_the_first_arm_is_not_made_up_for() -> None:
+    """Else "held 5 of 5" is said of six drills, one of which lost money."""
+    busy = f"{UNWELL} in 3 of 30 seconds"
+    lost = [ran(0, "on", "breached", busy), ran(0, "off", "breached")]
+    beside = [ran(1, "on", "breached"), ran(1, "off", "inconclusive", busy)]
+    named = [ran(2, "on"), ran(2, "off", "breached", busy)]
+    assert unwell_rounds([*lost, *beside, *named], "on") == {2}

@@ -100,7 +100,7 @@ def test_a_lender_that_loses_money_fails_the_gate_with_one_run(tmp_path: Path) -
         (["gate", "{smoke}", "--store", "{empty}"], "one of its: none yet"),
         (["gate", "{smoke}", "--baseline", "../x"], "letters, digits"),
         (["baseline", "set", "x", "{empty}"], "a run directory"),
-        (["ablate", "{smoke}", "--only", "breakers"], "some of breaker, canary"),
+        (["ablate", "{smoke}", "--only", "breakers"], "some of admission, breaker"),
     ],
 )
 def test_mistakes_are_told_before_anything_starts(
@@ -218,6 +218,25 @@ def test_repeats_vote_and_show_their_spread(
     assert repeat_command(BASE, 2, how(tmp_path / "2"), lost) == 1
     doubted = Played({"run": {"verdict": "inconclusive"}})
     assert repeat_command(BASE, 2, how(tmp_path / "3"), doubted) == 3
+
+
+def test_what_a_run_that_did_not_end_has_left_open_is_no_wrong_money(tmp_path: Path) -> None:
+    """Its own verdict says so: holds and unknowns of a run that was stopped accuse nobody."""
+
+    def second(cell: Cell) -> dict[str, Any]:
+        left = {"verdict": "inconclusive", "wrong": ("no-hold-left", "unknowns-resolved")}
+        return left if cell.number == 1 else {}
+
+    assert repeat_command(BASE, 5, how(tmp_path), Played({"run": second})) == 0
+
+
+def test_nothing_is_held_of_which_a_run_failed(tmp_path: Path) -> None:
+    """As of a lender that died in one of five."""
+
+    def died(cell: Cell) -> dict[str, Any]:
+        return {"verdict": "inconclusive", "exit_code": 5} if cell.number == 1 else {}
+
+    assert repeat_command(BASE, 5, how(tmp_path), Played({"run": died})) == 3
 
 
 def test_the_arms_of_an_ablation_and_what_they_are_for() -> None:

@@ -106,6 +106,27 @@ def test_what_a_rule_forbids_and_is_paid_is_wrongly_approved_told_or_not() -> No
         assert wrong == {n for n in range(90, 200) if n % 20 != 7}
 
 
+def for_a_while(one: Rule, for_s: float | None, healed_s: float | None, ended_s: float) -> RunView:
+    """Law from 9 s on, for so long by the plan, healed by the nemesis and ended by the lender."""
+
+    def at_ns(at_s: float) -> int:
+        return T0_NS + round(at_s * NS_PER_S)
+
+    view = ruled(one, 9.0)
+    (spec,) = view.scenario.faults
+    healed_ns = None if healed_s is None else at_ns(healed_s)
+    line = FaultLine(
+        spec.name, "gateway->compliance", "nemesis", at_ns(9), at_ns(9), at_ns(9), at_ns(9.2),
+        healed_ns, healed_ns, None, at_ns(9), healed_ns,
+    )  # fmt: skip
+    return changed(
+        view,
+        scenario=replace(view.scenario, faults=(replace(spec, for_s=for_s),)),
+        policies=[p._replace(ended_ns=at_ns(ended_s)) if p.rule else p for p in view.policies],
+        faults=(line,),
+    )
+
+
 @pytest.mark.parametrize(
     ("for_s", "healed_s", "ended_s", "lawful"),
     [
@@ -120,25 +141,54 @@ def test_what_a_rule_forbids_and_is_paid_is_wrongly_approved_told_or_not() -> No
 def test_a_lender_does_not_say_alone_that_a_rule_is_over(
     for_s: float | None, healed_s: float | None, ended_s: float, lawful: bool
 ) -> None:
-    def at_ns(at_s: float) -> int:
-        return T0_NS + round(at_s * NS_PER_S)
-
-    view = ruled(rule(), 9.0)
-    (spec,) = view.scenario.faults
-    healed_ns = None if healed_s is None else at_ns(healed_s)
-    line = FaultLine(
-        spec.name, "gateway->compliance", "nemesis", at_ns(9), at_ns(9), at_ns(9), at_ns(9.2),
-        healed_ns, healed_ns, None, at_ns(9), healed_ns,
-    )  # fmt: skip
-    view = changed(
-        view,
-        scenario=replace(view.scenario, faults=(replace(spec, for_s=for_s),)),
-        policies=[p._replace(ended_ns=at_ns(ended_s)) if p.rule else p for p in view.policies],
-        faults=(line,),
-    )
+    view = for_a_while(rule(), for_s, healed_s, ended_s)
     assert Oracle(view).lawful(CLEAN.intents[DRAW]) is lawful
     (end,) = [e for e in judge_intents(view, Oracle(view)) if e.intent.intent == DRAW]
     assert end.lawful is lawful
+
+
+def test_without_a_record_of_the_fault_nobody_is_accused_by_its_dates() -> None:
+    """Nobody has written down that the rule was over before the draws of more than 20,000 fen."""
+    view = for_a_while(rule(bound=20_000), 0.5, 9.4, 9.5)
+    for seen, verdict in ((view, "held"), (replace(view, faults=()), "inconclusive")):
+        (found,) = [one for one in measure(seen).audit if one.rule == 13]
+        assert (found.verdict, found.count) == (verdict, 0)
+    assert "not recorded; without it: key-000101: approved" in str(found.first)
+
+
+@pytest.mark.parametrize("dated_s", [11.0, None], ids=["later", "never"])
+@pytest.mark.parametrize(
+    ("for_s", "healed_s", "lawful"), [(None, None, False), (2.0, 11.0, False), (0.5, 9.5, True)]
+)
+def test_a_lender_does_not_say_alone_when_a_rule_without_a_file_began(
+    dated_s: float | None, for_s: float | None, healed_s: float | None, lawful: bool
+) -> None:
+    """The nemesis has written down that it made education forbidden at 9 s."""
+    began_ns = T0_NS + 9 * NS_PER_S
+    healed_ns = None if healed_s is None else T0_NS + round(healed_s * NS_PER_S)
+    params = (("adopted_after_s", "never"), ("announced", "off"), ("target", "education"))
+    spec = FaultSpec(
+        "business: rule_in_force education", "business", "rule_in_force", 9.0, for_s, params
+    )
+    line = FaultLine(
+        spec.name, "gateway->compliance", "nobody" if for_s is None else "nemesis", began_ns,
+        began_ns, began_ns, began_ns, healed_ns, healed_ns, None, began_ns, healed_ns,
+    )  # fmt: skip
+    in_force_ns = None if dated_s is None else T0_NS + round(dated_s * NS_PER_S)
+    view = changed(
+        CLEAN,
+        scenario=replace(CLEAN.scenario, faults=(spec,)),
+        faults=(line,),
+        policies=(*CLEAN.policies, Policy("compliance", 2, "education", in_force_ns, None, None)),
+    )
+    oracle = Oracle(view)
+    assert oracle.lawful(CLEAN.intents[DRAW]) is lawful
+    assert oracle.lawful(CLEAN.intents[90]), "asked before the book can have had it"
+    ends = {end.intent.intent: end for end in judge_intents(view, Oracle(view))}
+    assert ends[DRAW].lawful is lawful
+    assert ends[90].lawful
+    assert (ends[DRAW].end == "wrongly_approved") is not lawful
+    assert warnings(view).by_policy == ({} if dated_s is None else {"compliance 2": None})
 
 
 @pytest.mark.parametrize("said_s", [-60.0, 3600.0], ids=["long before", "long after"])
@@ -154,6 +204,24 @@ def test_an_answer_that_is_dated_to_where_there_is_no_law_is_no_answer(said_s: f
     assert not oracle.lawful(CLEAN.intents[DRAW])
     (end,) = [one for one in judge_intents(view, oracle) if one.intent.intent == DRAW]
     assert (end.lawful, end.end) == (False, "wrongly_approved")
+
+
+@pytest.mark.parametrize("decided_ns", [T0_NS - 60 * NS_PER_S, None], ids=["long before", "never"])
+def test_a_decision_to_pay_is_dated_by_the_money_that_it_held(decided_ns: int | None) -> None:
+    """How old an answer may be is counted from there: a lender that moves both has decided when
+    there was no law yet."""
+    said_ns = T0_NS - 60 * NS_PER_S
+    draws = [
+        one._replace(compliance_ns=said_ns, decided_ns=decided_ns)
+        if one.draw_key == CLEAN.intents[DRAW].draw_key
+        else one
+        for one in CLEAN.draws
+    ]
+    view = ruled(rule(), view=changed(CLEAN, draws=draws))
+    assert Oracle(view).lawful(CLEAN.intents[DRAW])
+    (found,) = [one for one in measure(view).audit if one.rule == 6]
+    assert (found.verdict, found.count) == ("breached", 1)
+    assert found.first == "key-000100: its last try has another state, tier, start or end"
 
 
 RULES = st.sampled_from([one for one, _ in CASES.values()])

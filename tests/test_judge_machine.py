@@ -11,7 +11,7 @@ from harness.judge.health import bad_seconds, judged_seconds
 from harness.judge.judge import judge
 from harness.judge.view import RunView
 from harness.report.text import summary
-from tests.run_views import T0_NS, broken, changed, clean
+from tests.run_views import T0_NS, broken, changed, clean, scenario
 
 
 def due_in(view: RunView, low: int, high: int) -> list[int]:
@@ -57,6 +57,17 @@ def test_a_breach_by_bad_seconds_alone_accuses_nobody() -> None:
     )
     both = broken(hurt, range(max(numbers) + 1, max(numbers) + 30))
     assert judge(lagging(both, range(6, 7))).exit_code == 1, "broken in well seconds too"
+
+
+def test_what_broke_in_bad_seconds_of_the_watch_alone_breaches_no_drill() -> None:
+    asked = scenario('expect.drill=["guarantee >= 99 %"]', "expect.fault=[]")
+    numbers = due_in(clean(), 38, 40)
+    hurt = replace(broken(clean(), range(min(numbers), max(numbers) + 1)), scenario=asked)
+    assert judge(hurt).exit_code == 1, "the lender's, when the generator was well"
+    verdict = judge(lagging(hurt, range(38, 40)))
+    assert verdict.exit_code == 3
+    assert "guarantee >= 99 %" in verdict.reason
+    assert "generator was not well" in verdict.reason
 
 
 def test_the_watch_is_judged_where_something_is_expected_of_it() -> None:

@@ -13,7 +13,7 @@ from tests.run_views import changed, clean
 
 # Granted, paid by `own`; another draw that was granted, and one that was refused.
 DRAW, BORROWER, OTHER = "key-000050", 51, 21
-REFUSED = "key-000047"
+BY_PARTNER, REFUSED = "key-000051", "key-000047"
 
 
 def found(view: RunView) -> dict[int, str]:
@@ -69,6 +69,13 @@ def _paid_for_another_draw(view: RunView) -> RunView:
     return changed(view, payouts=payouts)
 
 
+def _paid_again_for_a_refused_draw(view: RunView) -> RunView:
+    """One key at two banks, and by the second one's book for a draw that was refused."""
+    mine = next(p for p in view.payouts if p.draw_key == BY_PARTNER)
+    again = mine._replace(bank="bank.own", draw_key=REFUSED)
+    return changed(view, payouts=(*view.payouts, again))
+
+
 def _other_purpose(view: RunView) -> RunView:
     draws = [d._replace(purpose="travel") if d.draw_key == DRAW else d for d in view.draws]
     return changed(view, draws=draws)
@@ -92,6 +99,7 @@ def _no_money_and_paid(view: RunView) -> RunView:
         (_owed_by_nobody, 6, "suspense:available: 15000 fen in an account that is nobody's"),
         (_owed_between_tiers, 6, "settlement:own: 15000 fen off what others paid for own"),
         (_paid_for_another_draw, 7, f"{DRAW}.own.1: paid for another draw"),
+        (_paid_again_for_a_refused_draw, 3, f"{BY_PARTNER}.partner-a.1: paid for several draws"),
         (_other_purpose, 2, f"{DRAW}: not what was asked for"),
         (_no_money_and_paid, 9, f"{DRAW}: told each time that there was no money, and paid"),
     ],

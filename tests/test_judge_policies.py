@@ -6,12 +6,13 @@ from typing import Any
 import pytest
 
 from harness.clock import NS_PER_S
-from harness.evidence.rows import Policy
+from harness.evidence.rows import Policy, Published
 from harness.judge.audit import audit
 from harness.judge.audit_causes import cause_true
 from harness.judge.intents import judge_intents
 from harness.judge.oracle import ANSWER_AGE_NS, Oracle
 from harness.judge.view import RunView
+from harness.judge.warnings import Warnings, warnings
 from tests.run_views import T0_NS, changed, clean
 from tests.test_dated_rules import ruled
 
@@ -153,3 +154,27 @@ def test_the_tables_of_a_run_have_what_the_policy_says() -> None:
     view = replace(CLEAN, policies=(*CLEAN.policies, policy(keep_bp=5_000, stress_bp=4_000)))
     (found,) = view.books.ask("SELECT keep_bp, stress_bp FROM policies WHERE policy = 2")
     assert found == (5_000, 4_000)
+
+
+def test_a_notice_of_larger_draws_has_told_no_smaller_one() -> None:
+    """From draw 150 on, due after 15 s and of 25,000 fen, there was no money; 50 draws."""
+    refused = [
+        one._replace(outcome="refused", cause="liquidity", status=409) if one.intent >= 150 else one
+        for one in CLEAN.attempts
+    ]
+
+    def warned(above_fen: int) -> Warnings:
+        at_ns = T0_NS + 14 * NS_PER_S
+        short = Policy("shortage", 9, None, None, at_ns, None, above_fen=above_fen)
+        return warnings(
+            changed(
+                CLEAN,
+                attempts=refused,
+                policies=(*CLEAN.policies, short),
+                published=(*CLEAN.published, Published(None, "notice", 9, at_ns)),
+            )
+        )
+
+    assert (warned(0).lead_s, warned(0).told_share) == (1.0, 1.0)
+    larger = warned(27_000)
+    assert (larger.lead_s, larger.untold, larger.told_share) == (None, ("shortage",), 29 / 50)

@@ -15,7 +15,8 @@ from tests.run_views import T0_NS, broken, changed, clean, scenario
 
 
 def test_nothing_broken_of_nothing_promised_holds_nothing() -> None:
-    asked = scenario('expect.watch=["broken = 0", "late <= 1", "kept >= 1"]', "expect.drill=[]")
+    nothing = '"broken = 0", "late <= 1", "kept >= 1", "blocked_yuan_minutes = 0"'
+    asked = scenario(f"expect.watch=[{nothing}]", "expect.drill=[]")
     view = replace(clean(), scenario=asked)
     keys = {one.draw_key for one in view.intents if one.phase == "watch"}
     assert keys
@@ -25,7 +26,18 @@ def test_nothing_broken_of_nothing_promised_holds_nothing() -> None:
     told = {one.expectation.text: one for one in measure_all(changed(view, intents=barred))}
     assert told["broken = 0"].verdict == told["late <= 1"].verdict == "inconclusive"
     assert told["broken = 0"].why == "nothing was promised there"
+    assert told["blocked_yuan_minutes = 0"].verdict == "inconclusive"
     assert told["kept >= 1"].verdict == "breached"
+
+
+def test_as_little_as_a_baseline_of_nothing_is_no_floor() -> None:
+    relative = '"guarantee >= 0.9 x baseline", "broken <= 2 x baseline"'
+    asked = scenario(f"expect.fault=[{relative}]", 'expect.baseline=["promised >= 1"]')
+    view = replace(broken(clean(), range(410)), scenario=asked)
+    told = {one.expectation.text: one for one in measure_all(view)}
+    assert told["guarantee >= 0.9 x baseline"].actual == 0
+    assert told["guarantee >= 0.9 x baseline"].verdict == "inconclusive"
+    assert told["broken <= 2 x baseline"].verdict == "held"
 
 
 def measure_all(view: RunView) -> list[Met]:

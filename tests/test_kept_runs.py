@@ -125,6 +125,11 @@ def test_a_run_is_compared_by_what_its_evidence_comes_to(tmp_path: Path) -> None
     verdict.write_text(json.dumps(raw, indent=1, ensure_ascii=False) + "\n")
     with pytest.raises(ScenarioError, match="is not what its evidence comes to"):
         runs_of(run)
+    # Without its digests nobody would look, and anything could be in it.
+    (run / PLACE).rename(tmp_path / PLACE)
+    with pytest.raises(ScenarioError, match="is not what its evidence comes to"):
+        runs_of(run)
+    (tmp_path / PLACE).rename(run / PLACE)
     verdict.write_bytes((run / EXPECTED).read_bytes())
     (run / "attempts.parquet").write_bytes(b"")
     with pytest.raises(ScenarioError, match="drawproof recheck"):

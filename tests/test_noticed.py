@@ -95,6 +95,11 @@ def test_a_door_that_is_kept_shut_tells_nobody() -> None:
     assert one_told(told(4.0), never) is None
 
 
+def test_who_keeps_a_look_waiting_gains_no_more_than_one_may_take() -> None:
+    slow = look(3.9, there=True)._replace(done_ns=at(12.0))
+    assert one_told(told(4.0), [*looks(None)[:19], slow]) == 9.0
+
+
 def test_one_that_was_over_before_anybody_could_look_is_not_called_untrue() -> None:
     short = TIGHT._replace(ended_ns=at(12.2))
     assert one_told(told(12.1), looks(None), short) == 12.1

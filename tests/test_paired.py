@@ -190,7 +190,7 @@ def test_nothing_is_held_of_which_a_run_had_to_be_stopped() -> None:
     assert vote(runs, 0).exit_code == 0
     found = vote(runs, 0, stopped=1)
     assert (found.verdict, found.exit_code) == ("inconclusive", 3)
-    assert "1 of 4 were stopped for safety" in found.reason
+    assert "1 of 4 had to be stopped or failed" in found.reason
     assert vote(["breached"] * 3, 0, stopped=1).exit_code == 1
     assert vote(runs, 1, stopped=1).exit_code == 1
 

@@ -138,6 +138,16 @@ def test_a_drill_whose_arms_do_not_differ_is_broken_and_so_is_the_set(scenarios:
     assert value["verdict"] == "inconclusive"
 
 
+def test_a_second_arm_in_which_money_is_lost_besides_is_no_sound_one(scenarios: Path) -> None:
+    """No profile may cost money; what a defect breaks is named."""
+    off = {f"{name} off": [FAULT] for name in ("a-one", "b-two", "c-three")}
+    lost = Drilled(off | {"b-two off": [FAULT, "audit: one-payout"]})
+    assert suite_command(asked(scenarios, arm="both"), lost) == 3
+    ill = [one for one in read(scenarios)["checks"] if not one["well"]]
+    assert [(one["drill"], one["check"]) for one in ill] == [("b-two", f"off: {FAULT} breaks")]
+    assert ill[0]["message"] == f"{FAULT}, audit: one-payout broke"
+
+
 def test_a_mutation_must_break_its_line_and_no_other(scenarios: Path) -> None:
     with_it = "with lender.protections.breaker=off"
     broken = {
@@ -267,6 +277,9 @@ def test_lines_that_break() -> None:
     assert [breaks_by("d", variant, s, exactly=False).well for s in (both, more, less)] == [
         True, True, False,
     ]  # fmt: skip
+    lost = gave("breached", ("one", "two", "audit: one-payout"))
+    assert not breaks_by("d", variant, lost, exactly=False).well
+    assert breaks_by("d", replace(variant, also=("audit: one-payout",)), lost, exactly=False).well
     rule = Variant("x", None, ("a=b",), ("audit: one-payout",))
     unclean = gave("breached", ("audit: one-payout", "drill: audit clean"))
     assert breaks_by("d", rule, unclean, exactly=True).well

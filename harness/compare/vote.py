@@ -27,7 +27,7 @@ def vote(verdicts: Sequence[str | None], wrong: int, stopped: int = 0) -> Vote:
     """The rule: wrong money in any run breaches. Else an inconclusive run has no voice, and where
     they are the half or more, or held and breached are level, nothing is decided (3). Else the
     larger number wins: held (0) or breached (1); but nothing is held of which a run was stopped
-    for safety, as many as `stopped` (3)."""
+    for safety, or failed, as many as `stopped` (3): it may be the worst that there was to see."""
     held, breached = verdicts.count("held"), verdicts.count("breached")
     sound, runs = held + breached, len(verdicts)
     told = f"{held} of {sound} sound runs held"
@@ -41,7 +41,7 @@ def vote(verdicts: Sequence[str | None], wrong: int, stopped: int = 0) -> Vote:
         verdict, code, reason = "inconclusive", 3, f"{told}: level"
     elif held > breached and stopped:
         verdict, code = "inconclusive", 3
-        reason = f"{told}, and {stopped} of {runs} were stopped for safety"
+        reason = f"{told}, and {stopped} of {runs} had to be stopped or failed"
     elif held > breached:
         verdict, code, reason = "held", 0, told
     else:

@@ -47,6 +47,11 @@ def seal(run: Path) -> None:
         raise HarnessError(f"{run / PLACE} can't be written: {exc}") from exc
 
 
+def owed(record: Mapping[str, Any]) -> bool:
+    """Is a run with this run.json of a version that leaves digests?"""
+    return isinstance(record.get("schema"), int) and record["schema"] >= SEALED_SINCE
+
+
 def check(run: Path, record: Mapping[str, Any]) -> Seal:
     """Is everything as it was? Raises HarnessError when digests are there and say nothing.
 
@@ -54,8 +59,7 @@ def check(run: Path, record: Mapping[str, Any]) -> Seal:
     """
     place = run / PLACE
     if not place.exists():
-        newer = isinstance(record.get("schema"), int) and record["schema"] >= SEALED_SINCE
-        if newer and record.get("ended") != "cut":
+        if owed(record) and record.get("ended") != "cut":
             return Seal(False, problems=(f"{PLACE} is missing: nobody can say what has changed",))
         return Seal(False)
     try:

@@ -90,8 +90,8 @@ RULES = (
     ),
 )  # fmt: skip
 FAILOVER, CAUSES = 10, 11
-# They hold what the ledger has dated against what others have: whom it accuses by dates that say
-# nothing, nobody knows.
+# They hold what the ledger has dated against what others have, and against when faults came and
+# went: whom they accuse by dates that say nothing, or are not there, nobody knows.
 BY_DATES = (CAUSES, 13)
 KEYS_SHOWN = 10
 
@@ -117,6 +117,15 @@ def _keys(found: Offences) -> tuple[str, ...]:
     return tuple(dict.fromkeys(text.partition(": ")[0] for _, text in found.rows))[:KEYS_SHOWN]
 
 
+def _undated(view: RunView) -> str:
+    """Why what is accused by dates may not be so, in words; empty: it is."""
+    if not ledger_is_dated(view):
+        return "the ledger's dates say nothing; by them"
+    if {one.name for one in view.scenario.faults} - {one.name for one in view.faults}:
+        return "when a fault came and went is not recorded; without it"
+    return ""
+
+
 def _finding(entry: Entry, view: RunView, ends: Sequence[IntentEnd]) -> Finding:
     gone = sorted({*view.missing, *view.cut} & set(entry.tables))
     if gone:
@@ -127,8 +136,9 @@ def _finding(entry: Entry, view: RunView, ends: Sequence[IntentEnd]) -> Finding:
     except Exception as exc:  # noqa: BLE001  a check that crashed must not pass, whatever crashed it
         first = f"the check itself failed: {type(exc).__name__}: {exc}"
         return Finding(entry.number, entry.name, "inconclusive", 0, 0, first)
-    if found.rows and entry.number in BY_DATES and not ledger_is_dated(view):
-        first = f"the ledger's dates say nothing; by them: {found.rows[0][1]}"
+    undated = _undated(view) if entry.number in BY_DATES else ""
+    if found.rows and undated:
+        first = f"{undated}: {found.rows[0][1]}"
         return Finding(entry.number, entry.name, "inconclusive", found.examined, 0, first)
     if found.rows:
         worst = max(found.rows, key=lambda row: row[0])[1]

@@ -101,6 +101,11 @@ SELECT draw_key, amount_fen, mine FROM intents JOIN twice USING (draw_key) ORDER
 """
 
 
+# Of one key, and by the banks' books for several draws, each of which was paid once then.
+KEY_TWICE = """
+SELECT payout_key, max(amount_fen), list(draw_key ORDER BY draw_key, bank) FROM payouts
+GROUP BY payout_key HAVING count(DISTINCT draw_key) > 1 ORDER BY payout_key
+"""
 PLANNED_TWICE = """
 SELECT draw_key, max(amount_fen) FROM intents GROUP BY draw_key HAVING count(*) > 1
 ORDER BY draw_key
@@ -120,6 +125,9 @@ def one_payout(view: RunView, _: Sequence[IntentEnd]) -> Offences:
     if books.doubled("payouts", "draw_key"):
         for key, amount_fen, mine in books.ask(PAID_TWICE):
             found.add(amount_fen, f"{key}: paid {len(mine)} times: {mine}")
+    if books.doubled("payouts", "payout_key"):
+        for key, amount_fen, mine in books.ask(KEY_TWICE):
+            found.add(amount_fen, f"{key}: paid for several draws: {mine}")
     return found
 
 

@@ -38,7 +38,9 @@ def meet(expectation: Expectation, parts: Parts) -> Met:
     bound: float | None = expectation.bound
     if expectation.relative:
         usual = measured(expectation.measure, "baseline", parts)
-        bound = None if usual is None or math.isinf(usual) else expectation.bound * usual
+        # As much as a baseline of nothing is anything: no floor to stand on.
+        nothing = usual == 0 and expectation.op == ">="
+        bound = None if usual is None or math.isinf(usual) or nothing else expectation.bound * usual
     if expectation.measure in ("recover_s", "rto_s") and actual is None and parts.recovery.stuck:
         return Met(expectation, None, "breached", "stuck: not recovered by the end of the watch")
     if expectation.measure == "detect_s" and parts.detection.undetected:
@@ -54,7 +56,8 @@ def meet(expectation: Expectation, parts: Parts) -> Met:
     if actual is None or bound is None:
         return Met(expectation, actual, "inconclusive", "too little data")
     held = COMPARE[expectation.op](actual, bound)
-    if held and expectation.measure in COUNTS and not _share(expectation.phase, parts).promised:
+    of_draws = expectation.measure in COUNTS or expectation.measure in BY_PHASE
+    if held and of_draws and not _share(expectation.phase, parts).promised:
         return Met(expectation, actual, "inconclusive", "nothing was promised there")
     return Met(expectation, actual, "held" if held else "breached")
 

@@ -13,6 +13,7 @@ from harness.evidence.columnar import Columns
 from harness.evidence.derived import arrow_table
 from harness.judge.ends import End, Ends
 from harness.judge.law import Law
+from harness.judge.noticed import hidden_ns
 from harness.judge.oracle import ANSWERED, Oracle
 from harness.judge.scorecard import COLUMNS, against, literals
 from harness.judge.told import know_what_was_told
@@ -54,8 +55,9 @@ WHERE r.open AND i.amount_fen > r.room_fen - CASE WHEN $keep_bp < 10000
 # rules file these say nothing: see law.py.
 NOTICES = """
 SELECT DISTINCT p.borrower, p.published_ns, n.forbids, n.above_fen, n.score_below, n.stress_bp,
-    n.keep_bp, coalesce(n.in_force_ns, n.adopted_ns) AS begins_ns, n.ended_ns
-FROM published p JOIN policies n USING (policy)
+    n.keep_bp, coalesce(n.in_force_ns, n.adopted_ns) AS begins_ns,
+    least(n.ended_ns, h.hidden_ns) AS ended_ns
+FROM published p JOIN policies n USING (policy) LEFT JOIN hidden h USING (policy)
 WHERE begins_ns IS NOT NULL AND p.published_ns IS NOT NULL ORDER BY ALL
 """
 LAWS = """
@@ -144,8 +146,10 @@ def judge_intents(view: RunView, oracle: Oracle) -> Ends:
     oracle.know(set(tight.column("borrower")))
     left_fen = [(one.intent, oracle.available_fen(one)) for one in tight]
     fitting = Columns[object](arrow_table(left_fen, {"intent": "int64", "available_fen": "int64"}))
-    notices = Columns[object](books.table(NOTICES))
-    for_all = [row[1:] for row in books.ask(NOTICES) if row[0] is None]
+    over = arrow_table([*hidden_ns(view).items()], {"policy": "int64", "hidden_ns": "int64"})
+    hidden = Columns[object](over)
+    notices = Columns[object](books.table(NOTICES, hidden=hidden))
+    for_all = [row[1:] for row in books.ask(NOTICES, hidden=hidden) if row[0] is None]
     law = Law(view)
     before = law.told_by(oracle.baseline_ns)
     question = ENDS.format(

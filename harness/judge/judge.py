@@ -28,7 +28,7 @@ from harness.judge.exposure import exposure
 from harness.judge.funding import with_funding
 from harness.judge.guarantee import guarantee
 from harness.judge.harm import harm
-from harness.judge.health import bad_seconds, generator_health, judged_seconds
+from harness.judge.health import bad_seconds, generator_health
 from harness.judge.intents import judge_intents
 from harness.judge.latency import latency
 from harness.judge.oracle import Oracle
@@ -75,7 +75,8 @@ def measure(view: RunView) -> Parts:
         warnings=warnings(view),
         drift=drift(view, ends),
     )
-    bad = bad_seconds(view) & set(judged_seconds(view))
+    # Those of warmup and watch too: what is expected of the whole drill counts them.
+    bad = bad_seconds(view)
     if not bad:
         return whole
     well = ends.only([(at - view.t0_ns) // NS_PER_S not in bad for at in ends.column("due_ns")])

@@ -7,14 +7,17 @@ The same is said twice, of one intent in Python and of all in SQL; a test holds 
 
 import itertools
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
+from harness.clock import NS_PER_S
 from harness.evidence.rows import Borrower, Draw, Intent
+from harness.judge.noticed import hidden_ns
 from harness.judge.view import RunView
 from harness.scenario.law import (
     DATE_BEGINS,
     FLAGS,
+    RULE_BEGINS,
     LawSpec,
     Rule,
     barred_tiers,
@@ -24,6 +27,8 @@ from harness.scenario.law import (
 )
 
 EVER_NS = 2**62
+# An entry of the lender's book counts a little later than it was asked for.
+BOOK_NS = NS_PER_S // 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +94,24 @@ class Law:
         return healed[0] if healed else None
 
     @cached_property
+    def ordered(self) -> Sequence[Span]:
+        """Rules that the plan's faults made law without a file, as far as the nemesis' record bears
+        it out. The lender's book has them too, and may date them otherwise."""
+        lines = {line.name: line for line in self._view.faults}
+        found = []
+        for fault in self._view.scenario.faults:
+            line = lines.get(fault.name)
+            if (fault.family, fault.kind) != RULE_BEGINS or line is None or not line.injected_ns:
+                continue
+            ends = [line.heal_began_ns or line.healed_ns or EVER_NS]
+            if fault.for_s is not None:  # its lease may have ended it before the nemesis came
+                ends.append(line.injected_ns + round(fault.for_s * NS_PER_S))
+            purpose = str(dict(fault.params)["target"])
+            rule = Rule(fault.name, "", "", "", "every draw", purposes=(purpose,))
+            found.append(Span(rule, line.injected_ns + BOOK_NS, min(ends), frozenset()))
+        return found
+
+    @cached_property
     def told(self) -> Mapping[str, int]:
         """By rule: when all borrowers had been told of it."""
         number = {p.policy: p.rule for p in self._view.policies if p.rule is not None}
@@ -103,9 +126,23 @@ class Law:
     def told_as_due(self) -> Sequence[Span]:
         """Rules in force that borrowers knew of, from when both was so."""
         return [
-            Span(s.rule, max(s.from_ns, self.told[s.rule.name]), s.ended_ns, s.tiers)
-            for s in self.in_force
+            replace(s, from_ns=max(s.from_ns, self.told[s.rule.name]))
+            for s in self._shown
             if s.rule.name in self.told
+        ]
+
+    @cached_property
+    def hidden(self) -> Mapping[str, int]:
+        """By rule: from when on borrowers were not shown its notice any more."""
+        number = {p.policy: p.rule for p in self._view.policies if p.rule is not None}
+        found = hidden_ns(self._view)
+        return {str(number[one]): at_ns for one, at_ns in found.items() if one in number}
+
+    @cached_property
+    def _shown(self) -> Sequence[Span]:
+        return [
+            replace(s, ended_ns=min(s.ended_ns, self.hidden.get(s.rule.name, EVER_NS)))
+            for s in self.in_force
         ]
 
     @property
@@ -117,7 +154,7 @@ class Law:
     def told_by(self, by_ns: int) -> Sequence[Span]:
         """Those that they knew of by a moment."""
         return [
-            s for s in self.in_force if s.rule.name in self.told and self.told[s.rule.name] <= by_ns
+            s for s in self._shown if s.rule.name in self.told and self.told[s.rule.name] <= by_ns
         ]
 
     def forbids(
@@ -136,7 +173,7 @@ class Law:
         self, at_ns: int, intent: Intent, person: Borrower | None, draw: Draw | None
     ) -> bool:
         """Does a rule in force at the decision forbid it, or the tier that has paid for it?"""
-        if self.forbids(self.in_force, at_ns, intent, person):
+        if self.forbids([*self.in_force, *self.ordered], at_ns, intent, person):
             return True
         if draw is None or draw.state != "paid" or draw.ended_ns is None:
             return False
@@ -166,7 +203,7 @@ class Law:
             for one in self.in_force
             if one.tiers
         ]
-        return " OR ".join([f"({self.sql_forbids(self.in_force, at)})", *paid])
+        return " OR ".join([f"({self.sql_forbids([*self.in_force, *self.ordered], at)})", *paid])
 
     def _closed(self, spans: Sequence[Span], at: str) -> Sequence[str]:
         """When no tier is left."""

@@ -13,6 +13,7 @@ from harness.evidence.store import RunDir
 from harness.evidence.tables import read_ordered
 from harness.judge.fault_lines import read_fault_lines
 from harness.judge.noticed import believed
+from harness.judge.outages import borne_out
 from harness.judge.view import GROWING, FaultLine, RunView
 from harness.scenario.loader import load_scenario
 from harness.scenario.model import Scenario
@@ -70,6 +71,8 @@ def load_view(run: RunDir) -> RunView:
     }
     looks = tables["notice_looks"]
     tables["published"] = believed(tables["published"], tables["policies"], looks)
+    faults = _faults(run, seal)
+    tables["tiers"] = borne_out(tables["tiers"], scenario, faults)
     return RunView(
         scenario=scenario,
         ended=str(record.get("ended", "cut")),
@@ -78,7 +81,7 @@ def load_view(run: RunDir) -> RunView:
         drain_end_ns=record.get("drain_end_ns"),
         missing=tuple(missing),
         cut=tuple(cut),
-        faults=_faults(run, seal),
+        faults=faults,
         harness_failures=tuple(record.get("failures", ())),
         printed=dict(record.get("printed", {})),
         manifest=manifest,

@@ -11,7 +11,8 @@ from typing import Any
 from harness.clock import NS_PER_S
 from harness.evidence.columnar import Rows
 from harness.evidence.rows import Borrower, Draw, Intent, Policy, Version
-from harness.judge.law import Law
+from harness.judge.law import EVER_NS, Law
+from harness.judge.noticed import hidden_ns
 from harness.judge.scorecard import is_about, refuses
 from harness.judge.view import RunView
 
@@ -34,6 +35,7 @@ class Oracle:
     def __init__(self, view: RunView) -> None:
         self._view = view
         self.law = Law(view)
+        self._hidden_ns = hidden_ns(view)
         self.baseline_ns = view.t0_ns + int(view.scenario.phases.start_s("baseline") * NS_PER_S)
         self._known: Collection[int] | None = ()  # None: all
         self._people: dict[int, Borrower] = {}
@@ -170,7 +172,9 @@ class Oracle:
         known = {
             row.policy
             for row in self._view.published
-            if row.published_ns <= by_ns and row.borrower in (None, intent.borrower)
+            if row.published_ns <= by_ns
+            and row.borrower in (None, intent.borrower)
+            and intent.due_ns < self._hidden_ns.get(row.policy, EVER_NS)
         }
         if any(
             policy.policy in known and self.says_no(policy, intent) and lasts(policy, intent.due_ns)

@@ -122,7 +122,8 @@ class RunView:
     # How the disk was, and whether the run is of a version whose controller always looked at it.
     disk: Rows[DiskBeat] = field(default_factory=lambda: Rows.of("disk", ()))
     owes_disk: bool = False
-    # What was seen of notices from outside; `published` is what the judge believes by it.
+    # What was seen of notices from outside; `published` is what the judge believes by it, and the
+    # outages in `tiers` are what it believes by the record of faults.
     notice_looks: tuple[NoticeLook, ...] = ()
     books: Books = field(init=False, repr=False, compare=False)
 

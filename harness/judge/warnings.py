@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 
 from harness.clock import NS_PER_S
 from harness.judge.law import Law
+from harness.judge.noticed import hidden_ns
 from harness.judge.scorecard import against, literals
 from harness.judge.view import RunView
 
@@ -24,11 +25,12 @@ WITH facts AS (
 )
 """
 MET = """
-SELECT count(*), min(due_ns), count(*) FILTER (due_ns >= $told_ns)
+SELECT count(*), min(due_ns), count(*) FILTER (due_ns >= $told_ns AND due_ns < $hidden_ns)
 FROM facts WHERE {against}
 """
 SHORT = """
-SELECT count(*), min(i.due_ns), count(*) FILTER ({told}) FROM intents i
+SELECT count(*), min(i.due_ns), count(*) FILTER ({told}),
+    arg_min(i.amount_fen, (i.due_ns, i.intent)) FROM intents i
 WHERE i.intent IN (
     SELECT intent FROM attempts WHERE outcome = 'refused' AND cause = 'liquidity'
 )
@@ -92,23 +94,26 @@ def warnings(view: RunView) -> Warnings:
 
 def _met(view: RunView) -> Iterator[tuple[str, int, int | None, int, int | None]]:
     """(name, draws it said no to, when the first was due, how many had been told, told when)."""
-    law = Law(view)
+    law, hidden = Law(view), hidden_ns(view)
     people = view.books.single("population", "borrower")
     published: dict[int, int] = {}
     for row in view.published:
         if row.borrower is None:
             published[row.policy] = min(row.published_ns, published.get(row.policy, NEVER_NS))
 
-    def ask(no: str, told_ns: int | None) -> tuple[int, int | None, int]:
+    def ask(no: str, told_ns: int | None, over_ns: int | None) -> tuple[int, int | None, int]:
         question = FACTS.format(people=people) + MET.format(against=no)
-        found = view.books.one(question, {"told_ns": NEVER_NS if told_ns is None else told_ns})
+        at = {"told_ns": told_ns, "hidden_ns": over_ns}
+        at = {name: NEVER_NS if at_ns is None else at_ns for name, at_ns in at.items()}
+        found = view.books.one(question, at)
         return found[0], found[1], found[2]
 
     for span in law.in_force:
         if span.from_ns >= view.t0_ns:
             told_ns = law.told.get(span.rule.name)
             name = f"rule {span.rule.name}"
-            yield (name, *ask(law.sql_forbids([span], "due_ns"), told_ns), told_ns)
+            over_ns = law.hidden.get(span.rule.name)
+            yield (name, *ask(law.sql_forbids([span], "due_ns"), told_ns, over_ns), told_ns)
     for one in view.policies:
         begins_ns = one.in_force_ns if one.in_force_ns is not None else one.adopted_ns
         plain = one.rule is None and one.kind in ("risk", "compliance") and one.replica is None
@@ -118,7 +123,8 @@ def _met(view: RunView) -> Iterator[tuple[str, int, int | None, int, int | None]
         ends_ns = NEVER_NS if one.ended_ns is None else one.ended_ns
         during = f"due_ns >= {begins_ns} AND due_ns < {ends_ns}"
         told_ns = published.get(one.policy)
-        found = ask(f"{against(**literals(about))} AND {during}", told_ns)
+        no = f"{against(**literals(about))} AND {during}"
+        found = ask(no, told_ns, hidden.get(one.policy))
         yield (f"{one.kind} {one.policy}", *found, told_ns)
     yield from _shortages(view, published)
 
@@ -127,15 +133,25 @@ def _shortages(
     view: RunView, published: Mapping[int, int]
 ) -> Iterator[tuple[str, int, int | None, int, int | None]]:
     """Draws that were refused for want of money, and notices of that. Told in time: while a notice
-    lasted."""
+    lasted that says so of as much."""
+    hidden = hidden_ns(view)
     spans = [
-        (published[one.policy], one.ended_ns or NEVER_NS)
+        (
+            published[one.policy],
+            min(one.ended_ns or NEVER_NS, hidden.get(one.policy, NEVER_NS)),
+            one.above_fen or 0,
+        )
         for one in view.policies
         if one.kind == SHORTAGE and one.policy in published
     ]
-    told = " OR ".join(f"i.due_ns >= {a} AND i.due_ns < {b}" for a, b in spans) or "false"
-    met, first_ns, in_time = view.books.one(SHORT.format(told=told))
-    # One that was over by then was no warning of this.
-    lasting = [from_ns for from_ns, to_ns in spans if first_ns is None or to_ns > first_ns]
+    during = "i.due_ns >= {} AND i.due_ns < {} AND i.amount_fen > {}"
+    told = " OR ".join(during.format(*span) for span in spans) or "false"
+    met, first_ns, in_time, first_fen = view.books.one(SHORT.format(told=told))
+    # One that was over by then, or of larger draws, was no warning of this.
+    lasting = [
+        from_ns
+        for from_ns, to_ns, above_fen in spans
+        if first_ns is None or (to_ns > first_ns and first_fen > above_fen)
+    ]
     told_ns = min(lasting, default=None)
     yield SHORTAGE, met, first_ns, in_time, told_ns

@@ -46,7 +46,8 @@ class Digest:
     planned; faults: of what was to go wrong. verdict: None when the run left none. values: None
     where there was too little data; `at_least` names those that are only known to be so large (a
     latency beyond the deadline is put down as the deadline, a recovery not reached as the time that
-    was watched). by: broken draws by cause, hop and fault. wrong: audit rules that were breached.
+    was watched). by: broken draws by cause, hop and fault. wrong: audit rules that were breached;
+    none of a run that did not end and whose holds and unknowns accuse nobody.
     """
 
     run: str
@@ -145,7 +146,7 @@ def digest(run: Path, name: str) -> Digest:
         values=found,
         at_least=tuple(at_least),
         by={key: guarantee.get(f"by_{key}", {}) for key in ("cause", "hop", "fault")},
-        wrong=tuple(row["rule"] for row in told.get("audit") or () if row["verdict"] == "breached"),
+        wrong=_wrong(told),
         commit=known.get("commit"),
         versions=known.get("versions", {}),
         machine=known.get("machine", {}),
@@ -153,6 +154,13 @@ def digest(run: Path, name: str) -> Digest:
         doubts=tuple(plain(text) for text in told.get("doubts", ())),
         settings={plain(key): plain(text) for key, text in leaves(loaded.text).items()},
     )
+
+
+def _wrong(verdict: Mapping[str, Any]) -> tuple[str, ...]:
+    """Wrong money breaches whatever else is in doubt: of an inconclusive run none was wrong."""
+    if verdict.get("verdict") == "inconclusive":
+        return ()
+    return tuple(row["rule"] for row in verdict.get("audit") or () if row["verdict"] == "breached")
 
 
 def _planned(run: Path, planned: dict[str, object]) -> dict[str, object]:

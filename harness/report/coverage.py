@@ -61,9 +61,20 @@ def _rows(claim: Claim, drills: Sequence[Drill], measured: Mapping[str, Any]) ->
 
 
 def _measured(drill: Drill, measured: Mapping[str, Any]) -> Mapping[str, Any] | None:
-    """What was measured of the drill as it is now."""
+    """What was measured of the drill as it is now; None where either arm has no run to go by."""
     found: Mapping[str, Any] | None = measured.get(drill.name)
-    return found if found and found["fingerprint"] == fingerprint(drill) else None
+    if not found or found["fingerprint"] != fingerprint(drill):
+        return None
+    return found if found["on"]["runs"] and found["off"]["runs"] else None
+
+
+def _ill(found: Mapping[str, Any]) -> str:
+    """Of a drill whose arms did not always end as they must, how often they did."""
+    on, off = found["on"], found["off"]
+    told = [f"held {on['held']} of {on['runs']}"] if on["held"] < on["runs"] else []
+    if off["broke_by_them"] < off["runs"]:
+        told.append(f"off as it should be {off['broke_by_them']} of {off['runs']}")
+    return "".join(f"; **{one}**" for one in told)
 
 
 def _told(claim: Claim, drill: Drill, measured: Mapping[str, Any]) -> tuple[str, str]:
@@ -72,7 +83,8 @@ def _told(claim: Claim, drill: Drill, measured: Mapping[str, Any]) -> tuple[str,
     named = ", ".join(f"`{measure}`" for measure in measures)
     found = _measured(drill, measured)
     if found is None:
-        return named, OLD if drill.name in measured else NONE
+        before = measured.get(drill.name, {}).get("fingerprint", fingerprint(drill))
+        return named, NONE if before == fingerprint(drill) else OLD
     runs = f"{found['on']['runs']} + {found['off']['runs']} runs"
     if len(found["commits"]) > 1:
         runs += f" of {len(found['commits'])} commits"
@@ -80,7 +92,7 @@ def _told(claim: Claim, drill: Drill, measured: Mapping[str, Any]) -> tuple[str,
         f"{_value(measure, found['on'])} on, {_value(measure, found['off'])} off"
         for measure in measures
     )
-    return named, f"{told} ({runs})"
+    return named, f"{told} ({runs}{_ill(found)})"
 
 
 def _value(measure: str, arm: Mapping[str, Any]) -> str:

@@ -14,6 +14,8 @@ Limit = Literal[
 ]
 # The fault that lets a date of the file begin.
 DATE_BEGINS = ("business", "rule_date")
+# The one that makes a rule law that no file has.
+RULE_BEGINS = ("business", "rule_in_force")
 
 
 @dataclass(frozen=True, slots=True)

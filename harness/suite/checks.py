@@ -27,8 +27,10 @@ class Check:
 
 
 def breaks_by(drill: str, variant: Variant, seen: Seen, *, exactly: bool) -> Check:
-    """Did the changed drill break by the lines it names, and, if asked for, by no others?"""
-    named = ", ".join(variant.breaches)
+    """Did the changed drill break by the lines it names, and, if asked for, by no others? Rules of
+    the audit that it does not name must not break in any: no setting of a lender's may cost money.
+    """
+    named = ", ".join(variant.breaches) or "nothing of the audit"
     name = f"{variant.label}: {'exactly ' if exactly else ''}{named} breaks"
     if not seen.digest.counts:
         word = seen.digest.verdict or "without a verdict"
@@ -38,7 +40,8 @@ def breaks_by(drill: str, variant: Variant, seen: Seen, *, exactly: bool) -> Che
     known = {*variant.breaches, *variant.also}
     if any(line.startswith(AUDIT) for line in known):
         known.add(AUDIT_CLEAN)
-    more = [line for line in seen.breached if line not in known] if exactly else []
+    others = [line for line in seen.breached if line not in known]
+    more = others if exactly else [line for line in others if line.startswith(AUDIT)]
     return Check(drill, name, not missing and not more, f"{broke} broke")
 
 
