@@ -101,7 +101,11 @@ def main() -> int:
         RESULTS.write_text(json.dumps(found, indent=1, ensure_ascii=False) + "\n")
         print(f"{label}: exit {run['exit']}, {run['took_s']} s: {run['reason']}", flush=True)
     print(matrix({name: runs[name] for name in arms() if name in runs}))
-    return 0 if all(as_it_should(run) for run in runs.values()) else 1
+    left = [name for name in arms() if name not in runs]
+    if left and not chosen.only:
+        print(f"not run: {', '.join(left)}")
+    well = all(as_it_should(run) for run in runs.values())
+    return 0 if well and runs and (chosen.only or not left) else 1
 
 
 if __name__ == "__main__":

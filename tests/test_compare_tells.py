@@ -158,10 +158,13 @@ def test_measures_without_data_are_in_every_form() -> None:
     cases = read_junit(found)
     assert (cases.get("skipped"), cases.get("errors"), cases.get("tests")) == ("6", "0", "8")
     had = [replace(one, values={**one.values, "fault.p95": 9.0}) for one in runs([1.0] * 8)]
+    found = compare(runs([1.0] * 8), had, USUAL)
+    assert found.word == "same"  # what the base never had is no loss
     lost = compare(had, runs([1.0] * 8), USUAL)
+    assert (lost.word, lost.reason.partition(":")[0]) == ("cannot tell", "fault.p95")
     assert "no data on both sides: base in 8 pairs, candidate in 0" in comparison_md(lost, "t")
     assert 'skipped="5"' in comparison_junit(lost, "t")
-    assert 'errors="1"' in comparison_junit(lost, "t")
+    assert 'errors="2"' in comparison_junit(lost, "t")
 
 
 def test_a_gate_says_how_to_come_by_more_pairs() -> None:

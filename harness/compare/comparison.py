@@ -43,7 +43,7 @@ class Line:
     pairs that would decide, None: not known or too many. why: in words, for "cannot tell".
     differences: one a pair, candidate less base, in the measure's own terms. at_least: values that
     are only known to be so large, of both arms. lost: some runs have it, and no
-    pair on both sides.
+    pair on both sides. gone: the base has it, and no run of the candidate.
     """
 
     measure: Measure
@@ -60,6 +60,7 @@ class Line:
     differences: tuple[float, ...] = ()
     at_least: int = 0
     lost: bool = False
+    gone: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -221,7 +222,7 @@ def _no_data(one: _Sample) -> Line:
         why = f"no data on both sides: base in {one.had[0]} pairs, candidate in {one.had[1]}"
     return Line(
         one.measure, "cannot tell", 0, None, None, None, None, None, None, None, why,
-        lost=any(one.had),
+        lost=any(one.had), gone=one.had[0] >= PAIRS_MIN and not one.had[1],
     )  # fmt: skip
 
 
@@ -261,6 +262,9 @@ def _whole(lines: Sequence[Line], pairs: int, used: int, wrong: Sequence[str]) -
         return "worse", "; ".join(_told(line).rstrip(": ") for line in worse)
     if first.word == "cannot tell":
         return "cannot tell", f"{_told(first)}{first.why}"
+    gone = next((line for line in lines if line.gone), None)
+    if gone is not None:
+        return "cannot tell", f"{gone.measure.key}: {gone.why}"
     return first.word, _told(first).rstrip(": ")
 
 
