@@ -6,8 +6,9 @@ Reads the runs of the catalogue (`python -m benchmarks.catalogue runs --only
 site-lost,cut-hits-one-cell`), each drill as it stands and in its second arm: acknowledged draws
 that the surviving site did not have (`rpo_draws`), the time until the promise was kept again
 (`recover_s`), and of the draws of the fault phase the share that noticed, by the cell of their
-borrowers. A draw notices when its first press was not answered well, or its outcome came more than
-a second after it was due. Rounds in doubt by their machine alone are left out, as they are there.
+borrowers. A draw notices when its first press was not answered with a grant or a refusal, or more
+than a second after it was due. Rounds in doubt by their machine alone are left out, as they are
+there.
 
 Results in docs/results/site-cut.json: [median, lowest, highest] of the runs of an arm.
 """
@@ -19,9 +20,9 @@ from typing import Any
 
 from benchmarks.catalogue import ARMS, SCENARIOS, folder, of_arm, runs_of
 from benchmarks.results import RESULTS, keep, spreads
-from harness.clock import NS_PER_S
 from harness.errors import HarnessError
 from harness.evidence.tables import read_rows
+from harness.judge.spillover import LATE_NS
 from harness.repeats.arms import Arm
 from harness.suite.catalogue import Drill, find_drills
 
@@ -29,30 +30,24 @@ PLACE = RESULTS / "site-cut.json"
 DRILLS = ("site-lost", "cut-hits-one-cell")
 # Borrowers with odd numbers belong to the cell at site a (see harness/load/doors.py).
 CELLS = ("b", "a")
-LATE_NS = 1 * NS_PER_S
 WELL = ("granted", "refused")
 
 
 def noticed(run: Path) -> dict[str, float]:
-    """Of the draws that were due in the fault phase, the share that noticed, by cell."""
-    first: dict[int, str] = {}
-    settled_ns: dict[int, int] = {}
+    """Of the draws that were due in the fault phase, the share that noticed, by cell: the judge's
+    `spillover`, of both cells. Raises HarnessError when the evidence is not all there."""
+    well: dict[int, bool] = {}
     attempts, missing, cut = read_rows(run, "attempts")
     if missing or cut:
         raise HarnessError(f"{run}: attempts are not all there")
     for one in attempts:
         if one.kind == "press" and one.n == 1:
-            first[one.intent] = one.outcome
-        if one.kind != "look" and one.outcome in WELL and one.done_ns is not None:
-            known_ns = settled_ns.get(one.intent, one.done_ns)
-            settled_ns[one.intent] = min(known_ns, one.done_ns)
+            in_time = one.done_ns is not None and one.done_ns - one.scheduled_ns <= LATE_NS
+            well[one.intent] = one.outcome in WELL and in_time
     hits: dict[str, list[bool]] = defaultdict(list)
     for draw in read_rows(run, "intents")[0]:
-        if draw.phase != "fault":
-            continue
-        at_ns = settled_ns.get(draw.intent)
-        late = at_ns is None or at_ns - draw.due_ns > LATE_NS
-        hits[CELLS[draw.borrower % 2]].append(late or first.get(draw.intent) not in WELL)
+        if draw.phase == "fault":
+            hits[CELLS[draw.borrower % 2]].append(not well.get(draw.intent, False))
     return {cell: sum(found) / len(found) for cell, found in sorted(hits.items())}
 
 

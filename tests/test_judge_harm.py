@@ -68,6 +68,26 @@ def test_the_blast_radius_is_of_borrowers_and_not_of_draws() -> None:
     assert measure(changed(view, intents=())).harm.blast.radius is None
 
 
+def test_who_noticed_a_cut_of_the_other_site() -> None:
+    def noticed(view: RunView, site: str = "site b") -> float | None:
+        cut = (replace(view.faults[0], edge_or_replica=site), *view.faults[1:])
+        return measure(changed(view, faults=cut)).harm.spillover
+
+    view = clean()
+    assert measure(view).harm.spillover is None  # no site was cut
+    assert noticed(view) == 0
+    due = sum(i.borrower % 2 == 1 for i in view.intents if i.phase == "fault" or i.straddling)
+    slow = _granted_late(_granted_late(view, 200, 2 * NS_PER_S), 201, 2 * NS_PER_S)
+    numbers = {i.intent: i.borrower for i in view.intents}
+    mine = sum(numbers[n] % 2 == 1 for n in (200, 201))
+    assert noticed(slow) == pytest.approx(mine / due)
+    assert noticed(slow, "site a") == pytest.approx((2 - mine) / (140 - due), rel=0.1)
+    assert noticed(slow, "site b->banks") is None
+    unseen = replace(view.faults[0], edge_or_replica="site b", observed_ns=None)
+    assert measure(changed(view, faults=(unseen,))).harm.spillover is None
+    assert noticed(changed(view, intents=())) is None
+
+
 def test_straddlers_are_counted_in_the_fault_phase_and_shown() -> None:
     view = clean()
     found = judge(broken(view, range(156, 158))).value["guarantee"]

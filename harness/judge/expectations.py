@@ -89,6 +89,7 @@ def _of_drill(parts: Parts) -> dict[str, float | None]:
         "stranded": None if parts.stranded is None else parts.stranded.draws,
         "untrue": None if parts.truth is None else parts.truth.untrue,
         "blast_radius": parts.harm.blast.radius,
+        "spillover": parts.harm.spillover,
         "shown_age_ms": parts.harm.shown_age_ms,
         "detect_s": parts.detection.detect_s,
         "false_alarms": parts.detection.false_alarms,

@@ -10,6 +10,7 @@ from harness.clock import NS_PER_S
 from harness.evidence.rows import is_of_phase
 from harness.judge.ends import OF_PHASE, Ends, IntentEnd
 from harness.judge.shown import shown_age_ms
+from harness.judge.spillover import spillover
 from harness.judge.view import RunView
 
 FEN_NS_PER_YUAN_MINUTE = 100 * 60 * NS_PER_S
@@ -49,6 +50,7 @@ class Harm:
     blocked_yuan_minutes: Mapping[str, float | None]
     blast: Blast
     straddling: Straddling
+    spillover: float | None = None
     shown_age_ms: int | None = None
 
 
@@ -81,6 +83,7 @@ def harm(view: RunView, ends: Sequence[IntentEnd]) -> Harm:
         blocked_yuan_minutes=blocked_yuan_minutes(view, ends),
         blast=blast(view, ends),
         straddling=straddling(view, ends),
+        spillover=spillover(view, ends),
         shown_age_ms=shown_age_ms(view),
     )
 

@@ -19,6 +19,7 @@ def harm_json(parts: Parts) -> dict[str, Any]:
         "blast_radius": rounded(parts.harm.blast.radius),
         "borrowers_hit": parts.harm.blast.hit,
         "borrowers_due": parts.harm.blast.due,
+        "spillover": rounded(parts.harm.spillover),
         "shown_age_ms": parts.harm.shown_age_ms,
     }
 

@@ -101,6 +101,7 @@ YOUNGER: dict[str, Schema] = {
         goodput=_named(dict.fromkeys((*PHASES, "drill"), NUMBER)),
         blocked_yuan_minutes=_named(dict.fromkeys((*PHASES, "drill"), NUMBER)),
         blast_radius=SHARE, borrowers_hit=COUNT, borrowers_due=COUNT, shown_age_ms=NUMBER,
+        spillover=SHARE,
     ),
     "stranded": _or_null(_object(refused=COUNT, draws=COUNT, amount_fen=FEN, idle_fen=FEN)),
     "truth": _or_null(

@@ -26,7 +26,7 @@ NOT_A_VALUE = ("interval95", "by_phase", "by_cause", "by_hop", "by_fault", "brok
 
 # Parts of verdict.json and what their figures are called here.
 YOUNGER = {
-    "harm": {"blast_radius": "blast_radius"},
+    "harm": {"blast_radius": "blast_radius", "spillover": "spillover"},
     "stranded": {"draws": "stranded"},
     "truth": {"untrue": "untrue"},
     "breakers": {

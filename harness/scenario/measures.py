@@ -26,6 +26,7 @@ DRILL_ONLY = {
     "stranded": "draws",
     "untrue": "draws",
     "blast_radius": "share",
+    "spillover": "share",
     "shown_age_ms": "ms",
     "detect_s": "s",
     "false_alarms": "alerts",
