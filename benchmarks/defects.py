@@ -59,7 +59,7 @@ def as_it_should(run: dict[str, Any]) -> bool:
     if run["defect"] is None:
         return bool(run["audit"]) and set(run["audit"].values()) == {"held"}
     rule = DEFECTS[run["defect"]].rule
-    return run["exit"] == 1 and run["audit"].get(rule) == "breached"
+    return (run["exit"], run["audit"].get(rule)) == (1, "breached")
 
 
 def matrix(runs: dict[str, dict[str, Any]]) -> str:

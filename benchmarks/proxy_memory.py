@@ -47,13 +47,13 @@ def memory(*, short: bool) -> dict[str, Any]:
 def stalled(count: int) -> dict[str, Any]:
     """In the namespace."""
     found: dict[str, Any] = {"connections": count}
-    for name, attributes in (("plain", None), ("latency", {"latency": 600_000})):
+    for name, latency_ms in (("plain", None), ("latency", 600_000)):
         with ready() as (proxy, server, listen):
             empty = proxy.resident_bytes()
             ends = [_connected(listen, server) for _ in range(count)]
             idle = proxy.resident_bytes()
-            if attributes is not None:
-                proxy.toxic(name, **attributes)
+            if latency_ms is not None:
+                proxy.toxic(name, latency=latency_ms)
             written, most = _write_all(ends, proxy)
             found[name] = {
                 "idle_kb_each": round((idle - empty) / count / 1000, 2),

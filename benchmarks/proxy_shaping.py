@@ -61,7 +61,7 @@ def latency(*, short: bool) -> dict[str, Any]:
 def _pings(ends: list[Ends]) -> list[float]:
     """One byte on each connection, a millisecond after the other; how long each took, ms."""
     sent_s: dict[int, float] = {}
-    took_ms = []
+    took_ms: list[float] = []
     poll = select.poll()
     readers = {client.fileno(): client for client, _ in ends}
     for number in readers:

@@ -64,7 +64,7 @@ def rows(drill: Drill, arm: Arm, name: str) -> list[dict[str, Any]]:
             "fault_guarantee": seen.digest.values.get("fault.guarantee"),
             "noticed": noticed(folder(drill) / ARMS / seen.digest.run),
         }
-        for seen in of_arm(runs_of(drill, ARMS), arm)
+        for seen in of_arm(runs_of(drill, ARMS), arm, drill.name)
     ]
 
 
@@ -84,7 +84,7 @@ def main() -> int:
             found.pop("seed", None)
             print(f"{drill.name} {name}: {found}")
     keep(PLACE, "runs", every, summary)
-    return 0 if len(summary) == len(DRILLS) else 1
+    return 0 if all(len(summary.get(name, ())) == 2 for name in DRILLS) else 1
 
 
 if __name__ == "__main__":

@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -17,6 +18,14 @@ from mock_lender.bank_book import Book
 from mock_lender.bank_export import export_bank
 from mock_lender.clock import now_ns, skewed
 from tests.drills import ROOT
+
+
+@pytest.fixture
+def own_clock() -> Iterator[None]:
+    """Put right again, however far the test has put it."""
+    yield
+    skewed(0)
+
 
 STEP = st.tuples(st.sampled_from(["pay", "close"]), st.sampled_from(["a", "b", "c"]))
 
@@ -57,6 +66,7 @@ def test_another_amount_for_a_paid_key_is_told_apart(tmp_path: Path) -> None:
     asyncio.run(go())
 
 
+@pytest.mark.usefixtures("own_clock")
 def test_a_clock_that_is_put_back_does_not_pay_what_was_said_to_be_refused(tmp_path: Path) -> None:
     async def go() -> None:
         book = Book(tmp_path / "bank.sqlite")
@@ -69,12 +79,10 @@ def test_a_clock_that_is_put_back_does_not_pay_what_was_said_to_be_refused(tmp_p
         assert await book.pay("later", "d", 5, as_of_ns + NS_PER_S) == "paid"
         await asyncio.to_thread(book.stop)
 
-    try:
-        asyncio.run(go())
-    finally:
-        skewed(0)
+    asyncio.run(go())
 
 
+@pytest.mark.usefixtures("own_clock")
 def test_what_was_refused_as_too_late_stays_refused(tmp_path: Path) -> None:
     """Delivered twice, and meanwhile the bank's clock is put right, or the bank starts anew: the
     first answer was that it is closed, and the draw may have been paid by another tier since."""
@@ -92,10 +100,7 @@ def test_what_was_refused_as_too_late_stays_refused(tmp_path: Path) -> None:
         assert await again.pay("k", "d", 5, not_after_ns) == "closed"
         await asyncio.to_thread(again.stop)
 
-    try:
-        asyncio.run(go())
-    finally:
-        skewed(0)
+    asyncio.run(go())
 
 
 def test_what_can_not_be_kept_breaks_nothing_else(tmp_path: Path) -> None:

@@ -9,17 +9,14 @@ is the lender's to say, within what the nemesis' record leaves open.
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-from harness.clock import NS_PER_S
 from harness.evidence.rows import Tier
+from harness.judge.law import BOOK_NS, EVER_NS
 from harness.judge.view import FaultLine
 from harness.scenario.law import DATE_BEGINS, barred_tiers
 from harness.scenario.model import FaultSpec, LenderSpec, Scenario
 
 # Whose target is a tier, or the bank of one.
 SHUT = (("business", "tier_out"), ("business", "partner_walks"), ("business", "blackout"))
-EVER_NS = 2**62
-# An entry of the lender's book counts a little later than it was asked for.
-BOOK_NS = NS_PER_S // 10
 
 Span = tuple[int, int]
 
