@@ -1,7 +1,8 @@
-"""What the edge of a service writes down of a request whose caller is gone when its turn comes."""
+"""The edge of a service: what it writes down of whose caller is gone, and looks at its faults."""
 
 import asyncio
 import csv
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -64,3 +65,40 @@ def test_its_wait_for_a_slot_is_written_down_though_its_work_fails(tmp_path: Pat
         (row,) = csv.DictReader(rows)
     assert (row["draw_key"], row["result"]) == ("key-0001", "error")
     assert int(row["queue_ns"]) >= WAIT_S * 1e9 * 0.9
+
+
+def test_a_look_that_its_fault_hits_takes_no_slot(tmp_path: Path) -> None:
+    """Late looks would fill the slots, and those after them be told at once that we are busy."""
+
+    async def go() -> None:
+        slots = Slots(1)
+        await slots.acquire()  # by somebody who stays
+        made = edge(tmp_path, slots)
+        made.planted.plant("an error", {
+            "kind": "error", "operation": "draws", "share": 1.0, "nth": 0, "draw": "",
+            "latency_s": 0.0, "sigma": 0.0, "silent": False, "status": 500, "certain": False,
+            "done": False, "how": "malformed", "lease_s": 60.0,
+        })  # fmt: skip
+        assert await statuses(made, [(b"x-fault-probe", b"an error")]) == [500]
+        assert await statuses(made, [(b"x-fault-probe", b"another")]) == []
+
+    asyncio.run(go())
+
+
+async def statuses(made: Edge, headers: list[tuple[bytes, bytes]]) -> list[int]:
+    """Of what is answered before anybody leaves."""
+    told: list[int] = []
+    scope = {
+        "type": "http", "method": "POST", "path": "/v1/draws", "state": {}, "headers": headers,
+    }  # fmt: skip
+
+    async def receive() -> Message:
+        return {"type": "http.request", "body": b"{}"}
+
+    async def send(message: Message) -> None:
+        if message["type"] == "http.response.start":
+            told.append(message["status"])
+
+    with suppress(TimeoutError):
+        await asyncio.wait_for(made(scope, receive, send), WAIT_S)
+    return told

@@ -12,7 +12,7 @@ from tests.drills import SMOKE, drill, short
 LATE_S = 0.4
 FAULTS = (
     'faults=[{network: latency, edge: "gateway->bank.own", latency: 400ms, at: fault+1s, for: 3s},'
-    ' {network: latency, edge: "gateway-1->risk-2", latency: 400ms, at: fault+1s, for: 3s},'
+    ' {network: latency, edge: "gateway-1->risk-1", latency: 400ms, at: fault+1s, for: 3s},'
     " {network: slow_close, edge: 'gateway-2->bank.own', delay: 1s, at: fault+4500ms, for: 1s}]"
 )
 

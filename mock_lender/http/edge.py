@@ -124,9 +124,11 @@ class Edge:
             hit = None
             if not once_more:
                 hit = self.planted.hit(scope["method"], scope["path"], key, probe_of)
+            looks = hit is not None and probe_of is not None
             if hit is not None:
                 work = self._suffering(hit, work, noted, send)
-            await self._in_turn(work, scope, receive, noted(send), queued)
+            slots = None if looks else self._slots
+            await self._in_turn(work, scope, receive, noted(send), queued, slots)
         finally:
             self.served += 1
             self.failed += not status or status[0] >= 500
@@ -174,18 +176,22 @@ class Edge:
         await self._app(scope, receive, dating)
 
     async def _in_turn(
-        self, work: ASGIApp, scope: Scope, receive: Receive, send: Send, queued: list[int]
-    ) -> None:
+        self, work: ASGIApp, scope: Scope, receive: Receive, send: Send, queued: list[int],
+        slots: Slots | None,
+    ) -> None:  # fmt: skip
         """Wait for a slot, then work. How long the wait was, ns, is put into `queued` before the
-        work begins: it may fail, as it does when the caller is gone by then."""
+        work begins: it may fail, as it does when the caller is gone by then.
+
+        slots: none for a look at a fault that has hit it. Fifty looks that are late would fill the
+        slots, shed each other as too many, and hide what they look at; and turn draws away.
+        """
         asked_ns = time.monotonic_ns()
         deadline: Deadline | None = scope["state"]["deadline"]
         operation = operation_of(scope["method"], scope["path"])
         lacks = "" if scope["method"] == "GET" else self._lacks()
         late = deadline is not None and deadline.remaining_s <= 0
-        if (
-            not self.within.ready or lacks or late or not await self._slot(deadline, operation)
-        ):  # fmt: skip
+        ready = self.within.ready and not lacks and not late
+        if not ready or not await self._slot(slots, deadline, operation):
             self.shed[operation] += 1
             queued.append(time.monotonic_ns() - asked_ns)
             await self._not_now(lacks)(scope, receive, send)
@@ -195,10 +201,10 @@ class Edge:
         try:
             await work(scope, receive, send)
         finally:
-            if isinstance(self._slots, Admission):
-                self._slots.leave(wasted=self._wasted(deadline, began_ns))
-            elif self._slots is not None:
-                self._slots.release()
+            if isinstance(slots, Admission):
+                slots.leave(wasted=self._wasted(deadline, began_ns))
+            elif slots is not None:
+                slots.release()
 
     def _not_now(self, lacks: str) -> JSONResponse:
         """Nothing has happened: there are too many, or something else is not there."""
@@ -215,9 +221,8 @@ class Edge:
             return deadline.remaining_s <= 0
         return (time.monotonic_ns() - began_ns) / 1e9 > self._settings.call_timeout_s
 
-    async def _slot(self, deadline: Deadline | None, operation: str) -> bool:
+    async def _slot(self, slots: Slots | None, deadline: Deadline | None, operation: str) -> bool:
         """False: there would not be enough time left to do anything with a slot."""
-        slots = self._slots
         if slots is None:
             return True
         if deadline is None and not isinstance(slots, Admission):
