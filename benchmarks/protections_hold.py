@@ -1,6 +1,6 @@
 """What protections promise in numbers: a lender alone, and draws that come whatever is answered.
 
-    python -m benchmarks.protections_hold amplification|breaker|shed [--seconds 12] [--resume]
+    python -m benchmarks.protections_hold amplification|breaker|shed [--runs 5] [--seconds 12]
 
 amplification: tries ÷ calls at every hop with a dependency down, `full` and `naive`, for each
 dependency, and tries ÷ draws that came in. breaker: how soon it opens for a bank that fails 60 % of
@@ -19,21 +19,22 @@ import tempfile
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from http.client import HTTPConnection
 from pathlib import Path
 from typing import Any
 
-from benchmarks.results import RESULTS
-from harness.environment import machine
+from benchmarks.results import RESULTS, spreads
+from harness.environment import commit, machine
 from mock_lender.cluster.config import CapacityConfig
 from tests.lender_process import TOKEN, Lender, lender
 from tests.pressing import GATEWAYS
 
 PLACE = RESULTS / "protections-hold.json"
 RATE = 30.0
+ASKED_MOST, OPEN_WITHIN_S = 1.25, 2.0
 BANK = "bank.partner-a"
 COUNTED = re.compile(r'(?P<what>calls|tries)_total\{to="(?P<to>[^"]+)"\} (?P<count>\d+)')
 DOWN = ("risk", "compliance", "ledger", BANK)
@@ -219,20 +220,61 @@ PARTS: dict[str, Callable[[float], dict[str, Any]]] = {
 }
 
 
+def broken(part: str, runs: Sequence[Mapping[str, Any]]) -> list[str]:
+    """What is promised and was not so in a run, in words."""
+    told = []
+    for number, run in enumerate(runs, 1):
+        if part == "amplification":
+            told += [
+                f"run {number}, {word}: {hop} was asked {times:g} times as often as usual"
+                for word, row in run.items() if word.startswith("full")
+                for hop, times in row["of_the_usual"].items() if times > ASKED_MOST
+            ]  # fmt: skip
+        elif part == "breaker":
+            often, seldom = run["60% fail"], run["5% fail"]
+            told += [
+                f"run {number}: {name} opened after {at_s} s"
+                for name, at_s in often["open_after_s"].items()
+                if at_s is None or at_s > OPEN_WITHIN_S
+            ]
+            told += [
+                f"run {number}: {name} had {most} calls on their way while not closed"
+                for name, most in often["most_calls_at_once_while_not_closed"].items() if most != 1
+            ]  # fmt: skip
+            told += [
+                f"run {number}: {name} opened {times} times for 5 % of errors"
+                for name, times in seldom["openings"].items() if times
+            ]  # fmt: skip
+        elif not run["shed"]:
+            told.append(f"run {number}: nobody was turned away")
+    return told
+
+
 def main() -> int:
-    """Exit 0 when it was measured."""
+    """Exit 1 when a promise was not kept in some run."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("part", choices=PARTS)
+    parser.add_argument("--runs", type=int, default=5)
     parser.add_argument("--seconds", type=float, default=12.0)
-    parser.add_argument("--resume", action="store_true", help="nothing, if it was measured")
     asked = parser.parse_args()
-    known = json.loads(PLACE.read_text()) if PLACE.exists() else {}
-    if asked.resume and asked.part in known:
-        return 0
-    known[asked.part] = PARTS[asked.part](asked.seconds)
-    known["machine"] = machine()
-    PLACE.write_text(json.dumps(known, indent=1) + "\n")
-    return 0
+    known: dict[str, Any] = json.loads(PLACE.read_text()) if PLACE.exists() else {}
+    part = known.setdefault("parts", {}).setdefault(asked.part, {"commits": [], "runs": []})
+    while len(part["runs"]) < asked.runs:
+        part["runs"].append(PARTS[asked.part](asked.seconds))
+        part["commits"].append(commit())
+        part["summary"] = spreads(part["runs"])
+        part["broken"] = broken(asked.part, part["runs"])
+        keep_parts(known)
+    print(json.dumps(part["summary"], indent=1))
+    print(f"{len(part['runs'])} runs: {'; '.join(part['broken']) or 'as promised'}")
+    return 1 if part["broken"] else 0
+
+
+def keep_parts(known: dict[str, Any]) -> None:
+    """After each run: a kill must not leave half a file to go on from."""
+    partial = PLACE.with_suffix(".partial")
+    partial.write_text(json.dumps({**known, "machine": machine()}, indent=1) + "\n")
+    partial.replace(PLACE)
 
 
 if __name__ == "__main__":

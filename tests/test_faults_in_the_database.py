@@ -56,7 +56,7 @@ def test_the_journals_undo_heals_as_well(around: LenderSurroundings, name: str) 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", EACH_KIND)
 def test_a_lease_ends_it_when_nobody_comes_back(around: LenderSurroundings, name: str) -> None:
-    fault = replace(FAULTS[name], for_s=0.3 - LEASE_MARGIN_S)  # type: ignore[type-var]
+    fault = replace(FAULTS[name], for_s=1.5 - LEASE_MARGIN_S)  # type: ignore[type-var]
     fault.inject(around)
     gone(around, fault)
     until(lambda: console.look(around, "/holds") == {"holds": []}, 3)

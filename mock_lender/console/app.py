@@ -22,6 +22,7 @@ import time
 from collections import defaultdict
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
+from statistics import median
 from typing import Any
 
 from starlette.applications import Starlette
@@ -199,7 +200,8 @@ def create_app(ctx: ServiceContext) -> ASGIApp:
     async def commits(request: Request) -> Response:
         for_s = min(float(request.query_params["for_s"]), COMMITS_S_MAX)
         took = await commits_s(ctx, for_s)
-        return JSONResponse({"shortest_s": min(took), "longest_s": max(took), "commits": len(took)})
+        of_all = {"median_s": median(took), "longest_s": max(took)}
+        return JSONResponse({**of_all, "commits": len(took)})
 
     async def repayments(request: Request) -> Response:
         name = request.path_params["name"]
