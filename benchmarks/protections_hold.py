@@ -26,13 +26,13 @@ from http.client import HTTPConnection
 from pathlib import Path
 from typing import Any
 
-from benchmarks.results import RESULTS, spreads
-from harness.environment import commit, machine
+from benchmarks.catalogue_figures import mixed
+from benchmarks.results import RESULTS, keep, kept, spreads
+from harness.environment import commit
 from mock_lender.cluster.config import CapacityConfig
 from tests.lender_process import TOKEN, Lender, lender
 from tests.pressing import GATEWAYS
 
-PLACE = RESULTS / "protections-hold.json"
 RATE = 30.0
 ASKED_MOST, OPEN_WITHIN_S = 1.25, 2.0
 BANK = "bank.partner-a"
@@ -257,24 +257,16 @@ def main() -> int:
     parser.add_argument("--runs", type=int, default=5)
     parser.add_argument("--seconds", type=float, default=12.0)
     asked = parser.parse_args()
-    known: dict[str, Any] = json.loads(PLACE.read_text()) if PLACE.exists() else {}
-    part = known.setdefault("parts", {}).setdefault(asked.part, {"commits": [], "runs": []})
-    while len(part["runs"]) < asked.runs:
-        part["runs"].append(PARTS[asked.part](asked.seconds))
-        part["commits"].append(commit())
-        part["summary"] = spreads(part["runs"])
-        part["broken"] = broken(asked.part, part["runs"])
-        keep_parts(known)
-    print(json.dumps(part["summary"], indent=1))
-    print(f"{len(part['runs'])} runs: {'; '.join(part['broken']) or 'as promised'}")
-    return 1 if part["broken"] else 0
-
-
-def keep_parts(known: dict[str, Any]) -> None:
-    """After each run: a kill must not leave half a file to go on from."""
-    partial = PLACE.with_suffix(".partial")
-    partial.write_text(json.dumps({**known, "machine": machine()}, indent=1) + "\n")
-    partial.replace(PLACE)
+    place = RESULTS / f"protections-hold-{asked.part}.json"
+    runs = kept(place, "runs", resume=True)
+    while len(runs) < asked.runs:
+        runs.append({"commit": commit(), **PARTS[asked.part](asked.seconds)})
+        keep(place, "runs", runs, spreads(runs))
+    told = broken(asked.part, runs)
+    print(json.dumps(spreads(runs), indent=1))
+    of = mixed(sorted({str(run["commit"]) for run in runs}))
+    print(f"{len(runs)} runs: {'; '.join(told) or 'as promised'}{of}")
+    return 1 if told else 0
 
 
 if __name__ == "__main__":

@@ -120,12 +120,13 @@ class Lender:
         borrower: int = 10,
         amount_fen: int = 100,
         purpose: str = "education",
+        gateway: str = "gateway-1",
         **headers: str,
     ) -> tuple[int, dict[str, Any]]:
         """Press once."""
         body = {"borrower": borrower, "amount_fen": amount_fen, "purpose": purpose}
         named = {name.replace("_", "-"): value for name, value in headers.items()}
-        return self.ask("POST", "/v1/draws", body, {"Idempotency-Key": key, **named})
+        return self.ask("POST", "/v1/draws", body, {"Idempotency-Key": key, **named}, gateway)
 
     def control(self, method: str, path: str) -> tuple[int, dict[str, Any]]:
         """Ask the supervisor."""

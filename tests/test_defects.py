@@ -98,8 +98,7 @@ def _primary(made: Lender) -> Member:
 def _granted(made: Lender, key: str, borrower: int, gateway: str = "gateway-1") -> bool:
     """Press once, and ask until the answer is known or the lender is not to be asked."""
     give_up_s = time.monotonic() + 4.0
-    body = {"borrower": borrower, "amount_fen": 100, "purpose": "education"}
-    status, _ = made.ask("POST", "/v1/draws", body, {"Idempotency-Key": key}, gateway)
+    status, _ = made.draw(key, borrower=borrower, gateway=gateway)
     while status not in (200, 201) and time.monotonic() < give_up_s:
         status, _ = made.ask("GET", f"/v1/draws/{key}", gateway=gateway)
     return status in (200, 201)

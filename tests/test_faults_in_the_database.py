@@ -2,6 +2,7 @@
 felt by borrowers; each ends by its heal, by the journal alone, and by its lease.
 """
 
+import threading
 import time
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -60,6 +61,31 @@ def test_a_lease_ends_it_when_nobody_comes_back(around: LenderSurroundings, name
     fault.inject(around)
     gone(around, fault)
     until(lambda: console.look(around, "/holds") == {"holds": []}, 3)
+
+
+@pytest.mark.slow
+def test_late_flushes_are_seen_however_busy_the_primary_is(around: LenderSurroundings) -> None:
+    """A commit of ours that joins another's flush is early; all looks are believed all the same."""
+    fault, over = FAULTS["late flushes"], threading.Event()
+
+    def press(worker: int) -> int:
+        number = 0
+        while not over.is_set():
+            number += 1
+            around.made.draw(f"busy-{worker}-{number:04d}", borrower=100 + worker)
+        return number
+
+    fault.inject(around)
+    with ThreadPoolExecutor(8) as pool:
+        try:
+            presses = [pool.submit(press, worker) for worker in range(8)]
+            seen = [fault.observe(around) for _ in range(12)]
+        finally:
+            over.set()
+            fault.heal(around)
+        pressed = sum(one.result() for one in presses)
+    assert pressed > 12
+    assert [one.detail for one in seen if one.bites is not True] == []
 
 
 def pressed_s(around: LenderSurroundings, key: str, borrower: int) -> tuple[int, float]:

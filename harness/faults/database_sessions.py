@@ -21,8 +21,9 @@ from harness.scenario.model import FaultSpec
 DOOR_S = 0.4
 LAG_S_MAX = 0.9
 FLUSH_S_MAX = 0.1
-# Of what a commit should take longer: so much of it is believed, less than so much is none of it.
-LATE, GONE = 0.7, 0.5
+# Which share of a delay is believed to be it, and below which there is none. A commit that begins
+# right behind another's flush waits for the rest of the next delay alone.
+BELIEVED, GONE = {"median_s": 0.7, "longest_s": 0.8}, 0.5
 ACCOUNT = re.compile(r"tier:[a-z0-9-]{1,40}(?:/[0-9]{1,3})?|borrower:[0-9]{1,9}")
 ONE_BORROWER = re.compile(r"database: row_lock borrower:([0-9]+)(?: #[0-9]+)?")
 
@@ -142,7 +143,9 @@ def _commits(
         return Sighting(at_ns, None, "no answer about commits")
     took_s = float(found[which])
     detail = f"of {found['commits']} commits of our own the {which[:-2]} took {took_s * 1e3:.0f} ms"
-    bites = True if took_s >= LATE * late_s else False if took_s < GONE * late_s else None
+    bites = (
+        True if took_s >= BELIEVED[which] * late_s else False if took_s < GONE * late_s else None
+    )
     return Sighting(at_ns, bites, detail)
 
 

@@ -124,10 +124,9 @@ class Edge:
             hit = None
             if not once_more:
                 hit = self.planted.hit(scope["method"], scope["path"], key, probe_of)
-            looks = hit is not None and probe_of is not None
+            slots = None if hit is not None and hit.probe else self._slots
             if hit is not None:
                 work = self._suffering(hit, work, noted, send)
-            slots = None if looks else self._slots
             await self._in_turn(work, scope, receive, noted(send), queued, slots)
         finally:
             self.served += 1
