@@ -10,12 +10,13 @@ from harness.errors import Problem, SafetyError, ScenarioError, no_run_directory
 from harness.guardian.audit_log import AuditLog, undone
 from harness.guardian.journal import NAME, Journal
 from harness.guardian.undo import undo_all
-from harness.processes import descendants, kill_tree, send, start_ticks, working_in
+from harness.processes import await_ends, descendants, kill_tree, send, start_ticks, working_in
 from harness.running import controller
 
 # What a drill runs, itself and through its lender.
 PROGRAMS = ("mock_lender", "harness", "postgres")
 ROUNDS_MAX = 3
+END_WITHIN_S = 2.0
 
 
 def heal(run: Path) -> list[str]:
@@ -65,6 +66,8 @@ def _end(run: Path, living: list[tuple[str, int, int]]) -> Iterator[str]:
                 more = {"pid": pid, "start_ticks": ticks}
                 log.try_note("end", "", "done", on=name, more=more)
                 yield f"{name}: ended, {count} processes"
+        # Or what is dying still would be found again, and told as ended twice.
+        await_ends(living, END_WITHIN_S)
         living = _living(run)
 
 

@@ -8,7 +8,7 @@ import ctypes
 import os
 import signal
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
 PR_SET_CHILD_SUBREAPER = 36
@@ -99,6 +99,15 @@ def kill_tree(root: int, spare: Callable[[int], bool] = lambda _: False) -> int:
         ended.update(living)
         time.sleep(0.01)
     return len(ended)
+
+
+def await_ends(those: Iterable[tuple[str, int, int]], within_s: float) -> None:
+    """Until none of these (name, pid, start_ticks) lives any longer, or the time is over: a signal
+    has been sent before its process dies of it."""
+    give_up_s = time.monotonic() + within_s
+    for _, pid, ticks in those:
+        while start_ticks(pid) == ticks and time.monotonic() < give_up_s:
+            time.sleep(0.005)
 
 
 def signal_tree(root: int, number: int) -> int:
