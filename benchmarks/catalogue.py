@@ -1,30 +1,30 @@
 """How far the catalogue of drills can be believed: every drill again and again, in both arms.
 
-    python -m benchmarks.catalogue runs --runs 5 [--mutations 1] [--most 20] [--only NAME,NAME]
     python -m benchmarks.catalogue passes [--set full]
+    python -m benchmarks.catalogue runs --runs 5 [--mutations 1] [--most 20] [--only NAME,NAME]
     python -m benchmarks.catalogue judge
 
-runs: each drill so many times as it stands and with its second arm, in pairs of one seed, and each
-of its mutations; goes on where an earlier call ended, at most `--most` drills a call. passes: the
-set three times, in three orders, each pass resumable too. judge: says it all again of what is
-there: held n of n, broken n of n and by which line, expectations nearer than three standard
-deviations, arms that do not differ, mutations that break another line, and verdicts that were not
-the same in all passes. A round with a run in doubt by its generator or machine alone is left out,
-counted, and made up for by another. Runs of more than one commit are judged together, and it is
-said of which. Exit code 1: a drill is not sound, was not measured or held in no pass, or the passes
-were too few, too long or too different.
+passes: the set three times, in three orders and with three seeds, as `drawproof suite` runs it; its
+runs are the first arm's of three rounds. runs: each drill so many times as it stands and with its
+second arm, in pairs of one seed, and each of its mutations; at most `--most` drills a call. Both go
+on where an earlier call ended. judge: says it all again of what is there: held n of n, broken n of
+n and by which line, expectations nearer than three standard deviations, arms that do not differ,
+mutations that break another line, and verdicts that were not the same in all passes. A round with a
+run in doubt by its generator or machine alone is left out, counted, and made up for by another.
+Runs of more than one commit are judged together, and it is said of which. Exit code 1: a drill is
+not sound, was not measured or held in no pass, or the passes were too few, too long or too
+different.
 
-Runs lie in runs/catalogue/, a folder a drill and version of its file; results in
-docs/results/catalogue.json.
+Run directories lie in runs/catalogue/; what each gave is a line of docs/results/catalogue/, and the
+judgement is docs/results/catalogue.json.
 """
 
 import argparse
-import hashlib
 import json
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any
 
 from benchmarks.catalogue_figures import (
     drill_summary,
@@ -33,28 +33,34 @@ from benchmarks.catalogue_figures import (
     passes_faults,
     passes_summary,
 )
+from benchmarks.catalogue_runs import (
+    ARMS,
+    KEPT,
+    MUTATED,
+    ORDERS,
+    SCENARIOS,
+    keep_pass,
+    of_arm,
+    pass_folder,
+    passes_of,
+    run_rounds,
+    runs_of,
+    unwell_rounds,
+)
 from benchmarks.results import RESULTS, keep
 from harness.errors import HarnessError, ScenarioError
-from harness.judge.health import UNWELL
-from harness.repeats.arms import Arm, Cell, seeds_from
-from harness.repeats.book import Done, is_repeats, read_done
+from harness.repeats.arms import Cell
 from harness.repeats.child import Child, Ended
-from harness.repeats.repeats import Drive, Repeats, run_repeats
+from harness.repeats.repeats import Drive
+from harness.report.suite import COLUMNS
 from harness.scenario.entry import FULL_SET, ON
+from harness.scenario.story import CLAIMS
 from harness.stopping import Interrupted, StopFlag
-from harness.suite.catalogue import LISTED, REVERSED, Drill, find_drills, fingerprint, of_set
-from harness.suite.seen import Seen, see
+from harness.suite.catalogue import Drill, find_drills, fingerprint, of_set
 from harness.suite_run import Asked, suite_command
 
-ROOT = Path(__file__).resolve().parent.parent
-SCENARIOS = ROOT / "scenarios"
-KEPT = ROOT / "runs" / "catalogue"
 PLACE = RESULTS / "catalogue.json"
-ORDERS = (LISTED, REVERSED, "1")
-ARMS, MUTATED = "arms", "mutations"
 UNKNOWN = "unknown"
-# Rounds that may be made up for, of a drill and kind.
-MAKE_UP = 3
 
 
 class Enough(Exception):
@@ -74,11 +80,6 @@ class Limited:
         return self._drive(cell, place)
 
 
-def folder(drill: Drill) -> Path:
-    """Where its runs lie; another version of its file has another."""
-    return KEPT / f"{drill.name}-{fingerprint(drill)[:8]}"
-
-
 def run(drills: Sequence[Drill], runs: int, mutations: int, drive: Drive) -> list[str]:
     """Round after round over all drills, so that what is there early is of all of them; what could
     not be run, in words. Raises Enough, Interrupted and SafetyError."""
@@ -89,69 +90,20 @@ def run(drills: Sequence[Drill], runs: int, mutations: int, drive: Drive) -> lis
             mutated = tuple(drill.mutated(one) for one in drill.entry.mutations)
             try:
                 if number < runs:
-                    _more(drill, arms, number + 1, ARMS, drive)
+                    run_rounds(drill, arms, number + 1, ARMS, drive)
                 if number < mutations and mutated:
-                    _more(drill, mutated, number + 1, MUTATED, drive)
+                    run_rounds(drill, mutated, number + 1, MUTATED, drive)
             except (ScenarioError, HarnessError) as exc:
                 failed.append(f"{drill.name}: {exc}")
                 print(f"drawproof: {failed[-1]}", file=sys.stderr, flush=True)
     return failed
 
 
-def _more(drill: Drill, arms: tuple[Arm, ...], sound: int, kind: str, drive: Drive) -> None:
-    """Until so many rounds are sound: one whose machine was not well is made up for."""
-    place, rounds = folder(drill) / kind, 0
-    while rounds < sound + MAKE_UP:
-        done = read_done(place) if is_repeats(place) else []
-        wanted = min(sound + len(unwell_rounds(done, drill.name)), sound + MAKE_UP)
-        if wanted <= rounds:
-            return
-        rounds = wanted
-        asked = Repeats(
-            f"catalogue {kind}", arms, seeds_from(drill.loaded.scenario.seed, rounds), place
-        )
-        run_repeats(
-            asked, drive, lambda text: None if "--resume" in text else print(text, flush=True)
-        )
-
-
-def unwell_rounds(done: Sequence[Done], first: str) -> set[int]:
-    """Rounds with a run that is in doubt by its generator or machine, and by nothing else: such a
-    run says nothing of its drill. Any other doubt may be the drill's own fault. first: the arm that
-    should hold.
-
-    A round in which that was breached stays: beyond doubt, or by wrong money, which no machine
-    excuses, and however its other arm ran.
-    """
-    breached = {one.number for one in done if one.arm == first and one.digest.verdict == "breached"}
-    return {
-        one.number
-        for one in done
-        if one.digest.doubts and all(text.startswith(UNWELL) for text in one.digest.doubts)
-    } - breached
-
-
-Ran: TypeAlias = tuple[Done, Seen]
-
-
-def runs_of(drill: Drill, kind: str) -> list[Ran]:
-    """What is there of a drill, in order of seeds."""
-    place = folder(drill) / kind
-    done = sorted(read_done(place), key=lambda one: one.number) if is_repeats(place) else []
-    return [(one, see(place, one.digest)) for one in done]
-
-
-def of_arm(ran: Sequence[Ran], arm: Arm, first: str) -> list[Seen]:
-    """What was seen in an arm's runs, without the rounds that were made up for."""
-    left = unwell_rounds([one for one, _ in ran], first)
-    return [seen for one, seen in ran if one.arm == arm.label and one.number not in left]
-
-
-def summary_of(drill: Drill) -> tuple[dict[str, Any] | None, list[dict[str, Any]]]:
-    """(what its runs say, a row a run); None: there is none."""
+def summary_of(drill: Drill) -> dict[str, Any] | None:
+    """What its runs say; None: there is none."""
     ran, mutated = runs_of(drill, ARMS), runs_of(drill, MUTATED)
     if not ran:
-        return None, []
+        return None
     found = drill_summary(
         drill.name,
         drill.entry,
@@ -165,33 +117,34 @@ def summary_of(drill: Drill) -> tuple[dict[str, Any] | None, list[dict[str, Any]
             for one in drill.entry.mutations
         },
     )
+    told = _told(drill)
+    for arm in ("on", "off"):
+        found[arm]["values"] = {
+            key: value for key, value in found[arm]["values"].items() if key in told
+        }
+    every = [one for one, _ in (*ran, *mutated)]
     facts = {
         "fingerprint": fingerprint(drill),
-        "commits": sorted({one.digest.commit or UNKNOWN for one, _ in (*ran, *mutated)}),
+        "commits": sorted({one.digest.commit or UNKNOWN for one in every}),
+        "machines": list({str(one.digest.machine): one.digest.machine for one in every}.values()),
         "rounds_made_up_for": len(unwell_rounds([one for one, _ in ran], drill.name)),
     }
-    return {**facts, **found}, [_row(drill, *one) for one in (*ran, *mutated)]
+    return {**facts, **found}
 
 
-def _row(drill: Drill, one: Done, seen: Seen) -> dict[str, Any]:
-    """A run: what can't be computed from the summary."""
-    return {
-        "drill": drill.name, "arm": one.arm.removeprefix(drill.name).strip() or ON,
-        "seed": one.digest.seed, "verdict": one.digest.verdict, "took_s": one.took_s,
-        "exit_code": one.digest.exit_code, "reason": one.digest.reason,
-        "broke": list(seen.breached), "values": one.digest.values, "commit": one.digest.commit,
-        "storage": one.digest.machine.get("storage"),
-    }  # fmt: skip
+def _told(drill: Drill) -> set[str]:
+    """The figures that somebody asks for; all others are in the lines of the runs."""
+    claimed = {one.measure for one in CLAIMS if one.id in drill.entry.covers}
+    expected = {f"{one.phase}.{one.measure}" for one in drill.loaded.scenario.expect}
+    return claimed | expected | {drill.entry.differ.measure} | {one.key for one in COLUMNS}
 
 
 def judge(drills: Sequence[Drill]) -> int:
     """Keep and say what is known of these; the exit code."""
     summary: dict[str, Any] = {"drills": {}}
-    rows: list[dict[str, Any]] = []
     ill = 0
     for drill in drills:
-        found, mine = summary_of(drill)
-        rows += mine
+        found = summary_of(drill)
         if found is None:
             ill += 1
             print(f"{drill.name}: not measured")
@@ -200,7 +153,7 @@ def judge(drills: Sequence[Drill]) -> int:
         faults = faults_of(found)
         ill += bool(faults)
         print(f"{drill.name}: {'; '.join(faults) or headline(found)}{mixed(found['commits'])}")
-    passes = list(read_passes(drills))
+    passes = list(passes_of(drills))
     summary["passes"] = passes_summary(passes)
     summary["passes"]["commits"] = [one["commits"] for one in passes]
     print(json.dumps(summary["passes"], indent=1))
@@ -208,9 +161,10 @@ def judge(drills: Sequence[Drill]) -> int:
     of_passes = sorted({commit for one in passes for commit in one["commits"]})
     print(f"passes: {'; '.join(amiss) or 'as they must be'}{mixed(of_passes)}")
     summary["sound"] = len(drills) - ill
-    summary["commits"] = sorted({str(row["commit"] or UNKNOWN) for row in rows})
+    every = {commit for one in summary["drills"].values() for commit in one["commits"]}
+    summary["commits"] = sorted(every)
     print(f"{len(drills) - ill} of {len(drills)} drills are sound{mixed(summary['commits'])}")
-    keep(PLACE, "runs", rows, summary)
+    keep(PLACE, "runs", [], summary)
     return 1 if ill or amiss else 0
 
 
@@ -222,32 +176,19 @@ def headline(found: dict[str, Any]) -> str:
     return f"held {on['held']} of {on['runs']}, off: {second}"
 
 
-def pass_folder(drills: Sequence[Drill], order: str) -> Path:
-    """Where a pass over these drills lies; other drills, or other versions, have another."""
-    prints = hashlib.sha256(" ".join(map(fingerprint, drills)).encode()).hexdigest()
-    return KEPT / f"pass-{prints[:8]}-{order}"
-
-
 def passes(name: str, drills: Sequence[Drill]) -> None:
-    """A set in three orders. Raises KeyboardInterrupt when somebody stops it."""
-    for order in ORDERS:
+    """A set in three orders, those that are kept whole left out. Raises KeyboardInterrupt when
+    somebody stops it."""
+    for number, order in enumerate(ORDERS):
+        keep_pass(drills, order)
+        if order in {one["order"] for one in passes_of(drills)}:
+            continue
         place = pass_folder(drills, order)
-        suite_command(Asked(name, SCENARIOS, ON, None, order, KEPT, resume=place))
-
-
-def read_passes(drills: Sequence[Drill]) -> Iterator[dict[str, Any]]:
-    """Each pass that is whole: its order, how long its drills took, its verdicts, and of which
-    commits its runs are."""
-    for order in ORDERS:
-        place = pass_folder(drills, order) / "suite.json"
-        value: dict[str, Any] = json.loads(place.read_text()) if place.exists() else {}
-        if value and not value["not_run"]:
-            yield {
-                "order": value["order"],
-                "took_s": round(sum(row["took_s"] for row in value["drills"]), 1),
-                "verdicts": {row["drill"]: row["verdict"] for row in value["drills"]},
-                "commits": sorted({row.get("commit") or UNKNOWN for row in value["drills"]}),
-            }
+        asked = Asked(name, SCENARIOS, ON, None, order, KEPT, resume=place, reseed=number)
+        try:
+            suite_command(asked)
+        finally:
+            keep_pass(drills, order)
 
 
 def main() -> int:

@@ -29,10 +29,15 @@ def drill_summary(
     arms: Mapping[str, Sequence[Seen]],
     mutations: Mapping[str, Sequence[Seen]],
 ) -> dict[str, Any]:
-    """arms: the runs of `on` and `off`, in pairs of one seed. mutations: by their label."""
+    """arms: the runs of `on` and `off`; those of one seed are pairs. mutations: by their label."""
     on, off = list(arms["on"]), list(arms["off"])
+    second = {one.digest.seed: one for one in off}
     broke = [breaks_by(name, entry.off, one, exactly=entry.off in entry.exact) for one in off]
-    pairs = [differ(name, entry.differ, left, right) for left, right in zip(on, off, strict=False)]
+    pairs = [
+        differ(name, entry.differ, one, second[one.digest.seed])
+        for one in on
+        if one.digest.seed in second
+    ]
     return {
         "on": arm_summary(on),
         "off": arm_summary(off) | {

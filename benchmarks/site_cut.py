@@ -15,11 +15,12 @@ Results in docs/results/site-cut.json: [median, lowest, highest] of the runs of 
 
 import sys
 from collections import defaultdict
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from benchmarks.catalogue import ARMS, SCENARIOS, folder, of_arm, runs_of
-from benchmarks.results import RESULTS, keep, spreads
+from benchmarks.catalogue_runs import ARMS, KEPT, SCENARIOS, of_arm, runs_of
+from benchmarks.results import RESULTS, keep, kept, spreads
 from harness.errors import HarnessError
 from harness.evidence.tables import read_rows
 from harness.judge.spillover import LATE_NS
@@ -51,31 +52,40 @@ def noticed(run: Path) -> dict[str, float]:
     return {cell: sum(found) / len(found) for cell, found in sorted(hits.items())}
 
 
-def rows(drill: Drill, arm: Arm, name: str) -> list[dict[str, Any]]:
-    """A row a run of this arm."""
-    return [
-        {
-            "drill": drill.name,
-            "arm": name,
-            "seed": seen.digest.seed,
-            "commit": seen.digest.commit,
-            "rpo_draws": seen.digest.values.get("drill.rpo_draws"),
-            "recover_s": seen.digest.values.get("drill.recover_s"),
-            "fault_guarantee": seen.digest.values.get("fault.guarantee"),
-            "noticed": noticed(folder(drill) / ARMS / seen.digest.run),
-        }
-        for seen in of_arm(runs_of(drill, ARMS), arm, drill.name)
-    ]
+def rows(drill: Drill, arm: Arm, name: str, before: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """A row a run of this arm. before: what was read of runs earlier, some of whose directories are
+    gone by now; a run that was never read is left out."""
+    found: list[dict[str, Any]] = []
+    for seen in of_arm(runs_of(drill, ARMS), arm, drill.name):
+        run = KEPT / seen.digest.run
+        if not run.exists() and seen.digest.run not in before:
+            print(f"{drill.name} {name}: the directory of seed {seen.digest.seed} is gone")
+            continue
+        found.append(
+            {
+                "drill": drill.name,
+                "arm": name,
+                "seed": seen.digest.seed,
+                "run": seen.digest.run,
+                "commit": seen.digest.commit,
+                "rpo_draws": seen.digest.values.get("drill.rpo_draws"),
+                "recover_s": seen.digest.values.get("drill.recover_s"),
+                "fault_guarantee": seen.digest.values.get("fault.guarantee"),
+                "noticed": noticed(run) if run.exists() else before[seen.digest.run]["noticed"],
+            }
+        )
+    return found
 
 
 def main() -> int:
     every: list[dict[str, Any]] = []
+    before = {row["run"]: row for row in kept(PLACE, "runs", resume=True)}
     summary: dict[str, Any] = {}
     for drill in find_drills(SCENARIOS):
         if drill.name not in DRILLS:
             continue
         for name, arm in (("on", drill.on()), ("off", drill.off())):
-            mine = rows(drill, arm, name)
+            mine = rows(drill, arm, name, before)
             if not mine:
                 print(f"{drill.name} {name}: not measured")
                 continue

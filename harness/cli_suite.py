@@ -39,6 +39,10 @@ def add_suite(commands: Commands) -> None:
         "--order", default=LISTED, metavar="ORDER",
         help="listed (default), reversed, or a whole number to shuffle by",
     )  # fmt: skip
+    suite.add_argument(
+        "--reseed", type=_reseed, default=0, metavar="N",
+        help="add N to every drill's seed: the same drills with other draws (default 0)",
+    )  # fmt: skip
     add_folder(suite)
     suite.set_defaults(command=_suite)
 
@@ -48,6 +52,12 @@ def _add_scenarios(parser: argparse.ArgumentParser) -> None:
         "--scenarios", type=Path, default=SCENARIOS, metavar="DIR",
         help="the folder of drills (default scenarios)",
     )  # fmt: skip
+
+
+def _reseed(text: str) -> int:
+    if not text.isdecimal():
+        raise argparse.ArgumentTypeError(f"{text!r}: expected a whole number from 0")
+    return int(text)
 
 
 def _list(arguments: argparse.Namespace) -> int:
@@ -60,5 +70,6 @@ def _suite(arguments: argparse.Namespace) -> int:
         Asked(
             arguments.name, arguments.scenarios, arguments.arm, arguments.profile,
             arguments.order, arguments.out, arguments.resume, arguments.allow_exec,
+            arguments.reseed,
         )
     )  # fmt: skip

@@ -31,7 +31,8 @@ ARMS = (ON, OFF, BOTH, MUTATIONS)
 @dataclass(frozen=True, slots=True)
 class Asked:
     """What the command line says. arm: one of ARMS. profile: instead of the drills' own, with arm
-    `on` alone. order: as `in_order` has it."""
+    `on` alone. order: as `in_order` has it. reseed: what is added to every drill's seed: the same
+    drills with other draws."""
 
     name: str
     scenarios: Path
@@ -41,6 +42,7 @@ class Asked:
     out: Path
     resume: Path | None = None
     allow_exec: bool = False
+    reseed: int = 0
 
 
 def list_command(scenarios: Path, name: str) -> int:
@@ -69,7 +71,8 @@ def suite_command(asked: Asked, drive: Drive | None = None) -> int:
     kind = f"suite-{asked.name}"
     place = make_folder(asked.resume or folder_for(asked.out, "suite", asked.name))
     arms = [cell.arm for cell in sorted(cells, key=lambda cell: (cell.number, cell.arm.label))]
-    book = Book.resume(place, kind, arms, "of each drill its own")
+    draws = "of each drill its own" + (f", seeds + {asked.reseed}" if asked.reseed else "")
+    book = Book.resume(place, kind, arms, draws)
     stop = StopFlag()
     if drive is None:
         stop.install()
@@ -93,7 +96,7 @@ def cells_of(drills: Sequence[Drill], asked: Asked) -> list[Cell]:
     numbers = {one.name: number for number, one in enumerate(drills)}
     for turn, one in enumerate(in_order(drills, asked.order)):
         arms = arms_of(one, asked.arm, asked.profile)
-        seed = one.loaded.scenario.seed
+        seed = one.loaded.scenario.seed + asked.reseed
         ordered = arms if turn % 2 == 0 else tuple(reversed(arms))
         cells += [Cell(numbers[one.name], seed, arm) for arm in ordered]
     return cells
@@ -147,8 +150,8 @@ def outcome_of(
         checks = [check for drill in drills for check in checks_of(drill, seen[drill.name])]
     judged = [row.seen for row in rows if row.judged]
     return Outcome(
-        asked.name, asked.arm, asked.profile, asked.order, tuple(rows), tuple(checks),
-        whole(judged, checks, len(not_run)), tuple(not_run),
+        asked.name, asked.arm, asked.profile, asked.order, asked.reseed, tuple(rows),
+        tuple(checks), whole(judged, checks, len(not_run)), tuple(not_run),
     )  # fmt: skip
 
 

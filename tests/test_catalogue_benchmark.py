@@ -7,7 +7,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from benchmarks.catalogue import unwell_rounds
 from benchmarks.catalogue_figures import (
     arm_summary,
     drill_summary,
@@ -17,6 +16,7 @@ from benchmarks.catalogue_figures import (
     passes_summary,
     room,
 )
+from benchmarks.catalogue_runs import unwell_rounds
 from harness.judge.health import UNWELL
 from harness.repeats.book import Done
 from harness.scenario.grammar import parse_expectation
@@ -46,9 +46,14 @@ def bad(share: float = 0.2, *, broke: tuple[str, ...] = (LINE,)) -> Seen:
 
 def summary(on: list[Seen], off: list[Seen], mutated: list[Seen]) -> dict[str, Any]:
     assert ENTRY is not None
-    return drill_summary(
-        "d", ENTRY, SCENARIO.expect, {"on": on, "off": off}, {OFF: mutated}
-    )  # fmt: skip
+    arms = {"on": seeded(on), "off": seeded(off)}
+    return drill_summary("d", ENTRY, SCENARIO.expect, arms, {OFF: mutated})
+
+
+def seeded(runs: list[Seen]) -> list[Seen]:
+    return [
+        replace(one, digest=replace(one.digest, seed=seed)) for seed, one in enumerate(runs)
+    ]  # fmt: skip
 
 
 def test_a_sound_drill() -> None:
@@ -59,6 +64,15 @@ def test_a_sound_drill() -> None:
     assert found["on"]["values"]["fault.guarantee"] == [0.999, 0.998, 1.0]
     assert found["differ"] == {
         "wanted": "fault.guarantee by 20 points", "pairs": 3, "well": 3, "ill": [],
+    }  # fmt: skip
+
+
+def test_pairs_are_of_one_seed_and_what_has_no_partner_is_none() -> None:
+    assert ENTRY is not None
+    on, off = seeded([gave(1.0), gave(0.9), gave(0.8)]), seeded([bad(0.9), bad(0.7)])
+    arms = {"on": on, "off": [off[1]]}
+    assert drill_summary("d", ENTRY, SCENARIO.expect, arms, {})["differ"] == {
+        "wanted": "fault.guarantee by 20 points", "pairs": 1, "well": 1, "ill": [],
     }  # fmt: skip
 
 

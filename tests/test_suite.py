@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -14,76 +14,18 @@ from hypothesis import strategies as st
 
 from harness.cli import main
 from harness.errors import ScenarioError
-from harness.repeats.arms import Cell
-from harness.repeats.child import Ended
 from harness.scenario.entry import Differ, Variant
-from harness.stopping import Interrupted
+from harness.suite.catalogue import find_drills
 from harness.suite.checks import breaks_by, differ, whole
 from harness.suite.seen import Seen
-from harness.suite_run import Asked, suite_command
-from tests.drills import SMOKE
-from tests.fake_runs import Played, figures
-
-FAULT = "fault: guarantee >= 97 %"
-BROKEN = {"broken": 600, "verdict": "breached"}
-
-
-class Drilled:
-    """Stands in for the runs of drills. broken: by label, the lines that break in it, and then six
-    in ten draws of the fault phase do; stop: after so many."""
-
-    def __init__(self, broken: Mapping[str, Sequence[str]], stop: int = 99) -> None:
-        self._broken, self._stop = broken, stop
-        self.ran: list[str] = []
-
-    def __call__(self, cell: Cell, place: Path) -> Ended:
-        if len(self.ran) == self._stop:
-            raise Interrupted("SIGINT")
-        self.ran.append(cell.arm.label)
-        lines = self._broken.get(cell.arm.label, ())
-        ended = Played({cell.arm.label: BROKEN if lines else {}})(cell, place)
-        path = ended.run / "verdict.json"
-        value = json.loads(path.read_text())
-        for one in value["expectations"]:
-            one["verdict"] = "held"
-        for line in lines:
-            phase, _, text = line.partition(": ")
-            rows = value["audit"] if phase == "audit" else value["expectations"]
-            (row,) = [row for row in rows if text in (row.get("rule"), row.get("expected"))]
-            row["verdict"] = "breached"
-        path.write_text(json.dumps(value))
-        return ended
+from harness.suite_run import suite_command
+from tests.fake_runs import figures
+from tests.small_set import FAULT, Drilled, asked, small_set
 
 
 @pytest.fixture
 def scenarios(tmp_path: Path) -> Path:
-    """Three small drills, `a-one`, `b-two` and `c-three <&>`, the first alone in ci."""
-    text = SMOKE.read_text().replace("rate: 30/s", "rate: 4/s").replace("rate: 55/s", "rate: 5/s")
-    text = text.replace("sets: [release]", "sets: [ci, release]")
-    text = text.replace("borrowers: 20000", "borrowers: 500").replace(
-        'baseline: ["guarantee >= 99 %", "p95 < 400 ms"]',
-        'baseline: ["guarantee >= 99 %", "p50 < 400 ms"]',
-    )
-    folder = tmp_path / "scenarios"
-    folder.mkdir()
-    for name in ("a-one", "b-two", "c-three"):
-        made = text.replace("partner-bank-slow-at-repayment-peak", name, 1)
-        if name != "a-one":
-            made = made.replace("sets: [ci, release]", "sets: [release]")
-        if name == "c-three":
-            made = re.sub(
-                "title: .*", "title: 'Less < and more > & <script>alert(1)</script>'", made
-            )
-        (folder / f"{name}.yaml").write_text(made)
-    return folder
-
-
-def asked(scenarios: Path, **more: Any) -> Asked:
-    usual: dict[str, Any] = {
-        "name": "full", "scenarios": scenarios, "arm": "on", "profile": None, "order": "listed",
-        "out": scenarios.parent / "out", "resume": scenarios.parent / "made",
-    }  # fmt: skip
-    return Asked(**(usual | more))
+    return small_set(tmp_path)
 
 
 def read(scenarios: Path) -> dict[str, Any]:
@@ -97,6 +39,22 @@ def test_all_hold(scenarios: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert drive.ran == ["a-one", "b-two", "c-three"]
     assert read(scenarios)["verdict"] == "held"
     assert "HELD (exit 0): of 3 drills 3 held" in capsys.readouterr().out
+
+
+def test_the_same_drills_with_other_draws(
+    scenarios: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    own = find_drills(scenarios)[0].loaded.scenario.seed
+    assert suite_command(asked(scenarios, reseed=3), Drilled({})) == 0
+    value = read(scenarios)
+    assert (value["reseed"], {row["seed"] for row in value["drills"]}) == (3, {own + 3})
+    assert "\nseeds + 3\n" in capsys.readouterr().out
+    assert ", seeds + 3." in (scenarios.parent / "made" / "index.html").read_text()
+    with pytest.raises(ScenarioError, match="made for other draws"):
+        suite_command(asked(scenarios), Drilled({}))
+    with pytest.raises(SystemExit):
+        main(["suite", "full", "--reseed", "-1"])
+    assert "a whole number from 0" in capsys.readouterr().err
 
 
 def test_one_that_breaks_breaks_the_set_and_its_line_is_named(

@@ -103,6 +103,7 @@ def suite_text(found: Outcome) -> str:
     return "\n".join(
         [
             f"{whole.verdict.upper()} (exit {whole.exit_code}): {whole.reason}",
+            *([f"seeds + {found.reseed}"] if found.reseed else []),
             "",
             *table_text(table),
             *notes_text("broken drill", failed),
@@ -188,6 +189,7 @@ def suite_json(found: Outcome) -> str:
         "arm": found.arm,
         "profile": found.profile,
         "order": found.order,
+        "reseed": found.reseed,
         "verdict": found.whole.verdict,
         "exit_code": found.whole.exit_code,
         "reason": found.whole.reason,

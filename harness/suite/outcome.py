@@ -21,12 +21,14 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """name: of the set. arm: which one was asked for. profile: instead of the drills' own."""
+    """name: of the set. arm: which one was asked for. profile: instead of the drills' own.
+    reseed: what their seeds have more than the drills' own."""
 
     name: str
     arm: str
     profile: str | None
     order: str
+    reseed: int
     rows: tuple[Row, ...]
     checks: tuple[Check, ...]
     whole: Whole
