@@ -177,16 +177,19 @@ def headline(found: dict[str, Any]) -> str:
 
 
 def passes(name: str, drills: Sequence[Drill]) -> None:
-    """A set in three orders, those that are kept whole left out. Raises KeyboardInterrupt when
-    somebody stops it."""
+    """A set in three orders, those that are kept whole left out. Raises Interrupted and
+    KeyboardInterrupt when somebody stops it."""
+    stop = StopFlag()
+    stop.install()  # once: a signal between two passes must not be lost
     for number, order in enumerate(ORDERS):
         keep_pass(drills, order)
         if order in {one["order"] for one in passes_of(drills)}:
             continue
         place = pass_folder(drills, order)
         asked = Asked(name, SCENARIOS, ON, None, order, KEPT, resume=place, reseed=number)
+        stop.check()
         try:
-            suite_command(asked)
+            suite_command(asked, Child(stop))
         finally:
             keep_pass(drills, order)
 
