@@ -200,6 +200,38 @@ def test_replicas_in_turn_and_passing_over() -> None:
     assert {alone.choose(["b"], lambda _: True) for _ in range(3)} == {"b"}
 
 
+def test_home_is_asked_first_until_it_has_too_much_under_way() -> None:
+    def well(_: str) -> bool:
+        return False
+
+    near = Replicas(["a", "b"], 1, "least_loaded", ["a"], spill=3)
+    for _ in range(3):
+        assert near.choose([], well) == "a"
+        near.begun("a")
+    assert near.choose([], well) == "b"
+    assert near.choose([], lambda name: name == "b") == "a", "nobody else is well"
+    assert near.choose(["b"], well) == "a", "the other was asked already"
+    near.begun("b")
+    assert near.choose([], well) == "a", "the other has calls too"
+    near.over("b")
+    near.over("a")
+    assert near.choose([], well) == "a"
+    apart = Replicas(["a", "b"], 1, "least_loaded", ["a"])
+    for _ in range(50):
+        assert apart.choose([], well) == "a"
+        apart.begun("a")
+
+
+def test_the_least_loaded_of_those_at_home_decides_whether_others_help() -> None:
+    four = Replicas(["a1", "b1", "a2", "b2"], 1, "least_loaded", ["a1", "a2"], spill=2)
+    for _ in range(5):
+        four.begun("a1")
+    assert {four.choose([], lambda _: False) for _ in range(4)} == {"a2"}
+    four.begun("a2")
+    four.begun("a2")
+    assert {four.choose([], lambda _: False) for _ in range(4)} == {"b1", "b2"}
+
+
 def test_retries_stop_before_the_deadline() -> None:
     async def go() -> tuple[int, float]:
         calls = 0

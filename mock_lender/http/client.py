@@ -120,6 +120,8 @@ class HopClient:
                 Replicas(
                     names, self._number, "least_loaded" if failover else way,
                     at_home(self._ctx.name, names, self._ctx.config.protections),
+                    # To the other site is a long way, and it may be cut.
+                    None if self._ctx.config.site_round_trip_s else self._settings.spill_calls,
                 ),
                 Outliers(names, self._settings, self._ejection_changed) if several else None,
                 RetryBudget(self._settings) if self._ctx.on("retry_budget") else None,

@@ -118,7 +118,9 @@ DOES: dict[str, tuple[str, str]] = {
     ),
     "cells": (
         "borrowers knock at a gateway of their cell first, and it asks the replicas of its cell"
-        " before others: a cut hits those of one cell, and no call crosses to the other site",
+        " before others: a cut hits those of one cell, and no call crosses to the other site; where"
+        f" both are in one place, others help out when {S.spill_calls} calls more are under way to"
+        " the cell's own, as to one that is slow for some calls alone",
         "`tries_total`",
     ),
     "second_site": (

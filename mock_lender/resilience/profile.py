@@ -58,6 +58,8 @@ class Settings:
     eject_share: float = 0.5
     eject_s: float = 2.0
     eject_s_max: float = 8.0
+    # So many calls more under way to the replicas of the own cell than to another's: it helps out.
+    spill_calls: int = 8
     # Whoever can't have a slot within this is told so.
     shed_after_s: float = 0.03
     sweeper_tick_s: float = 0.25

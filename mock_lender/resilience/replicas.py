@@ -13,16 +13,21 @@ class Replicas:
     """The replicas of one service, as one caller sees them.
 
     Without any other way always the same one, by the caller's own number. With one, those that
-    refuse are passed over, and those that this call has tried already; `home` goes before others.
+    refuse are passed over, and those that this call has tried already; `home` goes before others,
+    until it has `spill` calls of this caller more under way than they have. A home that is slow for
+    some calls alone would else fill its callers' slots before anything is known against it. None:
+    however many it has.
     """
 
     def __init__(
-        self, names: Sequence[str], caller_number: int, way: Way, home: Collection[str] = ()
-    ) -> None:
+        self, names: Sequence[str], caller_number: int, way: Way, home: Collection[str] = (),
+        spill: int | None = None,
+    ) -> None:  # fmt: skip
         self.names = list(names)
         self._way = way
         self._next = caller_number - 1
         self._home = frozenset(home)
+        self._spill = spill
         self._busy: Counter[str] = Counter()
 
     def choose(self, tried: Sequence[str], refuses: Callable[[str], bool]) -> str:
@@ -34,11 +39,21 @@ class Replicas:
         ordered = self.names[turn:] + self.names[:turn]
         fresh = [name for name in ordered if name not in tried]
         at_home = [name for name in fresh if name in self._home]
+        away = [name for name in fresh if name not in self._home]
+        if self._is_full(at_home, [name for name in away if not refuses(name)]):
+            at_home = away
         for candidates in (at_home, fresh, ordered):
             fit = [name for name in candidates if not refuses(name)]
             if fit:
                 return self._of_two(fit)
         return (at_home or fresh or ordered)[0]
+
+    def _is_full(self, at_home: Sequence[str], away: Sequence[str]) -> bool:
+        """Has each replica at home so many calls under way that another should help out?"""
+        if self._spill is None or not at_home or not away:
+            return False
+        least_away, least = (min(self._busy[one] for one in some) for some in (away, at_home))
+        return least - least_away >= self._spill
 
     def _of_two(self, fit: Sequence[str]) -> str:
         if self._way == "turns":
