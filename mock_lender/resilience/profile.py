@@ -59,7 +59,7 @@ class Settings:
     eject_s: float = 2.0
     eject_s_max: float = 8.0
     # So many calls more under way to the replicas of the own cell than to another's: it helps out.
-    spill_calls: int = 8
+    spill_calls: int = 4
     # Whoever can't have a slot within this is told so.
     shed_after_s: float = 0.03
     sweeper_tick_s: float = 0.25
