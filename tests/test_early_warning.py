@@ -6,6 +6,7 @@ import http.client
 import os
 import signal
 import time
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 import pytest
@@ -120,6 +121,33 @@ def test_a_look_that_fails_is_made_again(tmp_path: Path, monkeypatch: pytest.Mon
     monkeypatch.setattr(watching_room, "TICK_S", 0.0)
     monkeypatch.setattr(Watcher, "look", look)
     asyncio.run(go())
+
+
+def test_money_is_looked_at_between_looks_at_everything(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    turns: list[str] = []
+    often = asyncio.Event()
+
+    def looking(what: str) -> Callable[[Watcher], Awaitable[None]]:
+        async def look(_: Watcher) -> None:
+            turns.append(what)
+            if len(turns) == 5:
+                often.set()
+
+        return look
+
+    async def go() -> None:
+        watching = asyncio.create_task(watched(tmp_path)[0].run())
+        async with asyncio.timeout(5):
+            await often.wait()
+        watching.cancel()
+
+    monkeypatch.setattr(watching_room, "TICK_S", 0.0)
+    monkeypatch.setattr(Watcher, "look", looking("all"))
+    monkeypatch.setattr(Watcher, "look_at_money", looking("money"))
+    asyncio.run(go())
+    assert turns[:5] == ["all", "money", "all", "money", "all"]
 
 
 # -- dates and policies -------------------------------------------------------------------------

@@ -77,8 +77,9 @@ DOES: dict[str, tuple[str, str]] = {
         "`one_clock_unsure_s`, `own_clock_off_s`; states `rule`",
     ),
     "early_warning": (
-        "a watcher looks twice a second at replicas, breakers, tiers, policies and dates: alerts"
-        " name the hop, borrowers are told before they try, and the remedy is begun; see"
+        "a watcher looks twice a second at replicas, breakers, policies and dates, and four times"
+        " at tiers: alerts name the hop, borrowers are told before they try, and the remedy is"
+        " begun; see"
         " [early warning](scenario-format.md#early-warning)",
         "the console's `alerts_raised_total`, `notices_total`, `runway_s`; states `alert`",
     ),
