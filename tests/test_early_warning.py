@@ -147,7 +147,7 @@ def test_money_is_looked_at_between_looks_at_everything(
     monkeypatch.setattr(Watcher, "look", looking("all"))
     monkeypatch.setattr(Watcher, "look_at_money", looking("money"))
     asyncio.run(go())
-    assert turns[:5] == ["all", "money", "all", "money", "all"]
+    assert turns[:5] == ["all", "money", "money", "money", "all"]
 
 
 # -- dates and policies -------------------------------------------------------------------------

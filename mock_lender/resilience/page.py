@@ -77,7 +77,7 @@ DOES: dict[str, tuple[str, str]] = {
         "`one_clock_unsure_s`, `own_clock_off_s`; states `rule`",
     ),
     "early_warning": (
-        "a watcher looks twice a second at replicas, breakers, policies and dates, and four times"
+        "a watcher looks twice a second at replicas, breakers, policies and dates, and eight times"
         " at tiers: alerts name the hop, borrowers are told before they try, and the remedy is"
         " begun; see"
         " [early warning](scenario-format.md#early-warning)",

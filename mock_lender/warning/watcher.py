@@ -1,4 +1,4 @@
-"""The early warning: looks around twice a second, at money four times, says where something is
+"""The early warning: looks around twice a second, at money eight times, says where something is
 wrong, tells borrowers before they try, and starts the remedy.
 
     sees                                       alerts        tells, and starts
@@ -29,9 +29,9 @@ from mock_lender.warning.alarms import Alarms
 from mock_lender.warning.eyes import Breakers, Purse, Seen, Services, database_ails
 from mock_lender.warning.funds import Funds
 
-TICK_S = 0.25
-# Everything but money is looked at every second time: less time shows too few of its calls.
-OTHERS_EVERY = 2
+TICK_S = 0.125
+# Everything but money is looked at every fourth time: less time shows too few of its calls.
+OTHERS_EVERY = 4
 # How far ahead a date is seen to come.
 HORIZON_NS = 3_000_000_000
 # So long a date is news.
