@@ -39,7 +39,9 @@ from benchmarks.catalogue_runs import (
     MUTATED,
     ORDERS,
     SCENARIOS,
+    UNKNOWN,
     keep_pass,
+    lines_of,
     of_arm,
     pass_folder,
     passes_of,
@@ -60,7 +62,6 @@ from harness.suite.catalogue import Drill, find_drills, fingerprint, of_set
 from harness.suite_run import Asked, suite_command
 
 PLACE = RESULTS / "catalogue.json"
-UNKNOWN = "unknown"
 
 
 class Enough(Exception):
@@ -164,7 +165,8 @@ def judge(drills: Sequence[Drill]) -> int:
     every = {commit for one in summary["drills"].values() for commit in one["commits"]}
     summary["commits"] = sorted(every)
     print(f"{len(drills) - ill} of {len(drills)} drills are sound{mixed(summary['commits'])}")
-    keep(PLACE, "runs", [], summary)
+    kept = {drill.name: len(lines_of(drill)) for drill in drills}
+    keep(PLACE, "lines", [{"drill": name, "runs": runs} for name, runs in kept.items()], summary)
     return 1 if ill or amiss else 0
 
 

@@ -33,6 +33,8 @@ ORDERS = (LISTED, REVERSED, "1")
 ARMS, MUTATED = "arms", "mutations"
 # Rounds that may be made up for, of a drill and kind.
 MAKE_UP = 3
+# A commit that a run did not say.
+UNKNOWN = "unknown"
 # Parts of a digest that are large and that nothing here asks for.
 LEFT_OUT = ("settings", "versions")
 
@@ -71,7 +73,7 @@ def keep_runs(drill: Drill, kind: str) -> None:
     """Put down what a drill's folder has."""
     place = folder(drill) / kind
     if is_repeats(place):
-        _keep(drill, [_line(drill, kind, one, place, "") for one in read_done(place)])
+        _keep(drill, kind, read_done(place), place, "")
 
 
 def keep_pass(drills: Sequence[Drill], order: str) -> None:
@@ -82,7 +84,7 @@ def keep_pass(drills: Sequence[Drill], order: str) -> None:
     number = ORDERS.index(order)
     for one in read_done(place):
         drill = drills[one.number]  # a suite counts drills, and we count rounds
-        _keep(drill, [_line(drill, ARMS, replace(one, number=number), place, order)])
+        _keep(drill, ARMS, [replace(one, number=number)], place, order)
 
 
 def _line(drill: Drill, kind: str, one: Done, place: Path, order: str) -> Line:
@@ -100,14 +102,16 @@ def _line(drill: Drill, kind: str, one: Done, place: Path, order: str) -> Line:
     }  # fmt: skip
 
 
-def _keep(drill: Drill, more: Sequence[Line]) -> None:
-    """Add lines to those of its file, each run once, in a fixed order."""
-
-    def key(line: Line) -> tuple[str, str, int, str]:
-        return line["kind"], line["order"], line["round"], line["arm"]
-
-    known = {key(line): line for line in lines_of(drill)}
-    fresh = {key(line): line for line in more if key(line) not in known}
+def _keep(drill: Drill, kind: str, done: Sequence[Done], place: Path, order: str) -> None:
+    """Add runs to those of its file, each once, in a fixed order."""
+    known = {
+        (line["kind"], line["order"], line["round"], line["arm"]): line for line in lines_of(drill)
+    }
+    fresh = {
+        key: _line(drill, kind, one, place, order)
+        for one in done
+        if (key := (kind, order, one.number, one.arm)) not in known
+    }
     if not fresh:
         return
     lines = [line for _, line in sorted((known | fresh).items())]
@@ -186,5 +190,5 @@ def passes_of(drills: Sequence[Drill]) -> Iterator[Mapping[str, Any]]:
                 "order": order,
                 "took_s": round(sum(line["took_s"] for line in lines), 1),
                 "verdicts": {line["arm"]: line["verdict"] for line in lines},
-                "commits": sorted({str(line["commit"] or "unknown") for line in lines}),
+                "commits": sorted({str(line["commit"] or UNKNOWN) for line in lines}),
             }

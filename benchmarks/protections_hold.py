@@ -6,7 +6,7 @@ amplification: tries ÷ calls at every hop with a dependency down, `full` and `n
 dependency, and tries ÷ draws that came in. breaker: how soon it opens for a bank that fails 60 % of
 its calls, how many calls were on their way at once while it was not closed, and whether 5 % ever
 open it. shed: how long it takes to be told that the lender is busy. Results go to
-docs/results/protections-hold.json, a key a part.
+docs/results/protections-hold-PART.json.
 """
 
 import argparse

@@ -67,6 +67,17 @@ def test_metrics_are_numbers_by_name() -> None:
     }  # fmt: skip
 
 
+def watch_until(often: asyncio.Event, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def go() -> None:
+        watching = asyncio.create_task(watched(folder)[0].run())
+        async with asyncio.timeout(5):
+            await often.wait()
+        watching.cancel()
+
+    monkeypatch.setattr(watching_room, "TICK_S", 0.0)
+    asyncio.run(go())
+
+
 def test_a_look_that_fails_is_made_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     looks: list[int] = []
     often = asyncio.Event()
@@ -77,15 +88,9 @@ def test_a_look_that_fails_is_made_again(tmp_path: Path, monkeypatch: pytest.Mon
             often.set()
         raise OSError("No space left")
 
-    async def go() -> None:
-        watching = asyncio.create_task(watched(tmp_path)[0].run())
-        async with asyncio.timeout(5):
-            await often.wait()
-        watching.cancel()
-
-    monkeypatch.setattr(watching_room, "TICK_S", 0.0)
     monkeypatch.setattr(Watcher, "look", look)
-    asyncio.run(go())
+    watch_until(often, tmp_path, monkeypatch)
+    assert len(looks) >= 3
 
 
 def test_money_is_looked_at_between_looks_at_everything(
@@ -102,16 +107,9 @@ def test_money_is_looked_at_between_looks_at_everything(
 
         return look
 
-    async def go() -> None:
-        watching = asyncio.create_task(watched(tmp_path)[0].run())
-        async with asyncio.timeout(5):
-            await often.wait()
-        watching.cancel()
-
-    monkeypatch.setattr(watching_room, "TICK_S", 0.0)
     monkeypatch.setattr(Watcher, "look", looking("all"))
     monkeypatch.setattr(Watcher, "look_at_money", looking("money"))
-    asyncio.run(go())
+    watch_until(often, tmp_path, monkeypatch)
     assert turns[:5] == ["all", "money", "money", "money", "all"]
 
 

@@ -230,6 +230,10 @@ def test_the_least_loaded_of_those_at_home_decides_whether_others_help() -> None
     four.begun("a2")
     four.begun("a2")
     assert {four.choose([], lambda _: False) for _ in range(4)} == {"b1", "b2"}
+    four.over("a2")
+    four.over("a2")
+    # One that is idle because nobody may ask it says nothing of its cell.
+    assert {four.choose([], lambda name: name == "a2") for _ in range(4)} == {"b1", "b2"}
 
 
 def test_retries_stop_before_the_deadline() -> None:

@@ -39,9 +39,10 @@ class Replicas:
         ordered = self.names[turn:] + self.names[:turn]
         fresh = [name for name in ordered if name not in tried]
         at_home = [name for name in fresh if name in self._home]
-        away = [name for name in fresh if name not in self._home]
-        if self._is_full(at_home, [name for name in away if not refuses(name)]):
-            at_home = away
+        well = [name for name in fresh if not refuses(name)]
+        away = [name for name in well if name not in self._home]
+        if self._is_full([name for name in well if name in self._home], away):
+            return self._of_two(away)
         for candidates in (at_home, fresh, ordered):
             fit = [name for name in candidates if not refuses(name)]
             if fit:
@@ -49,7 +50,7 @@ class Replicas:
         return (at_home or fresh or ordered)[0]
 
     def _is_full(self, at_home: Sequence[str], away: Sequence[str]) -> bool:
-        """Has each replica at home so many calls under way that another should help out?"""
+        """Has each well replica at home so many calls under way that another should help out?"""
         if self._spill is None or not at_home or not away:
             return False
         least_away, least = (min(self._busy[one] for one in some) for some in (away, at_home))
