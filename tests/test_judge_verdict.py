@@ -244,38 +244,6 @@ def test_latency_of_what_was_never_granted_is_infinite() -> None:
     assert "p90" in verdict.value["latency_ms"]["fault"]["beyond_deadline"]
 
 
-def test_recovery_is_at_once_when_nothing_was_hurt() -> None:
-    assert measure(clean()).recovery.recover_s == 0
-
-
-def test_recovery_waits_for_the_last_bad_window() -> None:
-    view = clean()
-    slow = range(270, 320)  # due at 27 s to 32 s: slow after the heal at 27 s
-    attempts = tuple(
-        a._replace(done_ns=(a.done_ns or 0) + NS_PER_S)
-        if a.intent in slow and a.outcome == "granted"
-        else a
-        for a in view.attempts
-    )
-    found = measure(changed(view, attempts=attempts)).recovery
-    # With at most a tenth of slow ones in [t, t + 5 s) the p90 is good again: from 31.5 s on.
-    assert found.recover_s == pytest.approx(4.5, abs=0.26)
-    assert not found.stuck
-
-
-def test_never_recovered_is_stuck() -> None:
-    view = clean()
-    attempts = tuple(
-        a._replace(done_ns=(a.done_ns or 0) + NS_PER_S)
-        if a.intent >= 170 and a.outcome == "granted"
-        else a
-        for a in view.attempts
-    )
-    found = measure(changed(view, attempts=attempts)).recovery
-    assert found.recover_s is None
-    assert found.stuck
-
-
 def test_relative_expectations_compare_with_the_baseline() -> None:
     tight = scenario("expect.fault=[p50 <= 1 x baseline, p50 > 2 x baseline]")
     verdicts = [one.verdict for one in judge(replace(clean(), scenario=tight)).met]

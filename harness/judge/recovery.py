@@ -3,6 +3,11 @@
 On a grid of 0.25 s: of the promised intents due in [t, t + 5 s) a share within 2 points of the
 baseline's is kept, their p90 is at most the larger of twice the baseline's and a tenth of
 attempt_timeout, and it stays so to the end of the watch.
+
+The baseline's p90 is known only as well as its draws tell it. Of a lender that turns away about a
+tenth of the first presses it is a quick answer or a second press by chance, and what is twice the
+lower of them says "stuck" of a lender that does what it always did. So it is taken at the upper end
+of its 95 % interval by rank: the same number wherever the baseline is steady.
 """
 
 import math
@@ -14,7 +19,7 @@ from harness.clock import NS_PER_S
 from harness.evidence.columnar import Columns
 from harness.judge.ends import OF_PHASE, Ends, IntentEnd
 from harness.judge.exposed import exposed_s
-from harness.judge.latency import latencies_ms
+from harness.judge.latency import latencies_ms, rank_interval
 from harness.judge.view import FaultLine, RunView
 
 GRID_NS = NS_PER_S // 4
@@ -42,8 +47,8 @@ class Recovery:
     a drill with one fault; `stuck`: not reached by the end of the watch.
 
     Over the promised draws due in each window of 5 s on a grid of 0.25 s: kept within 2 points of
-    the baseline's, p90 at most the larger of twice the baseline's and attempt_timeout / 10, and so
-    to the end. Null without `stuck`: no data to tell by.
+    the baseline's, p90 at most the larger of twice the baseline's (the upper end of its 95 %
+    interval) and attempt_timeout / 10, and so to the end. Null without `stuck`: no data to tell by.
     """
 
     recover_s: float | None
@@ -153,7 +158,7 @@ class Windows:
     def of(cls, view: RunView, ends: Sequence[IntentEnd]) -> "Windows | None":
         """Held against the baseline: the share that it kept of what was promised, and what its p90
         may become. None without a baseline."""
-        usual_ms = p90(latencies_ms(view, ends, "baseline"))
+        usual_ms = usual_p90(latencies_ms(view, ends, "baseline"))
         promised, kept = view.books.one(BASELINE, ends=Ends.of(ends))
         if not promised or usual_ms is None:
             return None
@@ -175,6 +180,13 @@ class Windows:
         return kept / count >= self.share - POINTS and soon >= math.ceil(0.9 * count)
 
 
-def p90(ordered: Sequence[float]) -> float | None:
-    """The nearest-rank p90 of whatever there is, in order; None of nothing."""
-    return ordered[math.ceil(0.9 * len(ordered)) - 1] if ordered else None
+def usual_p90(ordered: Sequence[float]) -> float | None:
+    """What the p90 of a baseline may be in truth: the upper end of its 95 % interval by rank. Its
+    nearest rank where the interval has no end (too few draws, or not known to be granted): what
+    can't be said must not widen a bound. None of nothing."""
+    if not ordered:
+        return None
+    interval = rank_interval(ordered, 0.9)
+    if interval is not None and math.isfinite(interval[1]):
+        return interval[1]
+    return ordered[math.ceil(0.9 * len(ordered)) - 1]
