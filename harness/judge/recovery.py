@@ -7,7 +7,8 @@ attempt_timeout, and it stays so to the end of the watch.
 The baseline's p90 is known only as well as its draws tell it. Of a lender that turns away about a
 tenth of the first presses it is a quick answer or a second press by chance, and what is twice the
 lower of them says "stuck" of a lender that does what it always did. So it is taken at the upper end
-of its 95 % interval by rank: the same number wherever the baseline is steady.
+of its 95 % interval by rank: nearly the same number where the baseline is steady. Where it is not,
+the bound on the p90 is a wide one, and it is the share kept that tells.
 """
 
 import math
