@@ -9,7 +9,9 @@ from harness.errors import Problem, ScenarioError, guess
 from harness.judge.audit import RULES
 from harness.repeats.arms import Arm
 from harness.scenario.entry import AUDIT, CLASSES, FULL_SET, OFF, SETS, Entry, Variant
+from harness.scenario.entry_section import KEYS as ENTRY
 from harness.scenario.loader import Loaded, load_scenario
+from harness.scenario.nodes import Book, flow_text, pairs, parse
 from harness.seeds import stream
 
 SET_NAMES = (*SETS, FULL_SET)
@@ -79,8 +81,20 @@ def find_drills(folder: Path) -> tuple[Drill, ...]:
 
 
 def fingerprint(drill: Drill) -> str:
-    """Of all that its file says: what was measured of another version is no measure of this one."""
-    return hashlib.sha256(drill.loaded.text.encode()).hexdigest()[:16]
+    """Of all that a run depends on: what was measured of another version is no measure of this one.
+
+    That is the scenario with the files beside it, and what is changed in the second arm. What the
+    catalogue only tells of a drill, or holds against figures that are kept (the lines that break,
+    how far the arms are apart), can be mended without measuring again. Hex, 16 digits.
+    """
+    book = Book()
+    said = pairs(book, parse(drill.loaded.text, drill.name), "")
+    told = sorted((key, flow_text(node)) for key, node in said if key not in ENTRY)
+    files = sorted(
+        (name, hashlib.sha256(data).hexdigest()) for name, data in drill.loaded.files.items()
+    )
+    changed = (drill.entry.off.profile, drill.entry.off.changes)
+    return hashlib.sha256(repr((told, files, changed)).encode()).hexdigest()[:16]
 
 
 def _mistakes(drill: Drill, names: Sequence[str]) -> list[Problem]:
