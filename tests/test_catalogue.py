@@ -163,26 +163,26 @@ def test_a_drill_of_the_run_directory_is_the_drill(tmp_path: Path) -> None:
     assert again.scenario.entry == loaded.scenario.entry
 
 
-def drill_of(name: str, folder: Path, *changes: tuple[str, str]) -> Drill:
-    """The drill as it would be with some words of its file, or of one beside it, changed."""
-    whole = next(drill for drill in DRILLS if drill.name == name)
-    shutil.copytree(whole.path.parent, folder)
+STUDENTS = next(drill for drill in DRILLS if drill.name == "student-ban")
+
+
+def changed(folder: Path, *changes: tuple[str, str]) -> Drill:
+    """That drill as it would be with some words of its file, or of its rules, changed."""
+    shutil.copytree(STUDENTS.path.parent, folder)
+    files = [folder / STUDENTS.path.name, folder / "rules.yml"]
     for old, new in changes:
-        holders = [one for one in folder.iterdir() if old in one.read_text()]
-        holders = [one for one in holders if one.stem in (name, "rules")]
-        assert len(holders) == 1, f"{old!r} is in {holders}"
-        holders[0].write_text(holders[0].read_text().replace(old, new))
-    return next(drill for drill in find_drills(folder) if drill.name == name)
+        (holder,) = [one for one in files if old in one.read_text()]
+        holder.write_text(holder.read_text().replace(old, new))
+    return next(drill for drill in find_drills(folder) if drill.name == STUDENTS.name)
 
 
 def test_figures_outlive_what_is_only_said_of_a_drill(tmp_path: Path) -> None:
-    name = "student-ban"
-    said = drill_of(
-        name, tmp_path / "said", ("title: ", "title: Once more "), ("sets: [", "sets: [peak, "),
+    said = changed(
+        tmp_path / "said", ("title: ", "title: Once more "), ("sets: [", "sets: [peak, "),
         ("wrongly_approved by 10", "wrongly_approved by 9"),
     )  # fmt: skip
-    assert said.entry != next(one for one in DRILLS if one.name == name).entry
-    assert fingerprint(said) == fingerprint(drill_of(name, tmp_path / "as it is"))
+    assert said.entry != STUDENTS.entry
+    assert fingerprint(said) == fingerprint(STUDENTS)
 
 
 @pytest.mark.parametrize(
@@ -197,6 +197,4 @@ def test_figures_outlive_what_is_only_said_of_a_drill(tmp_path: Path) -> None:
 def test_figures_are_of_the_scenario_its_files_and_the_second_arm(
     tmp_path: Path, change: tuple[str, str]
 ) -> None:
-    name = "student-ban"
-    changed = drill_of(name, tmp_path / "changed", change)
-    assert fingerprint(changed) != fingerprint(drill_of(name, tmp_path / "as it is"))
+    assert fingerprint(changed(tmp_path / "changed", change)) != fingerprint(STUDENTS)
