@@ -94,16 +94,22 @@ def _line(drill: Drill, kind: str, one: Done, place: Path, order: str) -> Line:
     values = {key: value for key, value in told.pop("values").items() if value is not None}
     for name in LEFT_OUT:
         del told[name]
-    run = str((place / told.pop("run")).relative_to(KEPT))
+    del told["run"]  # it is said from its suite's or rounds' folder
     return {
         "kind": kind, "order": order, "round": one.number, "arm": one.arm, "took_s": one.took_s,
-        "fingerprint": fingerprint(drill), "run": run, "breached": list(seen.breached),
+        "fingerprint": fingerprint(drill), "run": _run(place, one), "breached": list(seen.breached),
         "actual": dict(seen.actual), **told, "values": values,
     }  # fmt: skip
 
 
+def _run(place: Path, one: Done) -> str:
+    """Where its run lies, from runs/catalogue/."""
+    return str((place / one.digest.run).relative_to(KEPT))
+
+
 def _keep(drill: Drill, kind: str, done: Sequence[Done], place: Path, order: str) -> None:
-    """Add runs to those of its file, each once, in a fixed order."""
+    """Add runs to those of its file, each once, in a fixed order. One of a pass takes the place of
+    an earlier pass's: what is said of a pass is said of drills that ran together."""
     known = {
         (line["kind"], line["order"], line["round"], line["arm"]): line for line in lines_of(drill)
     }
@@ -111,6 +117,7 @@ def _keep(drill: Drill, kind: str, done: Sequence[Done], place: Path, order: str
         key: _line(drill, kind, one, place, order)
         for one in done
         if (key := (kind, order, one.number, one.arm)) not in known
+        or (order and known[key]["run"] != _run(place, one))
     }
     if not fresh:
         return
@@ -181,10 +188,12 @@ def _say(text: str) -> None:
 
 
 def passes_of(drills: Sequence[Drill]) -> Iterator[Mapping[str, Any]]:
-    """Each pass that is whole: its order, how long its drills took, its verdicts, and of which
-    commits its runs are."""
+    """Each pass over just these drills that is whole: its order, how long its drills took, its
+    verdicts, and of which commits its runs are."""
     for order in ORDERS:
-        lines = [line for drill in drills for line in lines_of(drill) if line["order"] == order]
+        own = pass_folder(drills, order).name
+        kept = [line for drill in drills for line in lines_of(drill) if line["order"] == order]
+        lines = [line for line in kept if Path(line["run"]).parts[0] == own]
         if len(lines) == len(drills):
             yield {
                 "order": order,

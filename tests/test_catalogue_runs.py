@@ -102,6 +102,23 @@ def test_a_pass_that_was_stopped_is_not_whole(drills: Drills) -> None:
     assert list(passes_of(drills)) == []
 
 
+def test_a_pass_is_of_drills_that_ran_together(drills: Drills) -> None:
+    passed(drills, 0, Drilled({"b-two": [FAULT]}))
+    assert [one["verdicts"]["b-two"] for one in passes_of(drills)] == ["breached"]
+    first = drills[0]
+    first.path.write_text(first.path.read_text().replace("rate: 5/s", "rate: 6/s"))
+    changed = find_drills(first.path.parent)
+    with pytest.raises(KeyboardInterrupt):
+        passed(changed, 0, Drilled({}, stop=2))
+    keep_pass(changed, "listed")
+    assert sum(len(lines_of(one)) for one in changed) == 3
+    assert list(passes_of(changed)) == []
+    passed(changed, 0, Drilled({}))
+    (whole,) = passes_of(changed)
+    assert set(whole["verdicts"].values()) == {"held"}
+    assert sum(len(lines_of(one)) for one in changed) == 3
+
+
 def test_of_another_version_of_a_drill_nothing_is_kept(drills: Drills) -> None:
     first = drills[0]
     rounds(first, 1)
