@@ -72,10 +72,13 @@ class Behind:
             self._looking.cancel()
         await self.client.close()
 
-    def lacks(self) -> str:
-        """The hop for want of which it may be given nothing; empty: there is none."""
+    def lacks(self, operation: str) -> str:
+        """The hop for want of which it may not be given that; empty: there is none. A repayment
+        takes no bank."""
         if not self.client.welcome:
             return self._ctx.role
+        if operation == "repayments":
+            return ""
         return "" if self._routes is None or self._routes.ready else self._routes.cut[0]
 
     def metrics(self) -> str:

@@ -55,11 +55,12 @@ def create_app(ctx: ServiceContext) -> ASGIApp:
     async def standing_verdicts(request: Request) -> Response:
         decided_ns = time.monotonic_ns()
         policies = book.obeyed("risk", taken_for_ns(decided_ns))
+        revision = book.revision  # as these were: while we wait a draw may have us read a later one
         said = await standing.under(policies)
         known = request.query_params.get("known") == said["version"]
         shown = {"version": said["version"]} if known else said
         dated = {"decided_ns": decided_ns, "policy": number_of(policies)}
-        return JSONResponse({**shown, **dated, "revision": book.revision})
+        return JSONResponse({**shown, **dated, "revision": revision})
 
     def more() -> str:
         policies = book.known("risk", now_ns())

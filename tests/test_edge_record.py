@@ -2,6 +2,7 @@
 
 import asyncio
 import csv
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
@@ -11,7 +12,7 @@ from starlette.types import Message, Receive, Scope, Send
 from mock_lender.cluster.config import CapacityConfig, LenderConfig, TierConfig
 from mock_lender.cluster.postgres import Access
 from mock_lender.context import ServiceContext
-from mock_lender.http.edge import Edge
+from mock_lender.http.edge import Edge, nothing
 from mock_lender.http.slots import Slots
 from mock_lender.telemetry import Telemetry
 
@@ -22,7 +23,7 @@ class Gone(Exception):
     """The body can't be read any more."""
 
 
-def edge(tmp_path: Path, slots: Slots) -> Edge:
+def edge(tmp_path: Path, slots: Slots, lacks: Callable[[str], str] = nothing) -> Edge:
     config = LenderConfig(
         work_dir="", telemetry_dir=str(tmp_path), topology_json="", population_csv="",
         cache_dir="", token="", protections=(), replicas={"gateway": 1},
@@ -38,7 +39,7 @@ def edge(tmp_path: Path, slots: Slots) -> Edge:
     async def work(_: Scope, __: Receive, ___: Send) -> None:
         raise Gone
 
-    return Edge(work, context, slots, every_call=True)
+    return Edge(work, context, slots, every_call=True, lacks=lacks)
 
 
 async def nobody(_: Message) -> None:
@@ -85,12 +86,23 @@ def test_a_look_that_its_fault_hits_takes_no_slot(tmp_path: Path) -> None:
     asyncio.run(go())
 
 
-async def statuses(made: Edge, headers: list[tuple[bytes, bytes]]) -> list[int]:
+def test_what_it_lacks_for_draws_stops_no_repayment(tmp_path: Path) -> None:
+    async def go() -> None:
+        made = edge(tmp_path, Slots(1), lambda operation: "bank.own" * (operation != "repayments"))
+        assert not made.ready
+        assert await statuses(made, [], "/v1/draws") == [503]
+        with pytest.raises(Gone):  # it was begun
+            await statuses(made, [], "/v1/repayments")
+
+    asyncio.run(go())
+
+
+async def statuses(
+    made: Edge, headers: list[tuple[bytes, bytes]], path: str = "/v1/draws"
+) -> list[int]:
     """Of what is answered before anybody leaves."""
     told: list[int] = []
-    scope = {
-        "type": "http", "method": "POST", "path": "/v1/draws", "state": {}, "headers": headers,
-    }  # fmt: skip
+    scope = {"type": "http", "method": "POST", "path": path, "state": {}, "headers": headers}
 
     async def receive() -> Message:
         return {"type": "http.request", "body": b"{}"}

@@ -32,15 +32,23 @@ def test_the_same_request_again_gets_the_same_try(books: Books) -> None:
     asyncio.run(go())
 
 
-def test_a_key_older_than_its_retention_is_gone(books: Books) -> None:
+def test_a_key_older_than_its_retention_is_gone_unless_its_draw_has_an_end(books: Books) -> None:
+    """Who is told that a draw is gone may ask again under another key, and be paid twice."""
+
     async def go() -> None:
         async with store_of(books, 2) as store:
+            old = {"retention_ns": 0}
             paid = await store.reserve(body("old-1", 15_100, 10))
+            again = await store.reserve(body("old-1", 15_100, 10, nonce="z") | old)
+            assert again["state"] == "in-progress"
             await store.post("old-1", paid["try"], "gateway-1")
-            assert (await store.reserve(body("old-1", 15_100, 10)))["state"] == "paid"
-            again = body("old-1", 15_100, 10) | {"retention_ns": 0}
-            assert (await store.reserve(again))["state"] == "gone"
-            assert (await store.draw("old-1") or {})["state"] == "paid"
+            assert (await store.reserve(body("old-1", 15_100, 10) | old))["state"] == "paid"
+            facts = body("old-2", 15_101, 10) | {"cause": "risk", "hop": "risk", "reason": "r"}
+            assert (await store.refuse(facts))["state"] == "refused"
+            assert (await store.refuse(facts | old))["state"] == "refused"
+            tried = await store.reserve(body("old-3", 15_102, 10))
+            await store.void("old-3", tried["try"], "closed", "gateway-1")
+            assert (await store.reserve(body("old-3", 15_102, 10) | old))["state"] == "gone"
 
     asyncio.run(go())
 
@@ -53,6 +61,14 @@ def test_tiers_are_chosen_by_share_and_avoided_when_asked(books: Books) -> None:
             assert 110 < found.count("own") < 190
             avoiding = [body(f"avoid-{n}", 17_000 + n, 10, avoid=["own"]) for n in range(20)]
             assert {(await store.reserve(one))["tier"] for one in avoiding} == {"partner-a"}
+            sparing = [
+                body(f"spare-{n}", 17_100 + n, 10, avoid=["own"]) | {"spare": ["partner-a"]}
+                for n in range(20)
+            ]
+            # What is short pays where the other was just asked in vain.
+            assert {(await store.reserve(one))["tier"] for one in sparing} == {"partner-a"}
+            short = [body(f"short-{n}", 17_200 + n, 10) | {"spare": ["own"]} for n in range(20)]
+            assert {(await store.reserve(one))["tier"] for one in short} == {"partner-a"}
             both = body("avoid-both", 18_000, 10, avoid=["own", "partner-a"])
             assert (await store.reserve(both))["state"] == "paying"
 
@@ -63,6 +79,9 @@ def test_stale_tries_are_claimed_by_one_sweeper_and_looked_at_less_and_less(book
     async def go() -> None:
         async with store_of(books, 4) as store:
             await store.reserve(body("stale-1", 19_000, 10) | {"look_after_ns": 0})
+            banks = {"bank.own", "bank.partner-a"}
+            left = await store.claim_stale(0.05, 1000, banks)
+            assert "stale-1" not in [one.draw_key for one in left]
             last_s = time.monotonic()
             claims = await asyncio.gather(*(store.claim_stale(0.05, 1000) for _ in range(4)))
             keys = [one.draw_key for claim in claims for one in claim]

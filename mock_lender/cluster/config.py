@@ -84,7 +84,8 @@ class LenderConfig:
     replica as the client, a replica or bank as the server: `gateway->bank.own`,
     `gateway-1->risk-2`) to `host:port`, for edges that lead through a proxy. cache_dir: where the
     database template is kept. on_standby_lost: `degrade` (go on with one copy, and say so) or
-    `stop` (commits wait for a standby). key_retention_s: presses with an older key get 410.
+    `stop` (commits wait for a standby). key_retention_s: presses with an older key get 410, unless
+    its draw was paid or refused, which is told for ever, or is being paid.
     expire_after_s: draws that nobody comes back to end. timeout_s: of calls and payouts, instead
     of what follows from the protections. features_csv: what a scorecard knows of each borrower,
     `borrower,tenure_months,utilisation_bp,past_due_days,income_band`; empty: nothing. judge_lost:

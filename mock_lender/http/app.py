@@ -14,7 +14,7 @@ from starlette.types import ASGIApp
 
 from mock_lender.clock import now_ns
 from mock_lender.context import ServiceContext
-from mock_lender.http.edge import Edge
+from mock_lender.http.edge import Edge, nothing
 from mock_lender.http.problems import problem
 from mock_lender.http.slots import Slots
 from mock_lender.resilience.admission import Admission
@@ -33,7 +33,7 @@ def build_app(
     *,
     slots: Slots | None = None,
     every_call: bool = True,
-    lacks: Callable[[], str] = str,
+    lacks: Callable[[str], str] = nothing,
     more: Callable[[], str] = str,
     on_start: Hook | None = None,
     on_stop: Hook | None = None,
@@ -41,7 +41,7 @@ def build_app(
 ) -> ASGIApp:
     """A service: its routes, health and metrics. `slots` bounds what is worked on at once: each
     call waits for one, or without `every_call` the routes ask for them where they need one.
-    `lacks`: the hop for want of which it is not ready, or "". `more`: further lines for /metrics.
+    `lacks`: as `Edge` has it. `more`: further lines for /metrics.
     `troubles`: the answers for exceptions of its own."""
 
     async def health(_: Request) -> Response:

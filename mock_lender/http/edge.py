@@ -29,18 +29,23 @@ WORKED_HEADER = b"x-worked-ns"
 LONG_S = 3600.0
 
 
+def nothing(_: str) -> str:
+    """What a service lacks that needs nothing but itself."""
+    return ""
+
+
 class Edge:
     """ASGI middleware.
 
     slots: what is worked on at once; with `every_call` each request waits for one here, without it
     the work asks for them itself. A caller that goes away is not noticed: its request is still
-    worked off, as most servers do. lacks: the hop for want of which this replica may be given
-    nothing that changes anything; empty: there is none.
+    worked off, as most servers do. lacks: the hop for want of which this replica may not be given
+    an operation that changes something ("": any of them); empty: there is none.
     """
 
     def __init__(
         self, app: ASGIApp, ctx: ServiceContext, slots: Slots | None, *, every_call: bool,
-        lacks: Callable[[], str] = str,
+        lacks: Callable[[str], str] = nothing,
     ) -> None:  # fmt: skip
         self._app = app
         self._ctx = ctx
@@ -61,7 +66,7 @@ class Edge:
     @property
     def ready(self) -> bool:
         """Is it, for everything that it may be asked?"""
-        return self.within.ready and not self._lacks()
+        return self.within.ready and not self._lacks("")
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http" or scope["path"] in QUIET:
@@ -187,7 +192,7 @@ class Edge:
         asked_ns = time.monotonic_ns()
         deadline: Deadline | None = scope["state"]["deadline"]
         operation = operation_of(scope["method"], scope["path"])
-        lacks = "" if scope["method"] == "GET" else self._lacks()
+        lacks = "" if scope["method"] == "GET" else self._lacks(operation)
         late = deadline is not None and deadline.remaining_s <= 0
         ready = self.within.ready and not lacks and not late
         if not ready or not await self._slot(slots, deadline, operation):

@@ -129,8 +129,8 @@ class Ledger:
         """Reserve, and count what it has come to."""
         # What the law bars, the press was told by compliance, which has dated it.
         out = {"out": sorted({*self.out(), *body.get("not_from", ())})}
-        spare = {"avoid": sorted({*body["avoid"], *self.spared()})}
-        found = await self.books.reserve({**body, **self.terms, **out, **spare})
+        asked = {**body, **self.terms, **out, "spare": self.spared()}
+        found = await self.books.reserve(asked)
         self._reserved[str(found.get("tier") or found["state"])] += 1
         self._reserved["gathered"] += found.get("gathered") is True
         return found

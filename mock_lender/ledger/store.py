@@ -1,7 +1,7 @@
 """The ledger's transactions: each is one statement, one round trip, and is never cancelled."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -145,11 +145,15 @@ class Store:
             self._offset_ns,
         )
 
-    async def claim_stale(self, again_s: float, most: int) -> list[Stale]:
-        """Tries to be ended, claimed for `again_s` and longer each time."""
+    async def claim_stale(
+        self, again_s: float, most: int, not_of: Collection[str] = ()
+    ) -> list[Stale]:
+        """Tries to be ended, claimed for `again_s` and longer each time; none of the banks
+        `not_of`."""
         rows = await self._database.rows(
-            0.0, "SELECT * FROM claim_stale($1, $2, $3)", int(again_s * 1e9), most, self._offset_ns
-        )
+            0.0, "SELECT * FROM claim_stale($1, $2, $3, $4)", int(again_s * 1e9), most,
+            sorted(not_of), self._offset_ns,
+        )  # fmt: skip
         return [
             Stale(
                 r["draw_key"], r["try"], r["bank"], r["payout_key"], r["closes"],

@@ -39,7 +39,9 @@ class Sweeper:
             await asyncio.sleep(self._settings.sweeper_tick_s)
             tick += 1
             try:
-                stale = await self._store.claim_stale(AGAIN_S, AT_ONCE)
+                # What a breaker of ours would refuse is left to whoever can ask.
+                shut = self._client.open_targets()
+                stale = await self._store.claim_stale(AGAIN_S, AT_ONCE, shut)
                 ends = [self._end(one) for one in stale]
                 for came in await asyncio.gather(*ends, return_exceptions=True):
                     if isinstance(came, BaseException):
