@@ -89,7 +89,7 @@ def show_command(name: str | None, store: Path) -> int:
         for place in sorted(store.glob("*.json")):
             print(f"{place.stem:24} {_read(place).told}")
         return 0
-    found = _known(name, store)
+    found = _known(name, store, "NAME")
     print(f"{found.name}: {found.told}")
     if found.moved_from:
         print(f"moved from  {found.moved_from}")
@@ -112,7 +112,7 @@ def gate_command(
         raise mistake("--set seed", repr(side.seed_set), "no seed: those of the baseline are used")
     arm = Arm(CANDIDATE, side.what, side.changes, side.profile, side.lender)
     loaded = arm.loaded()
-    baseline = _known(name or loaded.scenario.name, store)
+    baseline = _known(name or loaded.scenario.name, store, "--baseline")
     if pairs is not None and pairs > len(baseline.runs):
         raise mistake(
             "--pairs", str(pairs),
@@ -166,11 +166,14 @@ def _set_again(baseline: Baseline, runs: int) -> str:
     return f"set it from {runs} runs or more: `drawproof baseline set {baseline.name} RUN...`"
 
 
-def _known(name: str, store: Path) -> Baseline:
+def _known(name: str, store: Path, said_by: str) -> Baseline:
     place = _place(store, name)
     if not place.exists():
-        there = ", ".join(sorted(path.stem for path in store.glob("*.json"))) or "none yet"
-        raise mistake("NAME", f"{name!r}, which {store} has not", f"one of its: {there}")
+        there = ", ".join(sorted(path.stem for path in store.glob("*.json")))
+        allowed = f"one of its: {there}" if there else (
+            f"none yet: make it by `drawproof baseline set {name} RUN...`"
+        )  # fmt: skip
+        raise mistake(said_by, f"{name!r}, which {store} has not", allowed)
     return _read(place)
 
 

@@ -15,7 +15,7 @@ from harness.errors import DrawproofError, HarnessError, Problem, ScenarioError
 from harness.repeats.arms import Arm, Cell, check_arms
 from harness.repeats.book import Book, Done
 from harness.repeats.child import Child
-from harness.repeats.repeats import Drive, folder_for, make_folder, run_cells
+from harness.repeats.repeats import Drive, as_judged, folder_for, make_folder, run_cells
 from harness.report.suite import list_text, suite_html, suite_json, suite_junit, suite_text
 from harness.scenario.entry import OFF, ON
 from harness.stopping import Interrupted, StopFlag
@@ -23,8 +23,10 @@ from harness.suite.catalogue import Drill, find_drills, in_order, of_set
 from harness.suite.checks import Check, breaks_by, differ, whole
 from harness.suite.outcome import Outcome, Row
 from harness.suite.seen import Seen, see
+from harness.terminal import plain_lines
 
 BOTH, MUTATIONS = "both", "mutations"
+BREACHED = 1
 ARMS = (ON, OFF, BOTH, MUTATIONS)
 
 
@@ -80,11 +82,16 @@ def suite_command(asked: Asked, drive: Drive | None = None) -> int:
     try:
         run_cells(book, cells, drive, _say)
     except Interrupted as by:
-        _told(asked, drills, cells, book)
+        code = _told(asked, drills, cells, book).whole.exit_code
         print(f"{by}: the drill under way has ended in order; --resume {place}", file=sys.stderr)
+        if code == BREACHED:
+            return code
         raise KeyboardInterrupt from by
-    except DrawproofError:
-        _told(asked, drills, cells, book)
+    except DrawproofError as exc:
+        code = _told(asked, drills, cells, book).whole.exit_code
+        if code == BREACHED:  # it wins over what could not be run, as suite.json says too
+            print(f"drawproof: {plain_lines(str(exc))}", file=sys.stderr)
+            return code
         raise
     return _told(asked, drills, cells, book).whole.exit_code
 
@@ -142,7 +149,8 @@ def outcome_of(
             not_run.append(label)
             continue
         arm = label.removeprefix(drill.name).strip() or ON
-        row = Row(drill, arm, one.took_s, see(place, one.digest), arm == ON or asked.arm == OFF)
+        found = see(place, as_judged(place, one.digest))
+        row = Row(drill, arm, one.took_s, found, arm == ON or asked.arm == OFF)
         rows.append(row)
         seen[drill.name][label] = row.seen
     checks: list[Check] = []

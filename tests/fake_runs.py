@@ -109,4 +109,5 @@ class Played:
             place / f"run-{len(self.cells)}", cell.seed, scenario=cell.arm.scenario,
             changes=cell.arm.changes, profile=cell.arm.profile, **given,
         )  # fmt: skip
-        return Ended(0, run.resolve())
+        code: int = json.loads((run / "verdict.json").read_text())["exit_code"]
+        return Ended(code, run.resolve())

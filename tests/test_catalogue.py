@@ -2,6 +2,7 @@
 
 import shutil
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -95,20 +96,34 @@ def test_the_page_tells_what_was_measured_and_of_which_version() -> None:
     values = {"fault.guarantee": [1.0, 1, 1], "drill.recover_s": [0.5, 0, 1]}
     arm = {"runs": 5, "held": 5, "values": values}
     low = {"runs": 5, "broke_by_them": 5, "values": {"fault.guarantee": [0.25, 0, 1]}}
-    found = {"fingerprint": fingerprint(drill), "commits": ["a"], "on": arm, "off": low}
+    entry = drill.entry
+    low["named"] = list(entry.off.breaches)
+    found = {
+        "fingerprint": fingerprint(drill), "commits": ["a"], "on": arm, "off": low, "faults": [],
+        "differ": {"wanted": entry.differ.text},
+        "mutations": [{"change": o.label, "breaches": list(o.breaches)} for o in entry.mutations],
+    }  # fmt: skip
     now = page(DRILLS, {drill.name: found})
     assert "100.00 % on, 25.00 % off, 0.50 s on, no data off (5 + 5 runs)" in now
-    assert "1 of them measured as they are now" in now
+    assert "1 of them measured as their files are now" in now
     mixed = page(DRILLS, {drill.name: found | {"commits": ["a", "b"]}})
     assert "no data off (5 + 5 runs of 2 commits)" in mixed
     then = page(DRILLS, {drill.name: found | {"fingerprint": "of before"}})
     assert "not measured since the drill changed" in then
     # What is not sound, or has no run that counts, is not told as if it were.
-    ill = found | {"on": arm | {"held": 3}, "off": low | {"broke_by_them": 4}}
-    told = "(5 + 5 runs; **held 3 of 5**; **off as it should be 4 of 5**)"
+    ill = found | {"faults": ["on: held 3 of 5", "x <= 3: 1.2 deviations away"]}
+    told = "(5 + 5 runs; **on: held 3 of 5**; **x <= 3: 1.2 deviations away**)"
     assert told in page(DRILLS, {drill.name: ill})
+    # Held against other lines than the drill names now.
+    others: tuple[dict[str, Any], ...] = (
+        {"off": low | {"named": ["fault: p95 < 1 s"]}}, {"differ": {"wanted": "other"}},
+        {"mutations": []},
+    )  # fmt: skip
+    for other in others:
+        told = page(DRILLS, {drill.name: found | other})
+        assert "not judged by what the drill now says of its arms" in told
     none = page(DRILLS, {drill.name: found | {"off": low | {"runs": 0, "broke_by_them": 0}}})
-    assert f"{len(DRILLS)} drills, 0 of them measured as they are now" in none
+    assert f"{len(DRILLS)} drills, 0 of them measured as their files are now" in none
     assert "since the drill changed" not in none
 
 

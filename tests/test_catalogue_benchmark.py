@@ -57,14 +57,22 @@ def seeded(runs: list[Seen]) -> list[Seen]:
 
 
 def test_a_sound_drill() -> None:
-    found = summary([gave(1.0), gave(0.998), gave(0.999)], [bad(), bad(0.3), bad()], [bad()])
+    on = [gave(1.0), gave(0.998), gave(0.999), gave(0.999), gave(0.999)]
+    found = summary(on, [bad(), bad(0.3), bad(), bad(), bad()], [bad()])
     assert faults_of(found) == []
-    assert found["on"]["held"] == found["off"]["breached"] == found["off"]["broke_by_them"] == 3
-    assert found["off"]["broke"] == {LINE: 3}
+    assert found["on"]["held"] == found["off"]["breached"] == found["off"]["broke_by_them"] == 5
+    assert found["off"]["broke"] == {LINE: 5}
     assert found["on"]["values"]["fault.guarantee"] == [0.999, 0.998, 1.0]
     assert found["differ"] == {
-        "wanted": "fault.guarantee by 20 points", "pairs": 3, "well": 3, "ill": [],
+        "wanted": "fault.guarantee by 20 points", "pairs": 5, "well": 5, "ill": [],
     }  # fmt: skip
+    made_up_for = found | {"rounds_made_up_for": 6}
+    assert faults_of(made_up_for) == ["6 rounds left out, more than there are to go by"]
+
+
+def test_fewer_than_five_runs_are_not_enough() -> None:
+    on, off = [gave(1.0), gave(0.998), gave(0.999)], [bad(), bad(0.3), bad()]
+    assert faults_of(summary(on, off, [bad()])) == ["3 + 3 runs, 3 pairs of 5"]
 
 
 def test_pairs_are_of_one_seed_and_what_has_no_partner_is_none() -> None:

@@ -97,7 +97,7 @@ def test_a_lender_that_loses_money_fails_the_gate_with_one_run(tmp_path: Path) -
         (["compare", "{smoke}", "--candidate-lender", "{empty}"], "a checkout of drawproof"),
         (["compare", "{smoke}", "--pairs", "0"], "from 1 to 100"),
         (["compare", "{smoke}", "--primary", "p50"], "--primary: found 'p50'"),
-        (["gate", "{smoke}", "--store", "{empty}"], "one of its: none yet"),
+        (["gate", "{smoke}", "--store", "{empty}"], "none yet: make it by `drawproof baseline set"),
         (["gate", "{smoke}", "--baseline", "../x"], "letters, digits"),
         (["baseline", "set", "x", "{empty}"], "a run directory"),
         (["ablate", "{smoke}", "--only", "breakers"], "some of admission, breaker"),

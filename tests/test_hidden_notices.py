@@ -55,6 +55,7 @@ def test_a_notice_that_was_shown_for_a_moment_takes_no_promise_back() -> None:
         intent = view.intents[110]
         assert Oracle(view).promised(intent) is is_broken
         assert warnings(view).told_share == (0.0 if is_broken else 1.0)
+        assert (warnings(view).lead_s is None) is is_broken
 
 
 def test_nor_does_one_of_a_rule_or_of_a_shortage() -> None:
@@ -62,7 +63,7 @@ def test_nor_does_one_of_a_rule_or_of_a_shortage() -> None:
             for one in looks((4, 6))]  # fmt: skip
     law = changed(ruled(rule(bound=20_500), 9.0, 4.0), notice_looks=tuple(seen))
     assert Oracle(law).promised(law.intents[110])
-    assert warnings(law).told_share == 0
+    assert (warnings(law).told_share, warnings(law).untold) == (0, ("rule r",))
     assert not Oracle(changed(law, notice_looks=())).promised(law.intents[110])
     short = Policy("shortage", NUMBER, None, None, T0_NS + 4 * NS_PER_S, None, above_fen=0)
     dry = [a._replace(outcome="refused", cause="liquidity", status=409) if a.intent >= 150 else a

@@ -250,6 +250,34 @@ def test_time_to_detect_is_of_the_first_alert_that_names_the_hop() -> None:
     assert value["recovery"]["detect_s"] == value["detection"]["detect_s"] == 2.25
 
 
+def _fault(name: str, at_s: float) -> FaultLine:
+    at_ns = T0_NS + round(at_s * NS_PER_S)
+    return replace(
+        clean().faults[0], name=name, inject_began_ns=at_ns, injected_ns=at_ns, observed_ns=at_ns
+    )
+
+
+@pytest.mark.parametrize(
+    ("alerts", "second_s"),
+    [
+        ([_alert(17.5, BANK)], 0.0),  # of the first fault, and nobody is told twice
+        ([_alert(17.5, BANK), _alert(21, BANK, "cleared"), _alert(24.5, BANK)], 1.5),
+        ([_alert(17.5, BANK), _alert(21, BANK, "cleared")], None),
+        ([_alert(16, BANK)], None),  # of nothing that was there
+    ],
+)
+def test_a_second_fault_at_a_hop_in_alarm_is_known(
+    alerts: list[State], second_s: float | None
+) -> None:
+    found = measure(_with(alerts, faults=(_fault("one", 17), _fault("two", 23)))).detection
+    assert found.by_fault["two"] == second_s
+
+
+def test_without_a_baseline_before_the_first_fault_there_are_no_false_alarms_to_count() -> None:
+    at_once = _with([_alert(18, BANK)], faults=(_fault("at once", 1),))
+    assert measure(at_once).detection.false_alarms is None
+
+
 def test_no_alert_at_all_is_no_data_and_an_alert_elsewhere_is_none_for_the_fault() -> None:
     nothing = measure(clean()).detection
     assert nothing.detect_s is nothing.false_alarms is None

@@ -1,6 +1,7 @@
 """Drills by arm and seed: the order, what is kept, and how it goes on after a kill."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -10,11 +11,11 @@ from hypothesis import strategies as st
 from harness.errors import HarnessError, ScenarioError
 from harness.evidence.recorder import write_rows
 from harness.evidence.store import RunDir
-from harness.repeats.arms import Arm, check_arms, in_order, seeds_from
-from harness.repeats.book import is_repeats, read_done
+from harness.repeats.arms import Arm, Cell, check_arms, in_order, seeds_from
+from harness.repeats.book import Book, is_repeats, read_done
 from harness.repeats.child import Child, Ended, Runner, runner_of
 from harness.repeats.digest import digest, from_json
-from harness.repeats.repeats import Repeats, by_arm, run_repeats
+from harness.repeats.repeats import Repeats, as_judged, by_arm, run_repeats
 from harness.stopping import Interrupted, StopFlag
 from tests.drills import ROOT, SMOKE, short
 from tests.fake_runs import SMALL, Played, keep_run
@@ -68,6 +69,34 @@ def test_what_each_drill_gave_is_kept_and_read_again(tmp_path: Path) -> None:
     assert sorted(read_done(tmp_path / "r"), key=lambda d: (d.number, d.arm)) == done
     assert from_json(json.loads(json.dumps(first.as_json()))) == first
     assert (tmp_path / "r" / first.run / "verdict.json").exists()
+
+
+def test_a_drill_whose_process_says_otherwise_than_its_verdict_has_none(tmp_path: Path) -> None:
+    """As where the disk was full when the reports were written."""
+
+    class Failed(Played):
+        def __call__(self, cell: Cell, path: Path) -> Ended:
+            return replace(super().__call__(cell, path), exit_code=5)
+
+    (one,) = run_repeats(asked(tmp_path / "r", 1, (BASE,)), Failed({}), lambda _: None)
+    assert (one.digest.verdict, one.digest.exit_code, one.digest.counts) == (None, 5, False)
+    assert one.digest.reason == "drawproof ended with 5, and its verdict.json says 0"
+    assert as_judged(tmp_path / "r", one.digest) == one.digest
+
+
+def test_a_file_that_a_scenario_reads_belongs_to_what_a_folder_was_made_for(
+    tmp_path: Path,
+) -> None:
+    rules = tmp_path / "rules.yml"
+    rules.write_text((ROOT / "scenarios/compliance/rules.yml").read_text())
+    source = ROOT / "scenarios/compliance/draw-maximum-adopted-late.yaml"
+    (tmp_path / "late.yaml").write_text(source.read_text())
+    arm = Arm("late", tmp_path / "late.yaml", SMALL[:1])
+    Book.resume(tmp_path, "x", (arm,), "p")
+    Book.resume(tmp_path, "x", (arm,), "p")
+    rules.write_text(rules.read_text() + "# other\n")
+    with pytest.raises(ScenarioError, match="made for other settings"):
+        Book.resume(tmp_path, "x", (arm,), "p")
 
 
 def test_a_kill_loses_the_drill_under_way_and_more_rounds_go_on(tmp_path: Path) -> None:

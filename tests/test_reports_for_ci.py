@@ -38,6 +38,22 @@ def test_a_test_case_for_the_run_each_expectation_and_each_rule() -> None:
     assert suite.get("tests") == str(len(names))
 
 
+def test_a_verdict_is_left_only_when_all_of_it_could_be_said(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Who runs many drills goes by it, and the process that failed had another exit code."""
+    run = Path(shutil.copytree(DATA / "held", tmp_path / "held"))
+    (run / "verdict.json").unlink(missing_ok=True)
+
+    def fails(*_: object) -> str:
+        raise ValueError("a defect")
+
+    monkeypatch.setattr("harness.report.write.html", fails)
+    with pytest.raises(ValueError, match="a defect"):
+        judge_and_write(RunDir.open(run))
+    assert not (run / "verdict.json").exists()
+
+
 def test_breached_is_a_failure_and_inconclusive_an_error() -> None:
     value = value_of(broken(clean(), range(200, 240)))
     (suite,) = parsed(junit(value))

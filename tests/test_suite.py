@@ -13,7 +13,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from harness.cli import main
-from harness.errors import ScenarioError
+from harness.errors import HarnessError, ScenarioError
+from harness.repeats.arms import Cell
+from harness.repeats.child import Ended
 from harness.scenario.entry import Differ, Variant
 from harness.suite.catalogue import find_drills
 from harness.suite.checks import breaks_by, differ, whole
@@ -138,6 +140,33 @@ def test_it_is_gone_on_with_in_any_order_and_in_no_other_folder(scenarios: Path)
         suite_command(asked(scenarios), Drilled({}))
 
 
+def test_one_that_is_judged_again_counts_as_it_is_judged_now(scenarios: Path) -> None:
+    assert suite_command(asked(scenarios), Drilled({})) == 0
+    (path,) = (scenarios.parent / "made").glob("001-*/*/verdict.json")
+    value = json.loads(path.read_text())
+    value["expectations"][0]["verdict"] = "breached"
+    path.write_text(json.dumps(value | {"verdict": "breached", "exit_code": 1}))
+    assert suite_command(asked(scenarios), Drilled({})) == 1
+    row = read(scenarios)["drills"][1]
+    assert (row["drill"], row["verdict"]) == ("b-two", "breached")
+
+
+def test_a_breach_wins_though_the_rest_was_not_run(
+    scenarios: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert suite_command(asked(scenarios), Drilled({"a-one": [FAULT]}, stop=1)) == 1
+    value = read(scenarios)
+    assert (value["exit_code"], value["not_run"]) == (1, ["b-two", "c-three"])
+    assert "--resume" in capsys.readouterr().err
+
+    class Fails(Drilled):
+        def __call__(self, cell: Cell, place: Path) -> Ended:
+            raise HarnessError("nothing works")
+
+    assert suite_command(asked(scenarios), Fails({})) == 1
+    assert "drawproof: nothing works" in capsys.readouterr().err
+
+
 def test_nothing_starts_when_a_second_arm_plans_other_draws(scenarios: Path) -> None:
     path = scenarios / "b-two.yaml"
     other = "    set: {load.shape.rate: 6/s}\n    profile: naive\n"
@@ -258,6 +287,15 @@ def test_the_whole_is_the_worst_of_its_parts(words: list[str], missing: int) -> 
         assert (found.verdict, found.exit_code) == ("inconclusive", 3)
     else:
         assert (found.verdict, found.exit_code) == ("held", 0)
+
+
+def test_runs_of_two_versions_tell_of_neither() -> None:
+    one, other = gave(), gave()
+    other = replace(other, digest=replace(other.digest, commit="def"))
+    found = whole([one, other], (), 0)
+    assert (found.verdict, found.exit_code) == ("inconclusive", 3)
+    assert "runs of 2 commits: abc, def" in found.reason
+    assert whole([other, gave("breached")], (), 0).exit_code == 1
 
 
 def test_nothing_run_is_nothing_held() -> None:

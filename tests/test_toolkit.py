@@ -2,6 +2,8 @@
 
 import copy
 import json
+import os
+import subprocess
 import sys
 import threading
 import time
@@ -20,8 +22,8 @@ from harness.guardian.journal import Journal
 from harness.guardian.undo import perform
 from harness.judge.fault_lines import read_fault_lines
 from harness.nemesis.nemesis import Nemesis
-from harness.processes import descendants
-from tests.drills import command
+from harness.processes import descendants, start_ticks
+from tests.drills import ROOT, command
 from tests.world import World
 
 with_chaoslib = pytest.mark.skipif(
@@ -112,6 +114,42 @@ def test_an_action_that_fails_or_hangs_ends_in_time_and_says_so(world: World) ->
         for path in Path("/proc").glob("[0-9]*/cmdline")
         if path.exists() and path.parent.exists()
     )
+
+
+@pytest.mark.slow
+@with_chaoslib
+def test_what_a_method_has_left_to_do_is_not_done_after_its_asker_is_dead(tmp_path: Path) -> None:
+    """The guardian's roll-backs are under way by then, and nobody would undo it."""
+    begun, done = tmp_path / "begun", tmp_path / "done"
+    late = process("late", "touch", str(done)) | {"pauses": {"before": 3}}
+    question = {"do": "method", "experiment": example(method=[
+        process("begins", "touch", str(begun)), late,
+    ])}  # fmt: skip
+    code = (
+        "import json, sys; from harness.guardian.child import ask_toolkit\n"
+        "asked = json.load(sys.stdin)\n"
+        "ask_toolkit(asked['do'], asked['experiment'], {}, 30)"
+    )
+    told = {"DRAWPROOF_TARGET_URL": "http://127.0.0.1:9", "DRAWPROOF_TARGET_PID": "1"}
+    give_up_s, wait = time.monotonic() + 30, threading.Event()
+    with subprocess.Popen(
+        [sys.executable, "-c", code], stdin=subprocess.PIPE, cwd=ROOT, env={**os.environ, **told}
+    ) as asker:
+        try:
+            assert asker.stdin is not None
+            asker.stdin.write(json.dumps(question).encode())
+            asker.stdin.close()
+            while not begun.exists():
+                assert time.monotonic() < give_up_s
+                wait.wait(0.02)
+            children = descendants(asker.pid)
+            assert children
+        finally:
+            asker.kill()
+    while any(start_ticks(pid) is not None for pid in children):
+        assert time.monotonic() < give_up_s
+        wait.wait(0.02)
+    assert not done.exists()
 
 
 @with_chaoslib

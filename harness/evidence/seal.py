@@ -16,7 +16,9 @@ from typing import Any
 from harness.errors import HarnessError
 
 PLACE = "digests.json"
-SCHEMA = 1
+# Since schema 2 the files that a scenario reads are all among them; a trace was before.
+SCHEMA = 2
+RULES_SINCE = 2
 # From this schema of run.json on, a run that came to an end of its own has digests.
 SEALED_SINCE = 2
 FILES = (
@@ -41,7 +43,7 @@ def seal(run: Path) -> None:
     try:
         names = sorted(_there(run))
         partial = (run / PLACE).with_suffix(".partial")
-        partial.write_text(_text(_digests(run, names)))
+        partial.write_text(_text(_digests(run, names), SCHEMA))
         partial.replace(run / PLACE)
     except OSError as exc:
         raise HarnessError(f"{run / PLACE} can't be written: {exc}") from exc
@@ -64,11 +66,13 @@ def check(run: Path, record: Mapping[str, Any]) -> Seal:
         return Seal(False)
     try:
         text = place.read_text()
-        told: dict[str, str] = json.loads(text)["files"]
-        if text != _text(told):
+        known = json.loads(text)
+        told: dict[str, str] = known["files"]
+        schema = int(known["schema"])
+        if text != _text(told, schema):
             raise ValueError("it is not as it was written")
         there = _digests(run, [name for name in told if (run / name).is_file()])
-        extra = [name for name in _there(run) if name not in told]
+        extra = [name for name in _there(run, schema) if name not in told]
     except (OSError, ValueError, TypeError, KeyError, AttributeError) as exc:
         raise HarnessError(f"{place} can't be read, so no evidence can be trusted: {exc}") from exc
     spoilt = {name for name in told if there.get(name) != told[name]}
@@ -80,9 +84,12 @@ def check(run: Path, record: Mapping[str, Any]) -> Seal:
     return Seal(True, frozenset({*spoilt, *extra}), tuple(problems))
 
 
-def _there(run: Path) -> Iterable[str]:
-    """Names of the files with evidence, and of those that the scenario reads (trace-1.csv)."""
-    patterns = ("**/*.parquet", "**/*.arrows", "trace-*")
+def _there(run: Path, schema: int = SCHEMA) -> Iterable[str]:
+    """Names of the files with evidence, and of those that the scenario reads (trace-1.csv,
+    rules-1.yml)."""
+    patterns = ["**/*.parquet", "**/*.arrows", "trace-*"]
+    if schema >= RULES_SINCE:
+        patterns.append("rules-*")
     tables = (path for pattern in patterns for path in run.glob(pattern))
     names = {path.relative_to(run).as_posix() for path in tables if path.is_file()}
     return names | {name for name in FILES if (run / name).is_file()}
@@ -98,5 +105,5 @@ def _sha256(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def _text(digests: Mapping[str, str]) -> str:
-    return json.dumps({"schema": SCHEMA, "files": digests}, indent=1, sort_keys=True) + "\n"
+def _text(digests: Mapping[str, str], schema: int) -> str:
+    return json.dumps({"schema": schema, "files": digests}, indent=1, sort_keys=True) + "\n"

@@ -148,9 +148,10 @@ def wrong_together(spec: FaultSpec, found: str, allowed: str) -> ScenarioError:
     return ScenarioError((Problem("faults", 0, spec.name, found, allowed),))
 
 
-def service_target(example: str) -> Parameter:
-    """Which replica or bank; `example` where a bank or the first replica would not do."""
+def service_target(example: str, of: str = "a replica or bank such as bank.own") -> Parameter:
+    """Which replica or bank; `example` where a bank or the first replica would not do. of: what is
+    allowed, in words."""
     return Parameter(
-        "target", "target", text, "a replica or bank such as bank.own", names="service",
+        "target", "target", text, of, names="service",
         example=example,
     )  # fmt: skip

@@ -85,7 +85,7 @@ def _of(spec: FaultSpec, *roles: str) -> str:
 
 KINDS: Kinds = {
     ("service", "cold_cache"): FaultKind(
-        (service_target("gateway-1"),),
+        (service_target("gateway-1", "a gateway such as gateway-1"),),
         for_key="needed",
         build=_cold_cache,
         does="The gateway's cache of shown quotas is emptied and keeps nothing: every look at a "
@@ -95,7 +95,7 @@ KINDS: Kinds = {
         cannot="Looks that are under way together may still share one reading (`quota_cache`).",
     ),
     ("service", "lost_push"): FaultKind(
-        (service_target("risk-1"),),
+        (service_target("risk-1", "a replica of risk or compliance such as risk-1"),),
         for_key="needed",
         build=_lost_push,
         does="What is entered in the rule book does not reach the replica: it goes on by the "

@@ -233,7 +233,7 @@ def _with_slots(spec: FaultSpec, target: str) -> str:
 KINDS: Kinds = {
     ("service", "less_capacity"): FaultKind(
         (
-            service_target("bank.own"),
+            service_target("bank.own", "a gateway or bank such as bank.own"),
             Parameter("left", "left", part, "a share below 100 %: so much is left", 0.25,
                       required=False),
         ),

@@ -1,13 +1,18 @@
 """Runs a part of a Chaos Toolkit experiment: `python -m harness.faults.toolkit_child`, in a process
 of its own, so that what hangs can be killed. The one importer of chaoslib.
 
-A question on stdin, `{"do": "method" | "rollbacks" | "hypothesis", "experiment": {...}}`; the last
-line on stdout is `{"ok", "detail"}`. What a secret says never gets out.
+A question on stdin, `{"do": "method" | "rollbacks" | "hypothesis", "experiment": {...}, "asker":
+pid}`; the last line on stdout is `{"ok", "detail"}`. What a secret says never gets out. When the
+asker dies we do: a method must not go on behind the roll-backs that the guardian then runs.
 """
 
 import json
+import os
+import signal
 import sys
 from typing import Any
+
+from harness.processes import die_with_parent
 
 try:
     from chaoslib.activity import ensure_activity_is_valid, execute_activity
@@ -93,9 +98,18 @@ def _without(secrets: Any, text: str) -> str:
     return text
 
 
+def _end_with(asker: int) -> None:
+    """Kill our process group, which is ours alone, as soon as the asker is gone."""
+    signal.signal(signal.SIGTERM, lambda *_: os.killpg(os.getpid(), signal.SIGKILL))
+    die_with_parent(signal.SIGTERM)
+    if os.getppid() != asker:  # it was gone before we could say so
+        os.killpg(os.getpid(), signal.SIGKILL)
+
+
 def main() -> int:
     """Exit 0 whenever there is an answer."""
     question = json.load(sys.stdin)
+    _end_with(question["asker"])
     # What actions print is theirs; the answer alone goes to the pipe.
     out, sys.stdout = sys.stdout, sys.stderr
     well, detail = (False, MISSING) if MISSING else answer(question)

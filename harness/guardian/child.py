@@ -22,9 +22,10 @@ def ask_toolkit(
     """Run a part of a Chaos Toolkit experiment: (it went well, what is to be said of it).
 
     do: `method`, `rollbacks` or `hypothesis`. After `limit_s` it and all it has started is killed,
-    and it went badly.
+    and it went badly. The child ends itself, and what it has started, when whoever asks dies.
     """
-    return ask_child(TOOLKIT, {"do": do, "experiment": experiment}, env, limit_s)
+    question = {"do": do, "experiment": experiment, "asker": os.getpid()}
+    return ask_child(TOOLKIT, question, env, limit_s)
 
 
 def ask_child(

@@ -38,9 +38,9 @@ replica. [scenario-format.md](scenario-format.md) has the grammar of expectation
 that follow from the table of ends: promised, kept, broken, late, withheld, rightly refused, wrongly
 approved, unresolved.
 
-Two of the design's measures are of several runs: the amplification of a fault at peak against the
-same at steady load, and anything that compares lenders. Nothing in one run's verdict stands in for
-them.
+Two measures are of several runs: the amplification of a fault at peak against the same at steady
+load (`python -m benchmarks.peaks`), and anything that compares lenders. Nothing in one run's
+verdict stands in for them.
 """
 
 

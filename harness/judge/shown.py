@@ -25,7 +25,8 @@ SELECT a.intent, a.n, a.sent_ns, a.done_ns, i.borrower, 'borrower:' || i.borrowe
 FROM attempts a JOIN intents i USING (intent)
 WHERE a.kind = 'look' AND a.outcome = 'granted' AND a.reason IS NOT NULL
 """
-SAYS = f"SELECT max(age_ms), count(owed_fen) FROM ({LOOKS})"
+SAYS = f"SELECT max(age_ms), count(owed_fen), count(age_ms) FROM ({LOOKS})"
+ANSWERED = "SELECT count(*) FROM attempts WHERE kind = 'look' AND outcome = 'granted'"
 # A version is no more to be seen than when it is committed, some time after its lock: by the next
 # one's lock at the latest, or when a borrower has been told that the draw it posts is paid.
 OLDEST = f"""
@@ -73,11 +74,14 @@ def shown_age_ms(view: RunView) -> int | None:
     the ledger's next version of that account, which was there for all to see by the time of the one
     after it, or when its draw was told to be paid; its limit, until a cut that borrowers were told
     of began or ended. A look sent later shows what is so old at least, less 100 ms for the clocks.
-    Null when nobody looked, or no answer said its age.
+    Null when nobody looked, or an answer did not say its age: it may have been the oldest.
     """
-    said_ms, with_figures = view.books.one(SAYS)
-    if said_ms is None or not with_figures:
-        return None if said_ms is None else int(said_ms)
+    said_ms, with_figures, with_age = view.books.one(SAYS)
+    (answered,) = view.books.one(ANSWERED)
+    if said_ms is None or with_age < answered:
+        return None
+    if not with_figures:
+        return int(said_ms)
     (by_books_ns,) = view.books.one(OLDEST)
     least_ns = max([int(by_books_ns), *_by_limits_ns(view)])
     return max(int(said_ms), (least_ns - CLOCK_NS) // NS_PER_MS)

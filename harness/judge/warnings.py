@@ -92,6 +92,12 @@ def warnings(view: RunView) -> Warnings:
     return Warnings(dict(sorted(by_policy.items())), draws, told)
 
 
+def _lasting_ns(told_ns: int | None, hidden_ns: int | None, first_ns: int | None) -> int | None:
+    """None for a notice that had been taken away by the time of the first draw it was of."""
+    gone = hidden_ns is not None and first_ns is not None and hidden_ns <= first_ns
+    return None if gone else told_ns
+
+
 def _met(view: RunView) -> Iterator[tuple[str, int, int | None, int, int | None]]:
     """(name, draws it said no to, when the first was due, how many had been told, told when)."""
     law, hidden = Law(view), hidden_ns(view)
@@ -113,7 +119,8 @@ def _met(view: RunView) -> Iterator[tuple[str, int, int | None, int, int | None]
             told_ns = law.told.get(span.rule.name)
             name = f"rule {span.rule.name}"
             over_ns = law.hidden.get(span.rule.name)
-            yield (name, *ask(law.sql_forbids([span], "due_ns"), told_ns, over_ns), told_ns)
+            found = ask(law.sql_forbids([span], "due_ns"), told_ns, over_ns)
+            yield (name, *found, _lasting_ns(told_ns, over_ns, found[1]))
     for one in view.policies:
         begins_ns = one.in_force_ns if one.in_force_ns is not None else one.adopted_ns
         plain = one.rule is None and one.kind in ("risk", "compliance") and one.replica is None
@@ -124,8 +131,9 @@ def _met(view: RunView) -> Iterator[tuple[str, int, int | None, int, int | None]
         during = f"due_ns >= {begins_ns} AND due_ns < {ends_ns}"
         told_ns = published.get(one.policy)
         no = f"{against(**literals(about))} AND {during}"
-        found = ask(no, told_ns, hidden.get(one.policy))
-        yield (f"{one.kind} {one.policy}", *found, told_ns)
+        over_ns = hidden.get(one.policy)
+        found = ask(no, told_ns, over_ns)
+        yield (f"{one.kind} {one.policy}", *found, _lasting_ns(told_ns, over_ns, found[1]))
     yield from _shortages(view, published)
 
 

@@ -126,11 +126,15 @@ def _done(raw: Mapping[str, Any]) -> list[Done]:
 
 
 def _arm(arm: Arm) -> dict[str, Any]:
-    """What must be the same for drills to go into one folder: the text, not where it lies."""
+    """What must be the same for drills to go into one folder: the text, and the files
+    that it reads, not where they lie."""
+    loaded = arm.loaded()
+    files = {name: hashlib.sha256(found).hexdigest() for name, found in loaded.files.items()}
     return {
         "label": arm.label,
-        "scenario_sha256": hashlib.sha256(arm.loaded().text.encode()).hexdigest(),
+        "scenario_sha256": hashlib.sha256(loaded.text.encode()).hexdigest(),
         "changes": list(arm.changes),
         "profile": arm.profile,
         "lender": None if arm.lender is None else str(arm.lender),
+        **({"files_sha256": files} if files else {}),
     }

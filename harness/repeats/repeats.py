@@ -8,7 +8,7 @@
 import re
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -59,7 +59,7 @@ def run_cells(
             continue
         began_s = time.monotonic()
         ended = drive(cell, place / folder_of(cell))
-        found = digest(ended.run, str(ended.run.relative_to(place.resolve())))
+        found = _ended(ended, digest(ended.run, str(ended.run.relative_to(place.resolve()))))
         _check(cell, found, book)
         took_s = round(time.monotonic() - began_s, 1)
         book.add(Done(cell.number, cell.arm.label, took_s, found))
@@ -98,6 +98,23 @@ def folder_of(cell: Cell) -> str:
     """Where a drill's run directory goes, in the folder of the repeats."""
     word = re.sub(r"[^a-z0-9]+", "-", cell.arm.label.lower()).strip("-")
     return f"{cell.number:03d}-{word}"
+
+
+def _ended(ended: Ended, found: Digest) -> Digest:
+    """Without its verdict where the process that ran it says that it ended otherwise: what came
+    between the two (a full disk, a defect of ours) is not known."""
+    if found.verdict is None or ended.exit_code == found.exit_code:
+        return found
+    reason = f"drawproof ended with {ended.exit_code}, and its verdict.json says {found.exit_code}"
+    return replace(found, verdict=None, exit_code=HarnessError.exit_code, reason=reason)
+
+
+def as_judged(place: Path, kept: Digest) -> Digest:
+    """A run's figures by its verdict.json as it is now, where its directory still lies in the
+    folder: it may have been judged again since. Raises HarnessError."""
+    run = place / kept.run
+    lies = kept.verdict is not None and (run / "run.json").is_file()
+    return digest(run, kept.run) if lies else kept
 
 
 def _check(cell: Cell, found: Digest, book: Book) -> None:

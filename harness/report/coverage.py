@@ -30,6 +30,7 @@ claim. Sentences of the story that only introduce or sum up are left out.
 """
 COLUMNS = ("claim", "what makes it happen", "drill", "measure", "last measured")
 NONE, OLD = "not measured", "not measured since the drill changed"
+OTHER = "not judged by what the drill now says of its arms"
 
 
 def page(drills: Sequence[Drill], measured: Mapping[str, Any]) -> str:
@@ -43,7 +44,7 @@ def page(drills: Sequence[Drill], measured: Mapping[str, Any]) -> str:
                 lines += _rows(claim, drills, measured)
         lines.append("")
     counted = sum(_measured(drill, measured) is not None for drill in drills)
-    lines.append(f"{len(drills)} drills, {counted} of them measured as they are now.")
+    lines.append(f"{len(drills)} drills, {counted} of them measured as their files are now.")
     return "\n".join(lines) + "\n"
 
 
@@ -65,16 +66,27 @@ def _measured(drill: Drill, measured: Mapping[str, Any]) -> Mapping[str, Any] | 
     found: Mapping[str, Any] | None = measured.get(drill.name)
     if not found or found["fingerprint"] != fingerprint(drill):
         return None
-    return found if found["on"]["runs"] and found["off"]["runs"] else None
+    if not (found["on"]["runs"] and found["off"]["runs"]):
+        return None
+    return found if _judged_by(found) == _judges(drill) else None
+
+
+def _judged_by(found: Mapping[str, Any]) -> list[object]:
+    """What the drill's runs were held against. It is in no fingerprint, for it changes no run."""
+    mutations = [[one["change"], *one["breaches"]] for one in found["mutations"]]
+    return [list(found["off"]["named"]), found["differ"]["wanted"], *mutations]
+
+
+def _judges(drill: Drill) -> list[object]:
+    """The same, as the drill has it now."""
+    entry = drill.entry
+    mutations = [[one.label, *one.breaches] for one in entry.mutations]
+    return [list(entry.off.breaches), entry.differ.text, *mutations]
 
 
 def _ill(found: Mapping[str, Any]) -> str:
-    """Of a drill whose arms did not always end as they must, how often they did."""
-    on, off = found["on"], found["off"]
-    told = [f"held {on['held']} of {on['runs']}"] if on["held"] < on["runs"] else []
-    if off["broke_by_them"] < off["runs"]:
-        told.append(f"off as it should be {off['broke_by_them']} of {off['runs']}")
-    return "".join(f"; **{one}**" for one in told)
+    """Why a drill is not sound, as its judgement has it."""
+    return "".join(f"; **{one}**" for one in found["faults"])
 
 
 def _told(claim: Claim, drill: Drill, measured: Mapping[str, Any]) -> tuple[str, str]:
@@ -83,8 +95,11 @@ def _told(claim: Claim, drill: Drill, measured: Mapping[str, Any]) -> tuple[str,
     named = ", ".join(f"`{measure}`" for measure in measures)
     found = _measured(drill, measured)
     if found is None:
-        before = measured.get(drill.name, {}).get("fingerprint", fingerprint(drill))
-        return named, NONE if before == fingerprint(drill) else OLD
+        before = measured.get(drill.name)
+        if before and before["fingerprint"] != fingerprint(drill):
+            return named, OLD
+        whole = before and before["on"]["runs"] and before["off"]["runs"]
+        return named, OTHER if whole else NONE
     runs = f"{found['on']['runs']} + {found['off']['runs']} runs"
     if len(found["commits"]) > 1:
         runs += f" of {len(found['commits'])} commits"

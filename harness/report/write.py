@@ -22,11 +22,16 @@ def judge_and_write(run: RunDir) -> tuple[RunView, Verdict, str]:
     verdict = judge(view)
     text = summary(view, verdict)
     untold = headline(view, verdict) if evidence_wrong(view, verdict.parts) else ""
+    files = {
+        "junit.xml": junit(verdict.value).encode(),
+        "summary.md": summary_md(verdict.value, untold).encode(),
+        "report.html": html(view, verdict).encode(),
+        # Last: who finds a verdict finds that all of it could be said.
+        "verdict.json": verdict_bytes(verdict),
+    }
     try:
-        (run.path / "verdict.json").write_bytes(verdict_bytes(verdict))
-        (run.path / "junit.xml").write_text(junit(verdict.value))
-        (run.path / "summary.md").write_text(summary_md(verdict.value, untold))
-        (run.path / "report.html").write_text(html(view, verdict))
+        for name, content in files.items():
+            (run.path / name).write_bytes(content)
     except OSError as exc:
         raise HarnessError(f"the reports could not be written to {run.path}: {exc}") from exc
     return view, verdict, text

@@ -84,7 +84,9 @@ def _taken(
     if node is None:
         return "", ()
     if form_of(node) != "value":
-        book.add(node, path, shown(node), "the path of a .yaml file, from the scenario's folder")
+        book.add(
+            node, path, shown(node), "the path of a .yml or .yaml file, from the scenario's folder"
+        )
         return "", ()
     name = str(node.value)
     try:

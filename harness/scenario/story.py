@@ -65,8 +65,9 @@ CLAIMS = (
     Claim(
         "dates-drain-funds", "cause: liquidity",
         "Around the Spring Festival and at a quarter's end money is short everywhere.",
-        "`business: tier_drained` and `settlement_delay` take a tier's money by postings; shapes "
-        "of load put the demand of such days beside it.",
+        "`business: tier_drained` and `settlement_delay` take a tier's money by postings, "
+        "`limit_cut` and hourly limits what may be drawn of it; shapes of load put the demand of "
+        "such days beside it.",
         "drill.stranded",
     ),
     Claim(
@@ -161,8 +162,9 @@ CLAIMS = (
     Claim(
         "remedy-distribution", "remedy: system",
         "Distribute and keep a second site, so that a local fault stays local.",
-        "Replicas, outlier ejection, breakers and a synchronous standby; sites can be cut off.",
-        "drill.recover_s",
+        "Replicas, outlier ejection, breakers, cells, a second site that looks over its own route, "
+        "and a synchronous standby; sites can be cut off.",
+        "drill.blast_radius",
     ),
     Claim(
         "remedy-compliance-first", "remedy: compliance",

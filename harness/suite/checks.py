@@ -76,11 +76,14 @@ def whole(runs: Sequence[Seen], checks: Sequence[Check], not_run: int) -> Whole:
     """The worst of them; not_run: how many runs there were to be beside these.
 
     A breach wins, as in one drill; then an abort or error (4, 5), then anything in doubt (3): a set
-    of which nothing was to be run is so too.
+    of which nothing was to be run is so too, and one whose runs are of several versions of the
+    code, which tell of none of them.
     """
     failed = sum(not check.well for check in checks)
     nothing = not (runs or checks or not_run)
-    codes = [one.digest.exit_code for one in runs] + [3] * bool(failed or not_run or nothing)
+    commits = sorted({one.digest.commit or "unknown" for one in runs})
+    doubtful = failed or not_run or nothing or len(commits) > 1
+    codes = [one.digest.exit_code for one in runs] + [3] * bool(doubtful)
     # Any other code than 0 is of a run that did not end as one does.
     code = next((code for code in EXITS if code in codes), 5 if any(codes) else 0)
     verdict: VerdictWord = "held" if code == 0 else "breached" if code == 1 else "inconclusive"
@@ -93,4 +96,6 @@ def whole(runs: Sequence[Seen], checks: Sequence[Check], not_run: int) -> Whole:
         told.append(f"{failed} of the drills' {len(checks)} checks of themselves failed")
     if not_run:
         told.append(f"{not_run} not run")
+    if len(commits) > 1:
+        told.append(f"runs of {len(commits)} commits: {', '.join(one[:12] for one in commits)}")
     return Whole(verdict, code, "; ".join(told))
