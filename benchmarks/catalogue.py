@@ -9,11 +9,12 @@ runs are the first arm's of three rounds. runs: each drill so many times as it s
 second arm, in pairs of one seed, and each of its mutations; at most `--most` drills a call. Both go
 on where an earlier call ended. judge: says it all again of what is there: held n of n, broken n of
 n and by which line, expectations nearer than three standard deviations, arms that do not differ,
-mutations that break another line, and verdicts that were not the same in all passes. A round with a
+mutations that break another line, fewer runs than five, and verdicts that were not the same in all
+passes. A round with a
 run in doubt by its generator or machine alone is left out, counted, and made up for by another.
 Runs of more than one commit are judged together, and it is said of which. Exit code 1: a drill is
 not sound, was not measured or held in no pass, or the passes were too few, too long or too
-different.
+different, or a drill of this call could not be run.
 
 Run directories lie in runs/catalogue/; what each gave is a line of docs/results/catalogue/, and the
 judgement is docs/results/catalogue.json.
@@ -151,7 +152,7 @@ def judge(drills: Sequence[Drill]) -> int:
             print(f"{drill.name}: not measured")
             continue
         summary["drills"][drill.name] = found
-        faults = faults_of(found)
+        faults = found["faults"] = faults_of(found)
         ill += bool(faults)
         print(f"{drill.name}: {'; '.join(faults) or headline(found)}{mixed(found['commits'])}")
     passes = list(passes_of(drills))
@@ -206,6 +207,7 @@ def main() -> int:
     parser.add_argument("--set", dest="name", default=FULL_SET)
     arguments = parser.parse_args()
     drills = of_set(find_drills(SCENARIOS), arguments.name)
+    failed: list[str] = []
     if arguments.what == "passes":
         passes(arguments.name, drills)
     elif arguments.what == "runs":
@@ -214,10 +216,14 @@ def main() -> int:
         stop = StopFlag()
         stop.install()
         try:
-            run(chosen, arguments.runs, arguments.mutations, Limited(Child(stop), arguments.most))
+            drive = Limited(Child(stop), arguments.most)
+            failed = run(chosen, arguments.runs, arguments.mutations, drive)
         except Enough:
             print(f"{arguments.most} drills were run; the same command goes on")
-    return judge(drills)
+    code = judge(drills)
+    for one in failed:
+        print(f"could not be run: {one}")
+    return 1 if failed else code
 
 
 if __name__ == "__main__":

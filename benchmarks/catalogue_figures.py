@@ -1,8 +1,9 @@
 """What many runs of a drill's two arms say of the drill. Pure.
 
 A drill is sound when its first arm always holds, its second always breaks by the lines it names,
-the two are apart in every pair, each expectation lies at least three standard deviations of the
-runs from what is measured, and each mutation breaks exactly the line it should.
+the two are apart in every pair, and there are five of each at least; when each expectation lies at
+least three standard deviations of the runs from what is measured, and each mutation breaks exactly
+the line it should.
 """
 
 import math
@@ -17,6 +18,7 @@ from harness.suite.checks import breaks_by, differ
 from harness.suite.seen import Seen
 
 DEVIATIONS = 3.0
+RUNS_MIN = 5
 # Passes of a set: as many, none longer, and one verdict in so many may differ from the others.
 PASSES, PASS_S_MAX, CHANGED_IN = 3, 40 * 60.0, 72
 VERDICTS = ("held", "breached", "inconclusive")
@@ -129,6 +131,12 @@ def faults_of(found: Mapping[str, Any]) -> list[str]:
         told.append(f"off: broken by {named} {off['broke_by_them']} of {off['runs']}{_by(off)}")
     if apart["well"] < apart["pairs"] or not apart["pairs"]:
         told.append(f"arms: {apart['wanted']} in {apart['well']} of {apart['pairs']} pairs")
+    fewest = min(on["runs"], off["runs"], apart["pairs"])
+    if fewest < RUNS_MIN:
+        told.append(f"{on['runs']} + {off['runs']} runs, {apart['pairs']} pairs of {RUNS_MIN}")
+    left_out = found.get("rounds_made_up_for", 0)
+    if left_out > fewest:
+        told.append(f"{left_out} rounds left out, more than there are to go by")
     for one in found["expectations"]:
         if not one["well"]:
             away = one["deviations"]

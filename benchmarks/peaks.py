@@ -2,7 +2,7 @@
 
     python -m benchmarks.peaks [--runs 5] [--profile naive] [--most N]
 
-Six faults of five seconds, each at a quarter and at four fifths of what the gateways have slots
+Six faults of five seconds, each at a fifth and at two thirds of what the gateways have slots
 for (peaks.yaml), with the same seeds, steady and peak in turn. Of each: the share of promised draws
 that broke in the whole drill, draws and money, how often a draw was pressed, and when the promise
 was kept again. *Amplification* is the share broken at the peak ÷ the share broken at the steady
