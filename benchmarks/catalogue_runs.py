@@ -43,8 +43,10 @@ Line: TypeAlias = dict[str, Any]
 
 
 def folder(drill: Drill) -> Path:
-    """Where its runs lie; another version of its file has another."""
-    return KEPT / f"{drill.name}-{fingerprint(drill)[:8]}"
+    """Where its runs lie; another version of its file has another, also one that only says other
+    things of the drill: a folder of repeats is of one text."""
+    said = hashlib.sha256(drill.loaded.text.encode()).hexdigest()
+    return KEPT / f"{drill.name}-{fingerprint(drill)[:8]}-{said[:4]}"
 
 
 def pass_folder(drills: Sequence[Drill], order: str) -> Path:

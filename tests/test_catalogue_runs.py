@@ -119,6 +119,18 @@ def test_a_pass_is_of_drills_that_ran_together(drills: Drills) -> None:
     assert sum(len(lines_of(one)) for one in changed) == 3
 
 
+def test_a_drill_of_which_other_things_are_said_is_gone_on_with(drills: Drills) -> None:
+    """Its runs count as they did, and a folder of repeats is of one text."""
+    first = drills[0]
+    rounds(first, 1)
+    text = first.path.read_text()
+    title = next(line for line in text.splitlines() if line.startswith("title: "))
+    first.path.write_text(text.replace(title, "title: Another one says what happens"))
+    now = find_drills(first.path.parent)[0]
+    assert rounds(now, 2) == ["a-one off", "a-one"]
+    assert len(lines_of(now)) == 4
+
+
 def test_of_another_version_of_a_drill_nothing_is_kept(drills: Drills) -> None:
     first = drills[0]
     rounds(first, 1)

@@ -44,6 +44,22 @@ def test_an_alert_is_raised_once_a_reason_and_cleared_after_good_looks() -> None
     assert told[2:] == [("ledger-1", "cleared")]
 
 
+def test_breakers_of_a_process_that_was_killed_are_gone_when_it_begins_anew(
+    tmp_path: Path,
+) -> None:
+    """It begins with all of them closed, and says nothing of those it had."""
+    file = tmp_path / "states.gateway-1.csv"
+    file.write_text(
+        "replica,kind,subject,state,at_ns\ngateway-1,process,gateway-1,began,1\n"
+        "gateway-1,breaker,bank.own,open,2\ngateway-2,breaker,risk-1,open,3\n"
+    )
+    breakers = Breakers(tmp_path)
+    assert breakers.look() == {"bank.own", "risk-1"}
+    with file.open("a") as more:
+        more.write("gateway-1,process,gateway-1,began,4\n")
+    assert breakers.look() == {"risk-1"}
+
+
 def test_open_breakers_are_read_from_the_services_own_record(tmp_path: Path) -> None:
     file = tmp_path / "states.gateway-1.csv"
     file.write_text("replica,kind,subject,state,at_ns\ngateway-1,breaker,bank.own,open,1\ngatew")

@@ -85,7 +85,7 @@ _FIELDS: dict[str, Fields] = {
         ("result", _S),
         ("queue_ns", _T),
     ],
-    # Dated states: kind breaker | replica | sweeper | alert, subject what it is about: of an alert
+    # Dated states: kind breaker | process | sweeper | alert, subject what it is about: of an alert
     # the hop that it names (`ledger`, `ledger-1`, `bank.own`), its state raised | cleared; verdict,
     # of a draw's key: `risk last`, `compliance last` or `risk unjudged`, where nobody answered.
     "states": [("replica", _S), ("kind", _S), ("subject", _S), ("state", _S), ("at_ns", _T)],

@@ -65,6 +65,7 @@ def build_app(
         return PlainTextResponse(said + of_slots + more(), headers={CLOCK_HEADER: str(now_ns())})
 
     async def start() -> None:
+        ctx.telemetry.state("process", ctx.name, "began")
         if on_start is not None:
             await on_start()
         for one in ctx.planted:

@@ -105,6 +105,8 @@ class Breakers:
 
     def _note(self, row: list[str]) -> None:
         replica, kind, subject, state = row[:4]
+        if kind == "process":  # begun anew: the breakers that it had are gone with it
+            self._open = {one for one in self._open if one[0] != replica}
         if kind in ("breaker", "ejection"):
             change = self._open.discard if state in ("closed", "in") else self._open.add
             change((replica, kind, subject))
