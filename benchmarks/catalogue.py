@@ -10,8 +10,8 @@ second arm, in pairs of one seed, and each of its mutations; at most `--most` dr
 on where an earlier call ended. judge: says it all again of what is there: held n of n, broken n of
 n and by which line, expectations nearer than three standard deviations, arms that do not differ,
 mutations that break another line, fewer runs than five, and verdicts that were not the same in all
-passes. A round with a
-run in doubt by its generator or machine alone is left out, counted, and made up for by another.
+passes. A round with a run in doubt by its generator or machine alone is left out, counted, and made
+up for by another.
 Runs of more than one commit are judged together, and it is said of which. Exit code 1: a drill is
 not sound, was not measured or held in no pass, or the passes were too few, too long or too
 different, or a drill of this call could not be run.

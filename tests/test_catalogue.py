@@ -1,5 +1,6 @@
 """The drills of scenarios/: each whole and in form, the sets, the story covered, the page made."""
 
+import re
 import shutil
 from pathlib import Path
 from typing import Any
@@ -74,6 +75,15 @@ def test_the_sets() -> None:
     for name in SET_NAMES:
         assert of_set(DRILLS, name)
     assert sum(drill.run_s for drill in DRILLS) <= FULL_MINUTES_MAX * 60
+
+
+def test_the_sizes_of_sets_are_what_the_docs_say() -> None:
+    text = (ROOT / "docs" / "suite.md").read_text()
+    for name, words in (
+        ("ci", "four drills"), ("release", "25 drills"), ("peak", "13 drills"), ("full", "all 50"),
+    ):  # fmt: skip
+        assert re.search(rf"^\| `{name}` \|.*\| {words}, about ", text, re.MULTILINE), name
+    assert [len(of_set(DRILLS, name)) for name in SET_NAMES] == [4, 25, 13, 50]
 
 
 def test_every_claim_of_the_story_has_a_drill_or_says_that_it_has_none() -> None:

@@ -88,10 +88,10 @@ BEGIN
 END $$;
 
 -- A try of a tier, not yet written down; null fields where no tier has the money. First the tier
--- whose part of [0, 1) the draw's key falls into; those to be spared after the others, and the avoided
--- last: a tier that is short pays, one whose bank was just asked in vain does not. When all are to be
--- avoided, none is, for a refused call is better than no call. Those that are out are never used.
--- Without fall_through the first is the only one.
+-- whose part of [0, 1) the draw's key falls into; those to be spared after the others, and the
+-- avoided last: a tier that is short pays, one whose bank was just asked in vain does not. When all
+-- are to be avoided, none is, for a refused call is better than no call. Those that are out are never
+-- used. Without fall_through the first is the only one.
 CREATE FUNCTION choose(d draws, p jsonb, p_offset_ns bigint) RETURNS tries LANGUAGE plpgsql AS $$
 DECLARE t record; chosen tries; point double precision; anywhere boolean; freely boolean;
 BEGIN
@@ -100,7 +100,8 @@ BEGIN
     point := ('x' || substr(md5(d.draw_key), 1, 8))::bit(32)::bigint / 4294967296.0;
     FOR t IN SELECT * FROM (
         SELECT tiers.*, sum(share) OVER (ORDER BY place) AS upto FROM tiers
-    ) u ORDER BY (p->'avoid' ? u.tier), coalesce(p->'spare' ? u.tier, false), (point >= u.upto OR point < u.upto - u.share), u.place
+    ) u ORDER BY (p->'avoid' ? u.tier), coalesce(p->'spare' ? u.tier, false),
+            (point >= u.upto OR point < u.upto - u.share), u.place
         LIMIT CASE WHEN anywhere THEN NULL ELSE 1 END
     LOOP
         CONTINUE WHEN p->'out' ? t.tier;
