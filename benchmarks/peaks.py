@@ -1,13 +1,13 @@
 """The same fault at a peak and at a steady load: by how much does the peak make it worse?
 
-    python -m benchmarks.peaks [--runs 5] [--profile naive] [--most N]
+    python -m benchmarks.peaks [--runs 5] [--profile naive]
 
 Six faults of five seconds, each at a fifth and at two thirds of what the gateways have slots
 for (peaks.yaml), with the same seeds, steady and peak in turn. Of each: the share of promised draws
 that broke in the whole drill, draws and money, how often a draw was pressed, and when the promise
 was kept again. *Amplification* is the share broken at the peak ÷ the share broken at the steady
 load, in each round; more than 1 says that the peak breaks draws which the fault alone would not.
-Goes on where an earlier call ended, at most `--most` drills a call; one in doubt is made up for.
+Goes on where an earlier call ended; a round in doubt is made up for, three at most.
 
 Runs lie in runs/peaks/PROFILE/; results in docs/results/peaks.json, medians and the spread.
 """
@@ -16,14 +16,14 @@ import argparse
 import json
 import sys
 from collections.abc import Sequence
-from itertools import islice
+from dataclasses import replace
 from pathlib import Path
 from statistics import median
 from typing import Any
 
 from benchmarks.results import RESULTS
 from harness.environment import commit, machine
-from harness.repeats.arms import Arm, in_order
+from harness.repeats.arms import Arm, seeds_from
 from harness.repeats.book import Done, is_repeats, read_done
 from harness.repeats.child import Child
 from harness.repeats.digest import Digest
@@ -34,6 +34,8 @@ ROOT = Path(__file__).resolve().parent.parent
 SCENARIO = ROOT / "benchmarks" / "peaks.yaml"
 KEPT = ROOT / "runs" / "peaks"
 PLACE = RESULTS / "peaks.json"
+# Rounds that may be made up for.
+MAKE_UP = 3
 LOADS = {"steady": "12/s", "peak": "42/s"}
 WHEN = "at: fault+1s, for: 5s"
 BANK = 'edge: "gateway->bank.partner-a"'
@@ -48,12 +50,11 @@ FAULTS = {
 SHOWN = ("broken_share", "broken", "broken_fen", "presses_per_draw", "recover_s")
 
 
-def arms() -> list[Arm]:
-    """A steady and a peak one for each fault."""
+def arms(load: str) -> list[Arm]:
+    """One for each fault. Arms of one folder are of the same draws, so each load has its own."""
     return [
-        Arm(f"{fault}, {load}", SCENARIO, (f"faults=[{line}]", f"load.shape.rate={rate}"))
+        Arm(f"{fault}, {load}", SCENARIO, (f"faults=[{line}]", f"load.shape.rate={LOADS[load]}"))
         for fault, line in FAULTS.items()
-        for load, rate in LOADS.items()
     ]
 
 
@@ -124,38 +125,45 @@ def table(summary: dict[str, Any]) -> str:
     return "\n".join(lines)
 
 
-def drilled(place: Path, runs: int, profile: str, most: int) -> list[Done]:
-    """At most so many drills more; a round in doubt is made up for."""
-    seed = Arm("any", SCENARIO).loaded().scenario.seed
-    chosen = [Arm(one.label, one.scenario, one.changes, profile) for one in arms()]
-    done = read_done(place) if is_repeats(place) else []
-    rounds = runs
-    while most > 0:
-        cells = islice(in_order(chosen, [seed + n for n in range(rounds)]), len(done) + most)
-        upto = max(cell.number for cell in cells) + 1
-        stop = StopFlag()
-        stop.install()
-        asked = Repeats("peaks", tuple(chosen), tuple(seed + n for n in range(upto)), place)
-        before = len(done)
-        done = run_repeats(asked, Child(stop), lambda text: print(text, flush=True))
-        most -= len(done) - before
-        short = max(runs - len(pairs(done, fault)) for fault in FAULTS)
-        if short <= 0 or upto < rounds:
+def drilled(place: Path, runs: int, profile: str) -> list[Done]:
+    """All drills of a profile, round after round; a round in doubt is made up for. Raises
+    Interrupted when somebody stops it."""
+    stop = StopFlag()
+    stop.install()
+    wanted = 0
+    while wanted < runs + MAKE_UP:
+        wanted += 1
+        for load in LOADS if wanted % 2 else reversed(LOADS):
+            one_load(place / load, load, wanted, profile, stop)
+        done = known(place)
+        if wanted >= runs and min(len(pairs(done, fault)) for fault in FAULTS) >= runs:
             break
-        rounds = upto + short
-    return done
+    return known(place)
+
+
+def one_load(place: Path, load: str, rounds: int, profile: str, stop: StopFlag) -> None:
+    """So many rounds of one load, less those that are there."""
+    chosen = tuple(replace(arm, profile=profile) for arm in arms(load))
+    first = chosen[0].loaded().scenario.seed
+    asked = Repeats("peaks", chosen, seeds_from(first, rounds), place)
+    run_repeats(asked, Child(stop), lambda text: print(text, flush=True))
+
+
+def known(place: Path) -> list[Done]:
+    """What there is of a profile."""
+    folders = [place / load for load in LOADS]
+    return [one for folder in folders if is_repeats(folder) for one in read_done(folder)]
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--runs", type=int, default=5)
     parser.add_argument("--profile", choices=("naive", "full"), default="naive")
-    parser.add_argument("--most", type=int, default=1000, help="drills of this call")
     asked = parser.parse_args()
     try:
-        done = drilled(KEPT / asked.profile, asked.runs, asked.profile, asked.most)
+        done = drilled(KEPT / asked.profile, asked.runs, asked.profile)
     except Interrupted:
-        done = read_done(KEPT / asked.profile)
+        done = known(KEPT / asked.profile)
     told = (
         json.loads(PLACE.read_text()) if PLACE.exists() else {"machine": machine(), "summary": {}}
     )
