@@ -24,6 +24,7 @@ from typing import Any
 
 import pyarrow.parquet as pq
 
+from harness.evidence.rows import DRAWING
 from harness.evidence.store import RunDir
 from harness.judge.completeness import incomplete
 from harness.judge.latency import since_due_ms, summary
@@ -66,7 +67,7 @@ def by_plain(run: Path) -> dict[str, Any]:
     granted_ns: dict[int, int] = {}
     for row in _rows(run / "attempts.parquet"):
         outcomes[row["outcome"]] += 1
-        if row["outcome"] == "granted" and row["kind"] in ("press", "poll"):
+        if row["outcome"] == "granted" and row["kind"] in DRAWING:
             known_ns = granted_ns.get(row["intent"])
             if known_ns is None or row["done_ns"] < known_ns:
                 granted_ns[row["intent"]] = row["done_ns"]

@@ -4,6 +4,7 @@ from typing import Any
 
 from starlette.responses import JSONResponse, Response
 
+from mock_lender import believed
 from mock_lender.http.problems import problem
 from mock_lender.http.wire import Reply
 
@@ -17,9 +18,25 @@ def told(key: str, status: int, found: dict[str, Any]) -> Response:
         return JSONResponse(granted(key, found))
     if state == "refused":
         return refused(found)
-    if state in ("voided", "requested", "expired"):
-        return problem(503, cause="system", hop="ledger", reason="voided", certain=True)
+    if state == "expired":
+        return JSONResponse({"outcome": "closed", "draw_key": key})
+    if state in ("voided", "requested"):
+        # So far. Not certain: a press that is still on its way begins the next try.
+        return problem(503, cause="system", hop="ledger", reason="voided")
     return JSONResponse({"outcome": "in-progress", "draw_key": key}, status_code=202)
+
+
+def told_of_close(key: str, reply: Reply) -> Response:
+    """What became of a draw that its borrower gave up: closed for good, or what it had come to."""
+    state = believed.state_of_draw(reply)
+    if state is not None:
+        if state == "key-reused":
+            return problem(422, cause="system", hop="gateway", reason="key-reused", certain=True)
+        return told(key, reply.status, dict(reply.body))
+    hop = str(reply.body.get("hop") or "ledger")
+    if reply.kind == "not_sent" or (reply.status == 503 and reply.body.get("certain") is True):
+        return problem(503, cause="system", hop=hop, reason="unreachable", certain=True)
+    return problem(504, cause="system", hop=hop, reason="unknown")
 
 
 def told_of_repayment(key: str, reply: Reply) -> Response:

@@ -12,7 +12,7 @@ from starlette.responses import FileResponse, JSONResponse, Response
 from starlette.routing import Route
 from starlette.types import ASGIApp
 
-from mock_lender.answers import told, told_of_repayment
+from mock_lender.answers import told, told_of_close, told_of_repayment
 from mock_lender.clock import now_ns
 from mock_lender.context import ServiceContext
 from mock_lender.defects.gateway import draw_path_of
@@ -74,10 +74,10 @@ class Behind:
 
     def lacks(self, operation: str) -> str:
         """The hop for want of which it may not be given that; empty: there is none. A repayment
-        takes no bank."""
+        takes no bank, nor does a draw that is given up."""
         if not self.client.welcome:
             return self._ctx.role
-        if operation == "repayments":
+        if operation in ("repayments", "close"):
             return ""
         return "" if self._routes is None or self._routes.ready else self._routes.cut[0]
 
@@ -93,7 +93,7 @@ def create_app(ctx: ServiceContext) -> ASGIApp:
     path = draw_path_of(ctx.config.defects)
 
     async def press(request: Request) -> Response:
-        draw = await parse_draw(request)
+        draw = await parse_draw(request, key_of(request))
         with behind.shown.changing(draw.borrower):
             return await presses.once(
                 press_of(request, draw.key, draw.body_hash),
@@ -101,9 +101,7 @@ def create_app(ctx: ServiceContext) -> ASGIApp:
             )
 
     async def poll(request: Request) -> Response:
-        key = request.path_params["key"]
-        if not KEY.fullmatch(key):
-            raise HTTPException(400, "a key has 8 to 64 letters, digits, - or _")
+        key = key_in_path(request)
         reply = await behind.client.call(
             "ledger", "GET", f"/draws/{key}", draw_key=key,
             deadline=request.state.deadline, idempotent=True,
@@ -111,6 +109,18 @@ def create_app(ctx: ServiceContext) -> ASGIApp:
         if reply.kind != "answer" or reply.status >= 500:
             return problem(504, cause="system", hop="ledger", reason="unknown")
         return told(key, reply.status, dict(reply.body))
+
+    async def close(request: Request) -> Response:
+        draw = await parse_draw(request, key_in_path(request))
+        reply = await behind.client.call(
+            "ledger", "POST", "/close", draw_key=draw.key,
+            body={
+                "draw_key": draw.key, "borrower": draw.borrower, "amount_fen": draw.amount_fen,
+                "purpose": draw.purpose, "body_hash": draw.body_hash,
+            },
+            deadline=draw.deadline, idempotent=True,
+        )  # fmt: skip
+        return told_of_close(draw.key, reply)
 
     async def repay(request: Request) -> Response:
         key, borrower, amount_fen = await parse_repayment(request)
@@ -135,6 +145,7 @@ def create_app(ctx: ServiceContext) -> ASGIApp:
     routes = [
         Route("/v1/draws", press, methods=["POST"]),
         Route("/v1/draws/{key}", poll, methods=["GET"]),
+        Route("/v1/draws/{key}/close", close, methods=["POST"]),
         Route("/v1/repayments", repay, methods=["POST"]),
         Route("/v1/borrowers/{borrower}/quota", quota, methods=["GET"]),
         Route("/v1/notices/{borrower}", notices, methods=["GET"]),
@@ -197,6 +208,14 @@ def key_of(request: Request) -> str:
     return key
 
 
+def key_in_path(request: Request) -> str:
+    """The draw's key. Raises HTTPException 400."""
+    key = str(request.path_params["key"])
+    if not KEY.fullmatch(key):
+        raise HTTPException(400, "a key has 8 to 64 letters, digits, - or _")
+    return key
+
+
 def press_of(request: Request, key: str, body: str) -> Press | None:
     """Which press a request is; None: it does not say."""
     attempt = request.headers.get("x-attempt", "")
@@ -220,9 +239,8 @@ def whole(value: object) -> int | None:
     return value if type(value) is int else None
 
 
-async def parse_draw(request: Request) -> Draw:
+async def parse_draw(request: Request, key: str) -> Draw:
     """A draw from its request, checked. Raises HTTPException with a 4xx."""
-    key = key_of(request)
     body = await read_json(request)
     borrower, amount_fen, purpose = (body.get(k) for k in ("borrower", "amount_fen", "purpose"))
     if set(body) != {"borrower", "amount_fen", "purpose"}:

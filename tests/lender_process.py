@@ -128,6 +128,13 @@ class Lender:
         named = {name.replace("_", "-"): value for name, value in headers.items()}
         return self.ask("POST", "/v1/draws", body, {"Idempotency-Key": key, **named}, gateway)
 
+    def close(
+        self, key: str, borrower: int = 10, amount_fen: int = 100, gateway: str = "gateway-1"
+    ) -> tuple[int, dict[str, Any]]:
+        """Give a draw up."""
+        body = {"borrower": borrower, "amount_fen": amount_fen, "purpose": "education"}
+        return self.ask("POST", f"/v1/draws/{key}/close", body, gateway=gateway)
+
     def control(self, method: str, path: str) -> tuple[int, dict[str, Any]]:
         """Ask the supervisor."""
         host, _, port = self.topology.control.rpartition(":")

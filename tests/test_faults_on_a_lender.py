@@ -213,6 +213,44 @@ def test_a_gateway_frozen_between_reserve_and_payout_pays_nothing_that_was_voide
     assert made.ask("GET", "/v1/borrowers/130/quota")[1]["outstanding_fen"] == 900
 
 
+def test_a_draw_that_was_given_up_is_not_paid_by_a_press_that_was_held_up(
+    around: LenderSurroundings,
+) -> None:
+    """The press lies in a frozen gateway that has not read it; its borrower is told by the other
+    one that nothing is paid, not for certain, closes the draw, and is told so for certain."""
+    made: Lender = around.made
+    freeze = ProcessFreeze("gateway-1", "freeze")
+    with ThreadPoolExecutor(1) as pool:
+        freeze.inject(around)
+        try:
+            press = pool.submit(made.draw, "held-up-1", 131, 900)
+            status, said = made.ask("GET", "/v1/draws/held-up-1", gateway="gateway-2")
+            assert (status, said["certain"]) == (404, False)
+            status, said = made.close("held-up-1", 131, 900, gateway="gateway-2")
+            assert (status, said["outcome"]) == (200, "closed")
+        finally:
+            freeze.heal(around)
+        assert press.result()[0] == 410
+    assert made.ask("GET", "/v1/borrowers/131/quota")[1]["outstanding_fen"] == 0
+
+
+def test_nothing_paid_so_far_is_not_certain(around: LenderSurroundings) -> None:
+    """A try has ended, and a press may be on its way that begins the next one."""
+    made: Lender = around.made
+    faults = [service("error", bank, status=500) for bank in ("bank.own", "bank.partner-a")]
+    for fault in faults:
+        fault.inject(around)
+    try:
+        assert made.draw("so-far-1", borrower=132)[0] >= 500
+        until(lambda: made.ask("GET", "/v1/draws/so-far-1")[1].get("reason") == "voided", 10)
+        status, said = made.ask("GET", "/v1/draws/so-far-1")
+        assert (status, said["certain"]) == (503, False)
+    finally:
+        for fault in faults:
+            fault.heal(around)
+    assert made.draw("so-far-1", borrower=132)[0] == 201
+
+
 def _press_without_a_deadline(made: Lender) -> tuple[int, dict[str, Any]]:
     return made.draw("frozen-gateway-1", borrower=130, amount_fen=900)
 

@@ -127,6 +127,19 @@ def _denied_after_it_was_paid(view: RunView) -> RunView:
     return changed(view, attempts=(unknown, denied, again, *view.attempts[1:]))
 
 
+def _closed_and_paid(view: RunView) -> RunView:
+    """A press is held up; its borrower closes the draw, is told so, and it is paid all the same."""
+    granted = view.attempts[0]
+    unknown = granted._replace(outcome="unknown", status=504)
+    (paid,) = (p for p in view.payouts if p.draw_key == view.intents[0].draw_key)
+    closed = granted._replace(
+        kind="close", outcome="failed", status=200, cause="system", hop=None, reason="closed",
+        sent_ns=paid.paid_ns - 2000, done_ns=paid.paid_ns - 1000,
+    )  # fmt: skip
+    early = unknown._replace(sent_ns=paid.paid_ns - 4000, done_ns=paid.paid_ns - 3000)
+    return changed(view, attempts=(early, closed, *view.attempts[1:]))
+
+
 def _blamed_on_risk(view: RunView) -> RunView:
     told = view.attempts[0]._replace(
         outcome="refused", status=403, cause="risk", hop="risk", reason="market-stress"
@@ -154,6 +167,7 @@ def _barred_and_granted(view: RunView) -> RunView:
         (_version_gap, 4), (_tier_loses_money, 5), (_unbalanced, 6), (_bank_forgot, 7),
         (_bank_paid_a_voided_try, 7), (_held_for_ever, 8), (_granted_then_refused, 9),
         (_refused_and_paid, 9), (_failed_and_paid, 9), (_denied_after_it_was_paid, 9),
+        (_closed_and_paid, 9),
         (_blamed_on_risk, 11), (_still_paying, 12),
         (_barred_and_granted, 13),
     ],

@@ -156,6 +156,20 @@ class Ledger(RuleBasedStateMachine):
         if lost and state in ("paying", "paid", "refused"):
             assert self.world.do(self.world.store.reserve(asked)) == found
 
+    @rule(name=KEYS, who=WHO, amount_fen=st.sampled_from([1, 100]))
+    def close(self, name: str, who: int, amount_fen: int) -> None:
+        """What is being paid goes on, what has ended stays, and the rest is never paid."""
+        key = self.key(name)
+        if self.draw.setdefault(key, (who, amount_fen)) != (who, amount_fen):
+            expected = "key-reused"
+        else:
+            now = self.state.setdefault(key, "requested")
+            if now in ("requested", "voided"):
+                self.state[key] = "expired"
+            expected = "in-progress" if now == "paying" else self.state[key]
+        asked = body(key, self.borrower(who), amount_fen)
+        assert self.world.do(self.world.store.close(asked))["state"] == expected
+
     @rule(
         event=st.sampled_from(["post", "closed", "not_sent"]), name=KEYS, back=st.integers(0, 1),
         by=GATEWAYS,

@@ -92,6 +92,25 @@ def test_bad_input_is_a_problem_and_changes_nothing(
     assert full.ask("GET", "/v1/draws/bad-input-1")[0] == 404
 
 
+def test_what_is_given_up_is_never_paid(full: Lender) -> None:
+    """A key that nobody has heard of is closed as well: its press may be on the way."""
+    closed = full.close("given-up-1")
+    assert closed == (200, {"outcome": "closed", "draw_key": "given-up-1"})
+    assert full.close("given-up-1") == full.ask("GET", "/v1/draws/given-up-1") == closed
+    assert full.draw("given-up-1")[1]["reason"] == "key-too-old"
+    assert full.ask("GET", "/v1/draws/given-up-1") == closed
+
+
+def test_what_has_ended_stays_as_it_is_when_it_is_given_up(full: Lender) -> None:
+    paid = full.draw("too-late-1")
+    assert paid[0] == 201
+    assert full.close("too-late-1") == (200, paid[1])
+    refused = full.draw("too-late-2", amount_fen=LIMIT_FEN + 1)
+    assert full.close("too-late-2", amount_fen=LIMIT_FEN + 1) == refused
+    assert full.close("too-late-1", amount_fen=101)[1]["reason"] == "key-reused"
+    assert full.close("no")[0] == 400
+
+
 def test_unknown_things_are_404_and_405(full: Lender) -> None:
     assert full.ask("GET", "/v1/draws/never-seen-1")[1]["reason"] == "unknown-key"
     assert full.ask("GET", "/v1/borrowers/999999/quota")[0] == 404
@@ -209,7 +228,9 @@ def test_a_frozen_bank_is_unknown_and_the_sweeper_ends_it(tmp_path: Path) -> Non
 
 
 def _ended(made: Lender, key: str) -> bool:
-    return made.ask("GET", f"/v1/draws/{key}")[0] in (200, 503)
+    """And a press is not shed by what waits there: it says of the draw that it is voided."""
+    status, said = made.ask("GET", f"/v1/draws/{key}")
+    return status == 200 or said.get("reason") == "voided"
 
 
 @pytest.mark.slow

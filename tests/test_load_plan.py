@@ -124,6 +124,10 @@ def test_straddling_is_one_attempt_before_the_first_bite() -> None:
         (413, {}, "failed", True, False),
         (415, {}, "failed", True, False),
         (422, {}, "failed", True, False),
+        (200, {"outcome": "closed"}, "failed", True, False),
+        (201, {"outcome": "closed"}, "unknown", False, False),
+        (410, {"reason": "key-too-old", "certain": True}, "unknown", False, False),
+        (503, {"reason": "voided", "certain": False}, "unknown", False, False),
         (409, {"reason": "in-progress"}, "unknown", False, True),
         (202, {"outcome": "in-progress"}, "unknown", False, True),
         (504, {}, "unknown", False, False),
@@ -178,6 +182,8 @@ GRANTED = Answer("granted", over=True)
 FAILED = Answer("failed", reason="shed")
 UNKNOWN = Answer("unknown", reason="timeout")
 GONE = Answer("unknown", reason="unknown-key")
+VOIDED = Answer("unknown", reason="voided")
+CLOSED = Answer("failed", reason="closed", over=True)
 WORKING = Answer("unknown", reason="in-progress", working=True)
 
 
@@ -187,8 +193,12 @@ WORKING = Answer("unknown", reason="in-progress", working=True)
         ([GRANTED], ["press"]),
         ([FAILED, GRANTED], ["press", "press"]),
         ([UNKNOWN, GRANTED], ["press", "poll"]),
-        ([UNKNOWN, WORKING, Answer("failed", reason="voided"), GRANTED],
-         ["press", "poll", "poll", "press"]),
+        ([UNKNOWN, WORKING, VOIDED, GRANTED], ["press", "poll", "poll", "press"]),
+        ([UNKNOWN, VOIDED, FAILED, FAILED, CLOSED], ["press", "poll", "press", "press", "close"]),
+        ([UNKNOWN, VOIDED, FAILED, FAILED, FAILED, VOIDED, CLOSED],
+         ["press", "poll", "press", "press", "close", "poll", "close"]),
+        ([UNKNOWN, VOIDED, FAILED, FAILED, WORKING, GRANTED],
+         ["press", "poll", "press", "press", "close", "poll"]),
         ([UNKNOWN, GONE, GRANTED], ["press", "poll", "press"]),
         ([UNKNOWN, Answer("failed", reason="connect-refused"), GRANTED],
          ["press", "poll", "poll"]),
@@ -201,16 +211,19 @@ def test_what_a_borrower_does_next(answers: list[Answer], kinds: list[str]) -> N
 
 
 def test_a_lost_press_is_asked_for_in_the_end() -> None:
-    """Pressed again because nobody had heard of it: the first may still wait in some queue."""
+    """Pressed again because nobody had heard of it: the first may still wait in some queue, so that
+    its key is closed, however long nobody answers."""
     made, last = walk([UNKNOWN, GONE, UNKNOWN, GONE, UNKNOWN, GONE])
-    assert made[-1].kind == "poll"
+    assert made[-1].kind == "close"
     assert made[-1].at_ns > 28 * NS_PER_S
     assert last.outcome == "unknown"
 
 
 @settings(max_examples=300)
 @given(
-    st.lists(st.sampled_from([GRANTED, FAILED, UNKNOWN, GONE, WORKING]), min_size=1, max_size=60),
+    st.lists(
+        st.sampled_from([GRANTED, FAILED, UNKNOWN, GONE, VOIDED, WORKING]), min_size=1, max_size=60
+    ),
     st.floats(0, 3),
 )
 def test_patience_is_bounded(answers: list[Answer], took_s: float) -> None:
@@ -221,7 +234,7 @@ def test_patience_is_bounded(answers: list[Answer], took_s: float) -> None:
     assert made[0].moved == 0
     met = [*answers, *[answers[-1]] * len(made)]
     for before, after, answer in zip(made, made[1:], met, strict=False):
-        assert after.moved == before.moved + (answer not in (GONE, WORKING))
+        assert after.moved == before.moved + (answer not in (GONE, VOIDED, WORKING))
     assert all(act.at_ns < 5 * NS_PER_S for act in presses)
     assert all(0 < act.timeout_s <= RULES.attempt_timeout_s for act in made)
     assert made[-1].at_ns <= 32 * NS_PER_S

@@ -45,12 +45,13 @@ _FIELDS: dict[str, Fields] = {
         ("amount_fen", _M),
         ("due_ns", _T),
     ],
-    # What the generator saw: kind press | poll | look | repay (look: a quota read, repay: a
-    # repayment; their intent is the draw they go with). n counts per intent and kind from 1.
-    # outcome granted|refused|failed|unknown, repaid for a repayment that was acknowledged, or
-    # dropped: never sent, because the worker had as many draws in flight as it may (sent_ns and
-    # done_ns null). cause/hop/reason as the lender named them; the reason of a look is the age and
-    # the figures of the quota shown, as harness.load.outcome has them. status 0: no HTTP answer.
+    # What the generator saw: kind press | poll | close | look | repay (close: the draw is given up;
+    # look: a quota read, repay: a repayment; their intent is the draw they go with). n counts per
+    # intent and kind from 1. outcome granted|refused|failed|unknown, repaid for a repayment that
+    # was acknowledged, or dropped: never sent, because the worker had as many draws in flight as it
+    # may (sent_ns and done_ns null). cause/hop/reason as the lender named them; the reason of a
+    # look is the age and the figures of the quota shown, as harness.load.outcome has them. status
+    # 0: no HTTP answer.
     # scheduled_ns: when the attempt should have been sent (the due time for the first press).
     # The worker's clock less its `applied_ns` of `clocks`, one number for all of its rows.
     "attempts": [

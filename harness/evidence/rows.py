@@ -12,7 +12,9 @@ MACHINE = "machine"
 MISTAKE = "harness-mistake:"
 
 # Attempts that are about the draw itself; looks and repayments go with it.
-DRAWING = ("press", "poll")
+DRAWING = ("press", "poll", "close")
+# Why a poll or a close has failed when it says so of the draw, and not of the question alone.
+OF_THE_DRAW = ("voided", "closed")
 
 
 def is_of_phase(due: str, phase: str, *, straddling: bool) -> bool:

@@ -26,7 +26,7 @@ from harness.judge.view import RunView
 
 ATTEMPTS = """
 SELECT * FROM attempts
-WHERE kind IN ('press', 'poll') AND intent IN (SELECT unnest($intents::BIGINT[]))
+WHERE kind IN ('press', 'poll', 'close') AND intent IN (SELECT unnest($intents::BIGINT[]))
 ORDER BY intent, coalesce(nullif(sent_ns, 0), scheduled_ns), kind, n
 """
 CALLS = """

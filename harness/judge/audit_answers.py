@@ -3,7 +3,7 @@
 from collections import defaultdict
 from collections.abc import Sequence
 
-from harness.evidence.rows import DRAWING, Attempt
+from harness.evidence.rows import DRAWING, OF_THE_DRAW, Attempt
 from harness.judge import audit_repayments
 from harness.judge.audit_dates import NEAR_NS
 from harness.judge.clocks import clock_error_ns, ledger_is_dated
@@ -147,20 +147,20 @@ SELECT DISTINCT o.intent, p.paid_ns,
     o.draw_key IN (SELECT draw_key FROM draws WHERE state = 'paid') AS in_ledger
 FROM of_interest o LEFT JOIN paid p USING (draw_key)
 WHERE (o.granted AND o.refused) OR ((o.refused OR o.nothing) AND in_ledger)
-    OR o.voided_ns > p.paid_ns + $error_ns
+    OR o.voided_ns > p.paid_ns + $error_ns OR (o.undone AND in_ledger)
 """
 ANSWERS = """
 SELECT count(*) FROM attempts
-WHERE kind IN ('press', 'poll') AND intent IN (SELECT intent FROM intents)
+WHERE kind IN ('press', 'poll', 'close') AND intent IN (SELECT intent FROM intents)
 """
 
 
 def answers_true(view: RunView, _: Sequence[IntentEnd]) -> Offences:
     """9: what was refused or certainly failed was not paid, and what is final never changes.
 
-    Broken by a draw that was told no and is paid, by answers for one key that contradict each
-    other, and by a status that denies what had happened. Examined are answers to presses and polls,
-    and to repayments.
+    Broken by a draw that was told no, or over for certain, and is paid, by answers for one key that
+    contradict each other, and by a status that denies what had happened. Examined are answers to
+    presses, polls and closes, and to repayments.
     """
     know_what_was_told(view.books)
     (examined,) = view.books.one(ANSWERS)
@@ -188,20 +188,35 @@ def answers_true(view: RunView, _: Sequence[IntentEnd]) -> Offences:
             found.add(intent.amount_fen, f"{key}: told each time that there was no money, and paid")
         if _denied(mine, None if paid_ns is None else paid_ns + error_ns):
             found.add(intent.amount_fen, f"{key}: told voided after it was paid")
+        elif in_ledger and _undone(mine):
+            found.add(intent.amount_fen, f"{key}: over for certain, not pressed again, and paid")
     audit_repayments.answers(view, found)
     return found
 
 
 def _denied(told: Sequence[Attempt], paid_ns: int | None) -> bool:
-    """Did a poll that was sent after the bank had paid say that nothing has happened?
+    """Did a question that was sent after the bank had paid say that nothing has happened?
 
     A bank is asked only after its try was committed, so a true status could not have been older
     than that. A press says it of itself alone: another press of the key may still be at work.
     """
     return paid_ns is not None and any(
-        a.kind == "poll" and a.reason == "voided" and a.sent_ns is not None and a.sent_ns > paid_ns
-        for a in told
+        a.kind != "press" and a.reason in OF_THE_DRAW and (a.sent_ns or 0) > paid_ns for a in told
     )
+
+
+def _undone(told: Sequence[Attempt]) -> bool:
+    """Was it told for certain, to a poll or a close, that nothing is paid, and pressed no more?
+
+    Whoever believes that may draw under another key; a press from before, held up on its way, must
+    not pay it any more.
+    """
+    last_ns = max((a.sent_ns or 0 for a in told if a.kind == "press"), default=0)
+    return any(
+        a.kind != "press" and a.outcome == "failed" and a.reason in OF_THE_DRAW
+        and (a.sent_ns or 0) > last_ns
+        for a in told
+    )  # fmt: skip
 
 
 def _final(attempt: Attempt) -> str | None:

@@ -11,7 +11,7 @@ from harness.judge.view import RunView
 TOLD = """
 SELECT i.*, a.cause, a.hop, a.reason, coalesce(a.sent_ns, i.due_ns), a.done_ns
 FROM attempts a JOIN intents i USING (intent)
-WHERE a.kind IN ('press', 'poll') AND a.outcome = 'refused' AND a.cause IS NOT NULL
+WHERE a.kind IN ('press', 'poll', 'close') AND a.outcome = 'refused' AND a.cause IS NOT NULL
     AND a.done_ns IS NOT NULL
 ORDER BY a.intent, a.done_ns, a.kind, a.n
 """

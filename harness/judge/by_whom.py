@@ -14,7 +14,8 @@ from harness.judge.ways import know_ways
 AT_ONCE = 60
 SERVERS = """
 SELECT DISTINCT server FROM ways_called WHERE side = 'client'
-UNION SELECT DISTINCT replica FROM attempts WHERE kind IN ('press', 'poll') AND replica <> ''
+UNION SELECT DISTINCT replica FROM attempts
+WHERE kind IN ('press', 'poll', 'close') AND replica <> ''
 ORDER BY ALL
 """
 PASSED = """
@@ -26,7 +27,7 @@ WITH bits AS (
     WHERE c.side = 'client' GROUP BY nr
 ), asked AS (
     SELECT a.intent, bit_or(b.bit) AS bits FROM attempts a JOIN bits b ON b.server = a.replica
-    WHERE a.kind IN ('press', 'poll') GROUP BY a.intent
+    WHERE a.kind IN ('press', 'poll', 'close') GROUP BY a.intent
 ), passing AS (
     SELECT e.* EXCLUDE (draw_key, exposed_to), coalesce(c.bits, 0) | coalesce(a.bits, 0) AS bits
     FROM ends e LEFT JOIN called c ON c.nr = hash(e.draw_key) LEFT JOIN asked a USING (intent)

@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from harness.clock import NS_PER_MS
 from harness.evidence.columnar import Rows
-from harness.evidence.rows import DRAWING, MISTAKE, Attempt
+from harness.evidence.rows import DRAWING, MISTAKE, OF_THE_DRAW, Attempt
 from harness.judge.latency import LatencySummary, summary
 from harness.judge.view import RunView
 from harness.load.foreseen import foresee
@@ -96,12 +96,12 @@ def seen(view: RunView) -> Seen:
 
 
 def _last_words(attempts: Rows[Attempt]) -> dict[int, Word]:
-    """By intent; a poll that did not arrive says nothing of an unknown draw."""
+    """By intent; a poll or a close that did not arrive says nothing of an unknown draw."""
     last: dict[int, Word] = {}
     pressed = attempts.where(kind=DRAWING)
     for intent, kind, *word in pressed.columns("intent", "kind", "outcome", "reason", "done_ns"):
         heard = Word(*word)
-        silent = kind == "poll" and heard.end == "failed" and heard.reason != "voided"
+        silent = kind != "press" and heard.end == "failed" and heard.reason not in OF_THE_DRAW
         if not (silent and last.get(intent, NEVER).end == "unknown"):
             last[intent] = heard
     return last

@@ -32,7 +32,7 @@ ANSWERED = "SELECT count(*) FROM attempts WHERE kind = 'look' AND outcome = 'gra
 OLDEST = f"""
 WITH looks AS ({LOOKS}), told AS (
     SELECT i.draw_key, min(a.done_ns) AS paid_ns FROM attempts a JOIN intents i USING (intent)
-    WHERE a.kind IN ('press', 'poll') AND a.outcome = 'granted' GROUP BY i.draw_key
+    WHERE a.kind IN ('press', 'poll', 'close') AND a.outcome = 'granted' GROUP BY i.draw_key
 ), mine AS (
     SELECT account, version, outstanding_fen AS owed_fen, held_fen, locked_ns,
         least(

@@ -22,8 +22,9 @@ SELECT intent, min(done_ns) FILTER (outcome = 'granted') AS granted_ns,
     bool_or(outcome = 'granted') AS granted,
     bool_or(outcome = 'refused' AND cause IS DISTINCT FROM 'liquidity') AS refused,
     bool_and(outcome IN ('failed', 'refused')) AS nothing, bool_or(outcome = 'unknown') AS asked,
-    max(sent_ns) FILTER (kind = 'poll' AND reason = 'voided') AS voided_ns
-FROM attempts WHERE kind IN ('press', 'poll') GROUP BY intent
+    max(sent_ns) FILTER (kind <> 'press' AND reason IN ('voided', 'closed')) AS voided_ns,
+    bool_or(kind <> 'press' AND reason IN ('voided', 'closed') AND outcome = 'failed') AS undone
+FROM attempts WHERE kind IN ('press', 'poll', 'close') GROUP BY intent
 """
 
 
@@ -31,5 +32,6 @@ def know_what_was_told(books: Books) -> None:
     """Let questions know the table `told`, a row an intent that was ever pressed: when its borrower
     first learned of the grant; whether it was ever granted, or refused for good (no money for the
     moment is not); whether each of its attempts was told that nothing has happened (`nothing`),
-    whether one may have worked (`asked`); and when the last poll was sent that was told so."""
+    whether one may have worked (`asked`); when the last question was sent that was answered with
+    nothing paid (`voided_ns`), and whether one was told so for certain (`undone`)."""
     books.once("told", TOLD)

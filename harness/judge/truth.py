@@ -10,6 +10,7 @@ from typing import Any
 
 from harness.evidence.columnar import Columns
 from harness.evidence.derived import arrow_table
+from harness.evidence.rows import OF_THE_DRAW
 from harness.judge.audit_books import know_last_versions
 from harness.judge.told import know_what_was_told
 from harness.judge.view import RunView
@@ -63,7 +64,7 @@ class Truth:
 # What is not told of in the order of its attempts: a grant is never taken back.
 NOT_GRANTED = """
 SELECT intent, kind, outcome, reason FROM attempts
-WHERE kind IN ('press', 'poll') AND intent IN (SELECT intent FROM told WHERE NOT granted)
+WHERE kind IN ('press', 'poll', 'close') AND intent IN (SELECT intent FROM told WHERE NOT granted)
 ORDER BY intent, done_ns NULLS LAST, kind, n
 """
 # Accounts of borrowers that something is still held of, and whose holds those are.
@@ -143,8 +144,9 @@ def told_of(answers: Iterable[Sequence[Any]]) -> Mapping[int, str]:
         before = left.get(intent)
         if outcome == "dropped" or before == "granted":
             continue
-        # A press that failed says so of itself alone, and a poll that failed says nothing.
+        # A press that failed says so of itself alone, and a poll that failed says nothing, unless
+        # it speaks of the draw.
         of_itself = kind == "press" and before != "unknown"
-        if outcome != "failed" or of_itself or (kind == "poll" and reason == "voided"):
+        if outcome != "failed" or of_itself or (kind != "press" and reason in OF_THE_DRAW):
             left[intent] = outcome
     return left

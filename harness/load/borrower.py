@@ -1,4 +1,4 @@
-"""One borrower's patience with one intent: when it presses, polls, waits, repays, gives up.
+"""One borrower's patience with one intent: when it presses, polls, waits, closes, repays, gives up.
 
 Generators of actions, so that they can be tested without a clock or a network: each yields what to
 do next and is sent what came of it. Every attempt at a draw carries the intent's one key, every
@@ -6,6 +6,7 @@ attempt at its repayment the repayment's.
 """
 
 import random
+from collections import Counter
 from collections.abc import Callable, Generator
 from dataclasses import dataclass
 from typing import Literal
@@ -17,8 +18,10 @@ from harness.scenario.model import Patience
 from harness.seeds import Dice
 
 LATE_POLL_S = 1.0
-# What a poll is told of a key that nobody has heard of.
-GONE = "unknown-key"
+VOIDED = "voided"
+# What a poll is told that finds nothing paid, of a key that nobody has heard of or whose tries have
+# all ended: so far, for a press may be on its way.
+SO_FAR = ("unknown-key", VOIDED)
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +33,7 @@ class Act:
     what a repayment gives back, and its key.
     """
 
-    kind: Literal["press", "poll", "repay"]
+    kind: Literal["press", "poll", "close", "repay"]
     n: int
     moved: int
     at_ns: int
@@ -113,59 +116,48 @@ def patience(
 
     Up to the deadline it presses again after what failed for certain, and polls what is unknown.
     After the deadline it presses no more, but still polls an unknown until `give_up` says so, that
-    a grant that came late is learned.
+    a grant that came late is learned. What has come to nothing so far may be pressed again; once it
+    is not, it is closed, for an earlier press may still wait in some queue and be paid.
     """
     deadline_ns = due_ns + int(rules.deadline_s * NS_PER_S)
-    presses, polls, moved = 0, 0, 0
-    at_ns = due_ns
+    made: Counter[str] = Counter()
+    moved, at_ns = 0, due_ns
+    kind: Literal["press", "poll", "close"] = "press"
     unknown = lost = False
     while True:
-        press = not unknown
-        if press:
-            presses += 1
-        else:
-            polls += 1
+        made[kind] += 1
         limit_s = rules.attempt_timeout_s
         if at_ns < deadline_ns:
             limit_s = min(limit_s, (deadline_ns - at_ns) / NS_PER_S)
-        act = Act(
-            "press" if press else "poll", presses if press else polls, moved,
-            at_ns, limit_s, max(1, int(limit_s * 1000)),
-        )  # fmt: skip
+        act = Act(kind, made[kind], moved, at_ns, limit_s, max(1, int(limit_s * 1000)))
         came = yield act
         answer, now_ns = came.answer, came.done_ns
         if answer.over:
             return answer
         moved += _moves(answer)
-        may_press = presses <= rules.retries and now_ns < deadline_ns
-        gone = answer.outcome == "unknown" and answer.reason == GONE
         unknown = answer.outcome == "unknown" or (unknown and _says_nothing(answer, act))
-        if unknown and gone and may_press:
-            # Nobody has heard of it, so the same key may be pressed again; but the first press
-            # may still wait in some queue, and must be asked for in the end.
+        if answer.outcome == "unknown" and answer.reason in SO_FAR:
             unknown, lost = False, True
-        elif lost and not may_press:
-            unknown = True
-        if unknown:
-            pause_s = rules.poll_s if now_ns < deadline_ns else LATE_POLL_S
-            if now_ns >= deadline_ns and give_up():
-                return answer
-        elif may_press:
-            pause_s = dice.uniform(rules.pause_low_s, rules.pause_high_s)
-            pause_s = max(pause_s, answer.come_back_s)
-            if now_ns + pause_s * NS_PER_S >= deadline_ns:
-                return answer
-        else:
+        if not unknown and made["press"] <= rules.retries and now_ns < deadline_ns:
+            pause_s = max(dice.uniform(rules.pause_low_s, rules.pause_high_s), answer.come_back_s)
+            at_ns = now_ns + int(pause_s * NS_PER_S)
+            kind = "press"
+            if at_ns < deadline_ns:
+                continue
+        late = now_ns >= deadline_ns
+        if not (unknown or lost) or (late and give_up()):
             return answer
-        at_ns = now_ns + int(pause_s * NS_PER_S)
+        kind = "poll" if unknown else "close"
+        unknown = True
+        at_ns = now_ns + int((LATE_POLL_S if late else rules.poll_s) * NS_PER_S)
 
 
 def _moves(answer: Answer) -> bool:
     """Is another gateway asked next? Not while this one answers: it knows of the draw, or that
     nobody does."""
-    return not (answer.working or answer.reason == GONE)
+    return not (answer.working or answer.reason in SO_FAR)
 
 
 def _says_nothing(answer: Answer, act: Act) -> bool:
-    """A poll that failed to reach the lender says nothing about the draw it asked for."""
-    return act.kind == "poll" and answer.outcome == "failed" and answer.reason != "voided"
+    """A question that failed to reach the lender says nothing about the draw it asked for."""
+    return act.kind != "press" and answer.outcome == "failed" and answer.reason != VOIDED

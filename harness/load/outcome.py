@@ -15,6 +15,8 @@ from harness.evidence.rows import MACHINE, MISTAKE
 Outcome = Literal["granted", "repaid", "refused", "failed", "unknown", "dropped"]
 # Nobody is sent away for longer, whatever is said.
 COME_BACK_S_MAX = 60.0
+# What is not paid, and never will be.
+CLOSED = "closed"
 MISTAKES = (400, 405, 411, 413, 414, 415, 422, 431)
 
 
@@ -47,6 +49,8 @@ def of_answer(status: int, body: Mapping[str, Any]) -> Answer:
         return Answer("failed", cause, hop, f"{MISTAKE} {status} {reason or ''}", over=True)
     if status == 409 and reason == "no-money" and certain:
         return Answer("refused", "liquidity", hop, reason)
+    if status == 200 and body.get("outcome") == CLOSED:
+        return Answer("failed", "system", None, CLOSED, over=True)
     if status >= 500 and certain:
         return Answer("failed", cause or "system", hop, reason, come_back_s=_come_back_s(body))
     working = status in (202, 409) and (

@@ -261,7 +261,8 @@ class Worker:
             "amount_fen": intent.amount_fen,
             "purpose": intent.purpose,
         }
-        return sender.attempt("POST", "/v1/draws", body, headers, act.timeout_s), name
+        path = f"/v1/draws/{intent.draw_key}/close" if act.kind == "close" else "/v1/draws"
+        return sender.attempt("POST", path, body, headers, act.timeout_s), name
 
     def _gateway(self, intent: Intent, moved: int) -> tuple[str, Sender]:
         gateways, cells = len(self._senders), self._plan.cells

@@ -33,6 +33,9 @@ class _Layer:
     async def refuse(self, body: dict[str, Any]) -> dict[str, Any]:
         return await self._books.refuse(body)
 
+    async def close(self, body: dict[str, Any]) -> dict[str, Any]:
+        return await self._books.close(body)
+
     async def post(self, draw_key: str, try_: int, by: str) -> dict[str, Any]:
         return await self._books.post(draw_key, try_, by)
 

@@ -97,7 +97,7 @@ class Edge:
         client = headers.get("x-client", "borrower")
         key = _plain(headers.get("x-draw-key") or headers.get("idempotency-key") or "")
         if not key and scope["path"].startswith("/v1/draws/"):
-            key = _plain(scope["path"].rpartition("/")[2])
+            key = _plain(scope["path"].split("/")[3])
         status: list[int] = []
 
         def noted(send: Send) -> Send:

@@ -17,7 +17,7 @@ TEXTS: dict[str, tuple[str, str]] = {
     WRONG_VERSION: ("系统正在升级，请稍后再试。", "We are updating; please try again in a moment."),
     "in-progress": ("正在处理，请勿重复提交。", "This draw is being worked on."),
     "unknown": ("结果待确认，请稍后查询。", "The result is not known yet; please ask again."),
-    "voided": ("本次未成功，未放款，可重试。", "Nothing was paid out; you may try again."),
+    "voided": ("暂未放款，可重试或关闭。", "Nothing is paid out so far; try again, or close it."),
     "over-repaid": ("还款金额超过未还本金。", "The amount is more than is outstanding."),
     "key-too-old": ("该编号已过期，请重新申请。", "This key is too old; please start again."),
     "no-primary": ("系统正在切换，请稍后再试。", "We are switching over; please try again."),

@@ -156,7 +156,7 @@ class Ledger:
 
 
 def create_app(ctx: ServiceContext) -> ASGIApp:
-    """Routes `/reserve`, `/refuse`, `/post`, `/void`, `/repay`, `/draws/{key}`,
+    """Routes `/reserve`, `/refuse`, `/post`, `/void`, `/close`, `/repay`, `/draws/{key}`,
     `/borrowers/{id}/quota`, `/tiers`, `/clock`."""
     ledger = Ledger(ctx)
 
@@ -167,6 +167,9 @@ def create_app(ctx: ServiceContext) -> ASGIApp:
     async def refuse(request: Request) -> Response:
         body = await asked(request, *FACTS, "cause", "hop", "reason")
         return _told(await ledger.books.refuse(body | ledger.terms))
+
+    async def close(request: Request) -> Response:
+        return _told(await ledger.books.close(await asked(request, *FACTS)))
 
     async def repay(request: Request) -> Response:
         body = await asked(request, "repay_key", "borrower", "amount_fen")
@@ -208,6 +211,7 @@ def create_app(ctx: ServiceContext) -> ASGIApp:
         Route("/refuse", refuse, methods=["POST"]),
         Route("/post", post, methods=["POST"]),
         Route("/void", void, methods=["POST"]),
+        Route("/close", close, methods=["POST"]),
         Route("/repay", repay, methods=["POST"]),
         Route("/draws/{key}", draw, methods=["GET"]),
         Route("/borrowers/{borrower:int}/quota", quota, methods=["GET"]),

@@ -62,6 +62,13 @@ class Store:
             str(body["draw_key"]), "SELECT refuse($1::jsonb, $2)", json.dumps(body), self._offset_ns
         )
 
+    async def close(self, body: Mapping[str, Any]) -> dict[str, Any]:
+        """Its borrower gives it up: it is never paid, unless it is paid or being paid by now."""
+        return await self._ask(
+            str(body["draw_key"]), "SELECT close_draw($1::jsonb, $2)", json.dumps(body),
+            self._offset_ns,
+        )  # fmt: skip
+
     async def post(self, draw_key: str, try_: int, by: str) -> dict[str, Any]:
         """The bank has paid this try."""
         return await self._end(draw_key, try_, "post", "paid", by)

@@ -20,7 +20,7 @@ from mock_lender.resilience.profile import Settings
 BEGUN, DRAW, STATUS, REPAY, LOOK = range(5)
 RANKS: Mapping[str, int] = {
     "post": BEGUN, "void": BEGUN, "draws": DRAW, "reserve": DRAW, "refuse": DRAW,
-    "status": STATUS, "repay": REPAY, "repayments": REPAY, "quota": LOOK,
+    "status": STATUS, "close": STATUS, "repay": REPAY, "repayments": REPAY, "quota": LOOK,
 }  # fmt: skip
 CUT_EVERY_NS = 100_000_000
 CUT_TO = 0.9

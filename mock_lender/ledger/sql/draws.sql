@@ -168,6 +168,25 @@ BEGIN
     RETURN NULL;
 END $$;
 
+-- Its borrower gives it up. What no try is open of is never paid: presses that are still on their
+-- way find it ended, also those of a key that nobody has heard of so far. What is being paid goes on.
+CREATE FUNCTION close_draw(p jsonb, p_offset_ns bigint) RETURNS jsonb LANGUAGE plpgsql AS $$
+DECLARE d draws;
+BEGIN
+    d := lock_draw(p, p_offset_ns);
+    IF d.draw_key IS NULL THEN
+        RETURN jsonb_build_object('state', 'key-reused');
+    END IF;
+    IF d.state = 'paying' THEN
+        RETURN jsonb_build_object('state', 'in-progress');
+    END IF;
+    IF d.state IN ('requested', 'voided') THEN
+        UPDATE draws SET state = 'expired', ended_ns = now_ns(p_offset_ns)
+            WHERE draw_key = d.draw_key RETURNING * INTO d;
+    END IF;
+    RETURN told(d);
+END $$;
+
 -- Was money brought together for a try? Its slice's version before the one of the try says so.
 CREATE FUNCTION gathered(t tries) RETURNS boolean LANGUAGE sql STABLE AS $$
     SELECT EXISTS (

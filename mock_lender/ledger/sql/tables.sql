@@ -4,7 +4,7 @@
 --       |  |        |
 --       |  |        +--> voided --> paying (next try) --> ...
 --       |  |                |
---       |  +----------------+--> expired              (final: nobody came back)
+--       |  +----------------+--> expired              (final: given up, or left alone)
 --       +--> refused                                  (final)
 --
 -- Rows are locked in one order: draw, borrower, slices (those of `own` first) by their number,

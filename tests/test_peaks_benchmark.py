@@ -1,0 +1,39 @@
+"""The benchmark of what a peak makes of a fault: its drills can be compared, and are."""
+
+import pytest
+
+from benchmarks.peaks import FAULTS, LOADS, arms, summary_of
+from harness.repeats.arms import check_arms
+from harness.repeats.book import Done
+from harness.repeats.digest import Digest
+
+
+@pytest.mark.parametrize("load", LOADS)
+def test_all_faults_of_one_load_meet_the_same_draws(load: str) -> None:
+    assert len(arms(load)) == len(FAULTS) == 6
+    assert check_arms(arms(load), 20261126)
+
+
+def drill(number: int, load: str, broken: float, verdict: str = "held") -> Done:
+    """Of the first fault, a hundred draws."""
+    fault = next(iter(FAULTS))
+    values = {"drill.promised": 100.0, "drill.broken": broken}
+    found = Digest(
+        run="", scenario="peaks", seed=number, profile="naive", plan="", faults="",
+        verdict=verdict, exit_code=0, reason="", values=values, at_least=(), by={}, wrong=(),
+        commit=None, versions={}, machine={},
+    )  # fmt: skip
+    return Done(number, f"{fault}, {load}", 1.0, found)
+
+
+def test_a_peak_is_compared_with_the_steady_load_of_its_own_round() -> None:
+    done = [
+        drill(0, "steady", 2), drill(0, "peak", 10), drill(1, "steady", 4), drill(1, "peak", 12),
+        drill(2, "steady", 0), drill(2, "peak", 9),
+        drill(3, "steady", 1, "inconclusive"), drill(3, "peak", 50),
+    ]  # fmt: skip
+    row = summary_of(done)[next(iter(FAULTS))]
+    assert row["pairs"] == 3
+    assert row["amplification"] == [4.0, 3.0, 5.0]
+    assert row["steady_without_any_broken"] == 1
+    assert row["peak"]["broken_share"] == [0.1, 0.09, 0.12]
