@@ -211,13 +211,13 @@ _EMPTY = clean(1)
 
 
 def test_a_lie_is_only_a_lie_beyond_what_the_clocks_know() -> None:
-    """A poll that said *voided* 1 ms after the bank had paid, by a clock known to 5 ms."""
+    """A poll that said *voided* so far 1 ms after the bank had paid, by a clock known to 5 ms."""
     view = clean()
     paid = view.payouts[0]
     intent = next(i for i in view.intents if i.draw_key == paid.draw_key)
     press = next(a for a in view.attempts if a.intent == intent.intent)
     poll = press._replace(
-        kind="poll", sent_ns=paid.paid_ns + MS, outcome="failed", reason="voided", status=503,
+        kind="poll", sent_ns=paid.paid_ns + MS, outcome="unknown", reason="voided", status=503,
         done_ns=paid.paid_ns + 2 * MS,
     )  # fmt: skip
     told = changed(view, attempts=(*view.attempts, poll))

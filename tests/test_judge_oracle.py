@@ -1,6 +1,6 @@
 """The oracle, asked of one intent, and the table of ends, made of all at once, say the same."""
 
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from harness.clock import NS_PER_S
@@ -50,7 +50,11 @@ def crowded(view: RunView, borrowers: int, limit_fen: int) -> RunView:
     )
 
 
+CUT = Policy("compliance", 1, None, T0_NS, None, None, None, None, None, None, 5_000)
+
+
 @settings(max_examples=12, deadline=None)
+@example([CUT], [], 5, 100_000)  # whoever is barred has less left than a cut line as well
 @given(
     st.lists(POLICIES, max_size=4), st.lists(PUBLISHED, max_size=4),
     st.sampled_from([5, 60, 410]), st.sampled_from([100_000, 1_000_000, 10**9]),

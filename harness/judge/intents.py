@@ -46,7 +46,7 @@ LEFT JOIN negative n ON n.account = 'borrower:' || p.borrower
 
 TIGHT = """
 SELECT i.* FROM intents i JOIN rooms r USING (borrower)
-WHERE r.open AND i.amount_fen > r.room_fen - CASE WHEN $keep_bp < 10000
+WHERE (r.open OR $keep_bp < 10000) AND i.amount_fen > r.room_fen - CASE WHEN $keep_bp < 10000
     THEN r.limit_fen - r.limit_fen * $keep_bp // 10000 ELSE 0 END
 """
 

@@ -156,8 +156,7 @@ class Ledger:
 
 
 def create_app(ctx: ServiceContext) -> ASGIApp:
-    """Routes `/reserve`, `/refuse`, `/post`, `/void`, `/close`, `/repay`, `/draws/{key}`,
-    `/borrowers/{id}/quota`, `/tiers`, `/clock`."""
+    """A route for each of the books' transactions, and looks at what they say."""
     ledger = Ledger(ctx)
 
     async def reserve(request: Request) -> Response:
