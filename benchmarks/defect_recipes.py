@@ -35,6 +35,17 @@ RECIPES: dict[str, tuple[str, ...]] = {
         "faults=[{process: freeze, target: risk-1, at: fault+1s, for: 4s}]",
         "lender.protections.last_verdict=off",
     ),
+    # Draws that one gateway was frozen with are voided, and pressed again at the other, which
+    # freezes before it has read that; who asks the first one has given up when the other wakes.
+    "gateways-frozen": (
+        "faults=[{service: late_reply, target: ledger-1, operation: reserve, latency: 300ms,"
+        " at: fault+0s, for: 1500ms}, {service: late_reply, target: ledger-2, operation: reserve,"
+        " latency: 300ms, at: fault+0s, for: 1500ms},"
+        " {process: freeze, target: gateway-1, at: fault+1s, for: 2500ms},"
+        " {process: freeze, target: gateway-2, at: fault+3450ms, for: 3500ms}]",
+        "load.shape.rate=60/s",
+        "load.patience.retries=1",
+    ),
     "primary-killed": ("faults=[{database: kill_primary, at: fault+2s}]",),
     "primary-frozen": ("faults=[{database: freeze_primary, at: fault+1s, for: 4s}]",),
     # A date begins; the last rule of the file is of it.
@@ -63,6 +74,7 @@ NEEDS: dict[str, str] = {
     "wrong-amount": "calm",
     "misread-amount": "calm",
     "stale-status": "answers-late",
+    "so-far-for-certain": "gateways-frozen",
     "refused-but-paid": "calm",
     "blames-risk": "risk-frozen",
     "key-reuse-accepted": "calm",

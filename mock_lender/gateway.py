@@ -12,10 +12,10 @@ from starlette.responses import FileResponse, JSONResponse, Response
 from starlette.routing import Route
 from starlette.types import ASGIApp
 
-from mock_lender.answers import told, told_of_close, told_of_repayment
+from mock_lender.answers import told_of_close, told_of_repayment
 from mock_lender.clock import now_ns
 from mock_lender.context import ServiceContext
-from mock_lender.defects.gateway import draw_path_of
+from mock_lender.defects.gateway import draw_path_of, told_of
 from mock_lender.draw_path import Draw
 from mock_lender.http.app import build_app, read_json
 from mock_lender.http.client import HopClient
@@ -90,7 +90,7 @@ class Behind:
 def create_app(ctx: ServiceContext) -> ASGIApp:
     """The public API; see openapi.json beside this file."""
     behind, presses, told_all = Behind(ctx), Presses(), Notices(ctx)
-    path = draw_path_of(ctx.config.defects)
+    path, told = draw_path_of(ctx.config.defects), told_of(ctx.config.defects)
 
     async def press(request: Request) -> Response:
         draw = await parse_draw(request, key_of(request))

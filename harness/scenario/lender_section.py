@@ -13,7 +13,7 @@ ROLES = ("gateway", "risk", "compliance", "ledger")
 DEFECTS = (
     "payout-twice-on-retry", "acknowledge-before-commit", "sweeper-voids-on-not-found",
     "lost-void", "forgotten-hold", "quota-race", "tier-oversell", "wrong-amount",
-    "misread-amount", "stale-status",
+    "misread-amount", "stale-status", "so-far-for-certain",
     "refused-but-paid", "blames-risk", "key-reuse-accepted", "failover-that-forgets", "fencing-off",
     "replay-acknowledges-unflushed", "rule-forgotten", "rule-dated-late", "cap-in-wrong-unit",
     "limit-per-slice", "limit-forgotten", "partner-takes-too-little",

@@ -66,6 +66,11 @@ DEFECTS: Mapping[str, Defect] = {
     "stale-status": Defect(
         "for a second after a draw was paid, a poll says that nothing has happened", "answers-true"
     ),
+    "so-far-for-certain": Defect(
+        "a poll that finds nothing paid so far says so for certain, though a press is still on its"
+        " way",
+        "answers-true",
+    ),
     "refused-but-paid": Defect(
         "draws that were paid are told refused for good, now and then", "answers-true"
     ),

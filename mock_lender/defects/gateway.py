@@ -1,14 +1,15 @@
-"""Spoilt paths of a press through the gateway."""
+"""Spoilt paths of a press through the gateway, and what it says to a poll."""
 
 import json
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
 from starlette.responses import Response
 
-from mock_lender.answers import refused
+from mock_lender.answers import refused, told
 from mock_lender.defects import now_and_then
 from mock_lender.draw_path import Approval, Draw, DrawPath
+from mock_lender.http.problems import problem
 from mock_lender.http.wire import Reply
 
 ONE_IN = 16
@@ -19,6 +20,19 @@ def draw_path_of(defects: Collection[str]) -> type[DrawPath]:
     """The path that this lender's gateways walk."""
     chosen = tuple(path for name, path in PATHS.items() if name in defects)
     return type("SpoiltDrawPath", chosen, {}) if chosen else DrawPath
+
+
+def told_of(defects: Collection[str]) -> Callable[[str, int, dict[str, Any]], Response]:
+    """What this lender's gateways say to a poll."""
+    return told_for_certain if "so-far-for-certain" in defects else told
+
+
+def told_for_certain(key: str, status: int, found: dict[str, Any]) -> Response:
+    """What is not paid so far is told as what never will be, though a press may be on its way: in a
+    frozen gateway, in a queue. Rule answers-true."""
+    if found.get("state") in ("voided", "requested"):
+        return problem(503, cause="system", hop="ledger", reason="voided", certain=True)
+    return told(key, status, found)
 
 
 class PayoutTwiceOnRetry(DrawPath):
@@ -35,10 +49,10 @@ class RefusedButPaid(DrawPath):
     """One draw in sixteen is refused for good once it has been paid. Rule answers-true."""
 
     async def _post(self, draw: Draw, reserved: Mapping[str, Any]) -> Response:
-        told = await super()._post(draw, reserved)
+        posted = await super()._post(draw, reserved)
         if now_and_then(draw.key, ONE_IN):
             return refused({"cause": "risk", "hop": "risk", "reason": "delinquent"})
-        return told
+        return posted
 
 
 class MisreadAmount(DrawPath):
