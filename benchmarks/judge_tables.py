@@ -56,18 +56,20 @@ TABLE_OF: dict[str, str] = {
                 NULL FROM made WHERE fate = 'again'
             UNION ALL SELECT *, 'poll', 1, due_ns + 2000 * ms, 9,
                 CASE fate WHEN 'voided' THEN 503 ELSE 200 END,
-                CASE fate WHEN 'voided' THEN 'failed' ELSE 'granted' END,
+                CASE fate WHEN 'voided' THEN 'unknown' ELSE 'granted' END,
                 CASE fate WHEN 'voided' THEN 'system' END,
                 CASE fate WHEN 'voided' THEN 'ledger' END,
                 CASE fate WHEN 'voided' THEN 'voided' END
             FROM made WHERE fate IN ('polled', 'voided')
+            UNION ALL SELECT *, 'close', 1, due_ns + 6000 * ms, 9, 200, 'failed', 'system', NULL,
+                'closed' FROM made WHERE fate = 'voided'
             UNION ALL SELECT *, 'repay', 1, due_ns + 20000 * ms, 20, 201, 'repaid', NULL, NULL, NULL
             FROM made WHERE repays AND fate NOT IN ('refused', 'voided')
         ) ORDER BY done_ns""",
     "draws": """
         SELECT draw_key, borrower, amount_fen, CASE fate WHEN 'refused' THEN 'securities'
                 ELSE 'education' END AS purpose,
-            CASE fate WHEN 'refused' THEN 'refused' WHEN 'voided' THEN 'voided' ELSE 'paid' END
+            CASE fate WHEN 'refused' THEN 'refused' WHEN 'voided' THEN 'expired' ELSE 'paid' END
                 AS state, (fate <> 'refused')::BIGINT AS "try",
             CASE WHEN fate <> 'refused' THEN tier END AS tier, began + 3 * ms AS requested_ns,
             began + CASE fate WHEN 'refused' THEN 4 ELSE 6 END * ms AS decided_ns,

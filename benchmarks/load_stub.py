@@ -34,6 +34,7 @@ HEAD_END = b"\r\n\r\n"
 NS_PER_S = 1_000_000_000
 BACKLOG = 4096
 AGAIN_S = 0.0005
+CLOSE = b"/close"
 REASONS = {200: "OK", 201: "Created", 202: "Accepted", 404: "Not Found"}
 QUOTA = {
     "limit_fen": 10**9, "outstanding_fen": 0, "held_fen": 0, "available_fen": 10**9, "age_ms": 0,
@@ -72,6 +73,10 @@ def requests(data: bytes) -> tuple[list[tuple[bytes, bytes]], bytes]:
         found.append((head, data[end + len(HEAD_END) : stop]))
         at = stop
     return found, data[at:]
+
+
+def _path(head: bytes) -> bytes:
+    return head.split(b" ", 2)[1]
 
 
 def header(head: bytes, name: bytes) -> bytes:
@@ -127,7 +132,7 @@ class Stub:
     def asked(self, transport: asyncio.WriteTransport, head: bytes, body: bytes) -> None:
         """One request has come."""
         now_ns = time.monotonic_ns()
-        if head.startswith(b"POST"):
+        if head.startswith(b"POST") and not _path(head).endswith(CLOSE):
             self._arrivals.append(now_ns)
             key = header(head, b"idempotency-key")
             if self._settings.bodies:
@@ -150,7 +155,7 @@ class Stub:
             self._open.discard(key)
             data = granted(201, key)
         else:
-            data = self._told(head.split(b" ", 2)[1])
+            data = self._told(_path(head))
         if not transport.is_closing():
             transport.write(data)
 
@@ -158,11 +163,14 @@ class Stub:
         """The answer to a question that changes nothing."""
         if path.startswith(b"/v1/borrowers/"):
             return answer(200, QUOTA)
-        key = path.rpartition(b"/")[2]
+        closed = path.endswith(CLOSE)
+        key = path.removesuffix(CLOSE).rpartition(b"/")[2]
         if key in self._open:
             return answer(202, {"outcome": "in-progress", "draw_key": key.decode()})
         if key in self._granted:
             return granted(200, key)
+        if closed:
+            return answer(200, {"outcome": "closed", "draw_key": key.decode()})
         return answer(404, {"reason": "unknown-key", "certain": False, "final": False})
 
     def _serve(self) -> None:

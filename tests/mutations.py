@@ -117,7 +117,7 @@ HARMLESS: tuple[tuple[str, Rule], ...] = (
     ),
     (
         "a quota that was read goes with its draw",
-        lambda _, m, row: m.table == "attempts" and row.kind in ("look", "poll"),
+        lambda _, m, row: m.table == "attempts" and row.kind in ("look", "poll", "close"),
     ),
     (
         "when a request should have been sent, and its first byte: the generator's own figures of "

@@ -136,6 +136,9 @@ def test_what_a_borrower_is_left_with() -> None:
     assert _said(unknown, lost_poll) == "unknown"
     assert _said(unknown, voided) == "failed"
     assert _said(unknown, voided, unknown) == "unknown"
+    assert _said(unknown, ("close", "failed", "closed")) == "failed"
+    assert _said(unknown, ("press", "failed", "closed")) == "failed"
+    assert _said(unknown, ("press", "failed", "voided")) == "unknown"
     assert _said(unknown, granted, failed) == "granted"
     assert _said(no_money, failed) == "failed"
     assert _said(failed, no_money) == "refused"
@@ -146,9 +149,9 @@ def test_what_a_borrower_is_left_with() -> None:
 @given(
     st.lists(
         st.tuples(
-            st.sampled_from(["press", "poll"]),
+            st.sampled_from(["press", "poll", "close"]),
             st.sampled_from(["granted", "refused", "failed", "unknown", "dropped"]),
-            st.sampled_from([None, "voided"]),
+            st.sampled_from([None, "voided", "closed"]),
         ),
         max_size=5,
     )

@@ -194,11 +194,8 @@ WORKING = Answer("unknown", reason="in-progress", working=True)
         ([FAILED, GRANTED], ["press", "press"]),
         ([UNKNOWN, GRANTED], ["press", "poll"]),
         ([UNKNOWN, WORKING, VOIDED, GRANTED], ["press", "poll", "poll", "press"]),
-        ([UNKNOWN, VOIDED, FAILED, FAILED, CLOSED], ["press", "poll", "press", "press", "close"]),
-        ([UNKNOWN, VOIDED, FAILED, FAILED, FAILED, VOIDED, CLOSED],
-         ["press", "poll", "press", "press", "close", "poll", "close"]),
-        ([UNKNOWN, VOIDED, FAILED, FAILED, WORKING, GRANTED],
-         ["press", "poll", "press", "press", "close", "poll"]),
+        ([UNKNOWN, VOIDED, FAILED, FAILED, VOIDED, GRANTED],
+         ["press", "poll", "press", "press", "poll", "poll"]),
         ([UNKNOWN, GONE, GRANTED], ["press", "poll", "press"]),
         ([UNKNOWN, Answer("failed", reason="connect-refused"), GRANTED],
          ["press", "poll", "poll"]),
@@ -217,6 +214,41 @@ def test_a_lost_press_is_asked_for_in_the_end() -> None:
     assert made[-1].kind == "close"
     assert made[-1].at_ns > 28 * NS_PER_S
     assert last.outcome == "unknown"
+
+
+NO_MONEY = Answer("refused", "liquidity", "ledger", "no-money")
+
+
+@pytest.mark.parametrize(
+    ("again", "closes", "end"),
+    [
+        (FAILED, [CLOSED], CLOSED),
+        (NO_MONEY, [CLOSED], NO_MONEY),  # that is why nothing came of it
+        (FAILED, [FAILED, VOIDED, CLOSED], CLOSED),
+        (FAILED, [WORKING, GRANTED], GRANTED),
+    ],
+)
+def test_what_came_to_nothing_is_closed_at_the_deadline(
+    again: Answer, closes: list[Answer], end: Answer
+) -> None:
+    """Not before: a press that is held up may still be paid in time."""
+    acts = patience(0, RULES, random.Random(1), lambda: False)
+    act, made, told = next(acts), [], iter(closes)
+    last = None
+    while last is None:
+        made.append(act.kind)
+        assert act.kind != "close" or act.at_ns >= 5 * NS_PER_S
+        if "close" in made:
+            answer = next(told)
+        else:
+            answer = VOIDED if act.kind == "poll" else again if made.count("press") > 1 else UNKNOWN
+        try:
+            act = acts.send(Came(answer, act.at_ns))
+        except StopIteration as over:
+            last = over.value
+    assert last == end
+    assert made.count("press") == 1 + RULES.retries
+    assert next(told, None) is None
 
 
 @settings(max_examples=300)

@@ -13,8 +13,12 @@ MISTAKE = "harness-mistake:"
 
 # Attempts that are about the draw itself; looks and repayments go with it.
 DRAWING = ("press", "poll", "close")
-# Why a poll or a close has failed when it says so of the draw, and not of the question alone.
-OF_THE_DRAW = ("voided", "closed")
+
+
+def speaks_of_the_draw(kind: str, reason: str | None) -> bool:
+    """Does an attempt that found nothing paid say so of the draw, not of itself alone? A press that
+    is voided speaks of itself."""
+    return reason == "closed" or (reason == "voided" and kind != "press")
 
 
 def is_of_phase(due: str, phase: str, *, straddling: bool) -> bool:

@@ -18,10 +18,21 @@ WORKED_HEADER = "X-Worked-Ns"
 
 # What a service of each role does; the first is the one it is there for.
 OPERATIONS: Mapping[str, tuple[str, ...]] = {
-    "gateway": ("draws", "repayments", "status", "quota", "reads", "writes"),
+    "gateway": ("draws", "close", "repayments", "status", "quota", "reads", "writes"),
     "risk": ("decide", "writes"),
     "compliance": ("check", "writes"),
-    "ledger": ("reserve", "refuse", "post", "void", "repay", "status", "quota", "reads", "writes"),
+    "ledger": (
+        "reserve",
+        "refuse",
+        "post",
+        "void",
+        "close",
+        "repay",
+        "status",
+        "quota",
+        "reads",
+        "writes",
+    ),
     "bank": ("payouts", "close", "status", "reads", "writes"),
 }
 # No key and no borrower is called that.
@@ -44,7 +55,7 @@ def asks(role: str, operation: str) -> tuple[str, str]:
     if operation == "writes":
         operation = OPERATIONS[role][0]
     if operation == "close":
-        return "POST", "/payouts/~/close"
+        return "POST", "/close" if role == "ledger" else f"{_STATUS[role]}/close"
     return "POST", _PUBLIC.get(operation, f"/{operation}")
 
 

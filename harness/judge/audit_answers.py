@@ -3,7 +3,7 @@
 from collections import defaultdict
 from collections.abc import Sequence
 
-from harness.evidence.rows import DRAWING, OF_THE_DRAW, Attempt
+from harness.evidence.rows import DRAWING, Attempt, speaks_of_the_draw
 from harness.judge import audit_repayments
 from harness.judge.audit_dates import NEAR_NS
 from harness.judge.clocks import clock_error_ns, ledger_is_dated
@@ -131,8 +131,8 @@ def one_payout(view: RunView, _: Sequence[IntentEnd]) -> Offences:
     return found
 
 
-# What rule 9 may have to say something of: told both ways, told no and paid, denied once paid. The
-# bank's moment counts for a try that the ledger says is paid.
+# What rule 9 may have to say something of: told both ways, told no or over for certain and paid,
+# denied once paid. The bank's moment counts for a try that the ledger says is paid.
 SUSPECT = """
 WITH of_interest AS (
     SELECT i.intent, i.draw_key, t.* EXCLUDE (intent) FROM told t JOIN intents i USING (intent)
@@ -201,22 +201,23 @@ def _denied(told: Sequence[Attempt], paid_ns: int | None) -> bool:
     than that. A press says it of itself alone: another press of the key may still be at work.
     """
     return paid_ns is not None and any(
-        a.kind != "press" and a.reason in OF_THE_DRAW and (a.sent_ns or 0) > paid_ns for a in told
+        speaks_of_the_draw(a.kind, a.reason) and (a.sent_ns or 0) > paid_ns for a in told
     )
 
 
 def _undone(told: Sequence[Attempt]) -> bool:
-    """Was it told for certain, to a poll or a close, that nothing is paid, and pressed no more?
+    """Was it told for certain, and of the draw itself, that nothing is paid, and pressed no more?
 
     Whoever believes that may draw under another key; a press from before, held up on its way, must
     not pay it any more.
     """
     last_ns = max((a.sent_ns or 0 for a in told if a.kind == "press"), default=0)
     return any(
-        a.kind != "press" and a.outcome == "failed" and a.reason in OF_THE_DRAW
-        and (a.sent_ns or 0) > last_ns
+        a.outcome == "failed"
+        and speaks_of_the_draw(a.kind, a.reason)
+        and (a.sent_ns or 0) >= last_ns
         for a in told
-    )  # fmt: skip
+    )
 
 
 def _final(attempt: Attempt) -> str | None:

@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from harness.clock import NS_PER_MS
 from harness.evidence.columnar import Rows
-from harness.evidence.rows import DRAWING, MISTAKE, OF_THE_DRAW, Attempt
+from harness.evidence.rows import DRAWING, MISTAKE, Attempt, speaks_of_the_draw
 from harness.judge.latency import LatencySummary, summary
 from harness.judge.view import RunView
 from harness.load.foreseen import foresee
@@ -101,8 +101,12 @@ def _last_words(attempts: Rows[Attempt]) -> dict[int, Word]:
     pressed = attempts.where(kind=DRAWING)
     for intent, kind, *word in pressed.columns("intent", "kind", "outcome", "reason", "done_ns"):
         heard = Word(*word)
-        silent = kind != "press" and heard.end == "failed" and heard.reason not in OF_THE_DRAW
-        if not (silent and last.get(intent, NEVER).end == "unknown"):
+        silent = (
+            kind != "press" and heard.end == "failed" and not speaks_of_the_draw(kind, heard.reason)
+        )
+        before = last.get(intent, NEVER).end
+        closed = kind == "close" and heard.end == "failed" and before == "refused"
+        if not (closed or (silent and before == "unknown")):
             last[intent] = heard
     return last
 

@@ -22,9 +22,11 @@ SELECT intent, min(done_ns) FILTER (outcome = 'granted') AS granted_ns,
     bool_or(outcome = 'granted') AS granted,
     bool_or(outcome = 'refused' AND cause IS DISTINCT FROM 'liquidity') AS refused,
     bool_and(outcome IN ('failed', 'refused')) AS nothing, bool_or(outcome = 'unknown') AS asked,
-    max(sent_ns) FILTER (kind <> 'press' AND reason IN ('voided', 'closed')) AS voided_ns,
-    bool_or(kind <> 'press' AND reason IN ('voided', 'closed') AND outcome = 'failed') AS undone
-FROM attempts WHERE kind IN ('press', 'poll', 'close') GROUP BY intent
+    max(sent_ns) FILTER (nothing) AS voided_ns, bool_or(nothing AND outcome = 'failed') AS undone
+FROM (
+    SELECT *, reason = 'closed' OR (reason = 'voided' AND kind <> 'press') AS nothing
+    FROM attempts WHERE kind IN ('press', 'poll', 'close')
+) GROUP BY intent
 """
 
 

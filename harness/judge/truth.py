@@ -10,7 +10,7 @@ from typing import Any
 
 from harness.evidence.columnar import Columns
 from harness.evidence.derived import arrow_table
-from harness.evidence.rows import OF_THE_DRAW
+from harness.evidence.rows import speaks_of_the_draw
 from harness.judge.audit_books import know_last_versions
 from harness.judge.told import know_what_was_told
 from harness.judge.view import RunView
@@ -147,6 +147,6 @@ def told_of(answers: Iterable[Sequence[Any]]) -> Mapping[int, str]:
         # A press that failed says so of itself alone, and a poll that failed says nothing, unless
         # it speaks of the draw.
         of_itself = kind == "press" and before != "unknown"
-        if outcome != "failed" or of_itself or (kind != "press" and reason in OF_THE_DRAW):
+        if outcome != "failed" or of_itself or speaks_of_the_draw(kind, reason):
             left[intent] = outcome
     return left

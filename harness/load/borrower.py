@@ -13,7 +13,7 @@ from typing import Literal
 
 from harness.clock import NS_PER_S
 from harness.evidence.rows import RepayIntent
-from harness.load.outcome import Answer
+from harness.load.outcome import CLOSED, Answer
 from harness.scenario.model import Patience
 from harness.seeds import Dice
 
@@ -116,14 +116,16 @@ def patience(
 
     Up to the deadline it presses again after what failed for certain, and polls what is unknown.
     After the deadline it presses no more, but still polls an unknown until `give_up` says so, that
-    a grant that came late is learned. What has come to nothing so far may be pressed again; once it
-    is not, it is closed, for an earlier press may still wait in some queue and be paid.
+    a grant that came late is learned. What has come to nothing so far may be pressed again; after
+    the deadline it is closed, for an earlier press may still wait in some queue and be paid. Of a
+    draw that is closed the last word is what its last press was told, where that was a refusal.
     """
     deadline_ns = due_ns + int(rules.deadline_s * NS_PER_S)
     made: Counter[str] = Counter()
     moved, at_ns = 0, due_ns
     kind: Literal["press", "poll", "close"] = "press"
     unknown = lost = False
+    refused: Answer | None = None
     while True:
         made[kind] += 1
         limit_s = rules.attempt_timeout_s
@@ -133,7 +135,9 @@ def patience(
         came = yield act
         answer, now_ns = came.answer, came.done_ns
         if answer.over:
-            return answer
+            return refused if refused is not None and answer.reason == CLOSED else answer
+        if kind == "press":
+            refused = answer if answer.outcome == "refused" else None
         moved += _moves(answer)
         unknown = answer.outcome == "unknown" or (unknown and _says_nothing(answer, act))
         if answer.outcome == "unknown" and answer.reason in SO_FAR:
@@ -147,7 +151,7 @@ def patience(
         late = now_ns >= deadline_ns
         if not (unknown or lost) or (late and give_up()):
             return answer
-        kind = "poll" if unknown else "close"
+        kind = "poll" if unknown or not late else "close"
         unknown = True
         at_ns = now_ns + int((LATE_POLL_S if late else rules.poll_s) * NS_PER_S)
 

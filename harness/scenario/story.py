@@ -99,7 +99,7 @@ CLAIMS = (
     Claim(
         "trust-suffers", "cause: system",
         "Each failure costs time and trust: people press again, or leave.",
-        "Borrowers press again with the same key, poll, and give up at their deadline.",
+        "Borrowers press again with the same key, poll, and at their deadline give up and close.",
         "drill.amplification",
     ),
     Claim(

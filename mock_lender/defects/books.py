@@ -108,7 +108,7 @@ class AcknowledgeBeforeCommit(_Layer):
 
 class StaleStatus(_Layer):
     """A status is read from a copy that is a second behind: paid draws are told as not begun,
-    which the borrower hears as failed for certain. Rule answers-true."""
+    so that nothing seems to be paid so far. Rule answers-true."""
 
     async def draw(self, draw_key: str) -> dict[str, Any] | None:
         found = await self._books.draw(draw_key)
