@@ -15,12 +15,6 @@ MISTAKE = "harness-mistake:"
 DRAWING = ("press", "poll", "close")
 
 
-def speaks_of_the_draw(kind: str, reason: str | None) -> bool:
-    """Does an attempt that found nothing paid say so of the draw, not of itself alone? A press that
-    is voided speaks of itself."""
-    return reason == "closed" or (reason == "voided" and kind != "press")
-
-
 def is_of_phase(due: str, phase: str, *, straddling: bool) -> bool:
     """Is a phase judged by an intent that was due in one? What straddles the first bite counts to
     the fault phase and not to the baseline."""

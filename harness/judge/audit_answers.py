@@ -3,13 +3,13 @@
 from collections import defaultdict
 from collections.abc import Sequence
 
-from harness.evidence.rows import DRAWING, Attempt, speaks_of_the_draw
+from harness.evidence.rows import DRAWING, Attempt
 from harness.judge import audit_repayments
 from harness.judge.audit_dates import NEAR_NS
 from harness.judge.clocks import clock_error_ns, ledger_is_dated
 from harness.judge.ends import Ends, IntentEnd
 from harness.judge.offences import Offences
-from harness.judge.told import know_what_was_told
+from harness.judge.told import know_what_was_told, speaks_of_the_draw
 from harness.judge.view import RunView
 
 # What an answer may be followed by. An unknown may become anything; a certain failure may be

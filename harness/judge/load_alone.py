@@ -11,8 +11,9 @@ from typing import NamedTuple
 
 from harness.clock import NS_PER_MS
 from harness.evidence.columnar import Rows
-from harness.evidence.rows import DRAWING, MISTAKE, Attempt, speaks_of_the_draw
+from harness.evidence.rows import DRAWING, MISTAKE, Attempt
 from harness.judge.latency import LatencySummary, summary
+from harness.judge.told import speaks_of_the_draw
 from harness.judge.view import RunView
 from harness.load.foreseen import foresee
 

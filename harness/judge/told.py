@@ -17,6 +17,11 @@ def first_granted_ns(attempts: Rows[Attempt]) -> Mapping[int, int]:
     return first
 
 
+def speaks_of_the_draw(kind: str, reason: str | None) -> bool:
+    """Does what found nothing paid say so of the draw, and not, as a voided press, of itself?"""
+    return reason == "closed" or (reason == "voided" and kind != "press")
+
+
 TOLD = """
 SELECT intent, min(done_ns) FILTER (outcome = 'granted') AS granted_ns,
     bool_or(outcome = 'granted') AS granted,

@@ -10,9 +10,8 @@ from typing import Any
 
 from harness.evidence.columnar import Columns
 from harness.evidence.derived import arrow_table
-from harness.evidence.rows import speaks_of_the_draw
 from harness.judge.audit_books import know_last_versions
-from harness.judge.told import know_what_was_told
+from harness.judge.told import know_what_was_told, speaks_of_the_draw
 from harness.judge.view import RunView
 
 TOLD = ("granted", "refused", "failed", "unknown", "nothing")
