@@ -33,10 +33,7 @@ def told_of_close(key: str, reply: Reply) -> Response:
         if state == "key-reused":
             return problem(422, cause="system", hop="gateway", reason="key-reused", certain=True)
         return told(key, reply.status, dict(reply.body))
-    hop = str(reply.body.get("hop") or "ledger")
-    if reply.kind == "not_sent" or (reply.status == 503 and reply.body.get("certain") is True):
-        return problem(503, cause="system", hop=hop, reason="unreachable", certain=True)
-    return problem(504, cause="system", hop=hop, reason="unknown")
+    return _not_done(reply)
 
 
 def told_of_repayment(key: str, reply: Reply) -> Response:
@@ -49,13 +46,18 @@ def told_of_repayment(key: str, reply: Reply) -> Response:
             "available_fen": reply.body["available_fen"],
         }
         return JSONResponse(body, status_code=201)
-    hop = str(reply.body.get("hop") or "ledger")
     if state == "refused":
         return problem(
             422, cause="quota", hop="ledger", reason="over-repaid", certain=True, final=True
         )
     if state == "key-reused":
         return problem(422, cause="system", hop="gateway", reason="key-reused", certain=True)
+    return _not_done(reply)
+
+
+def _not_done(reply: Reply) -> Response:
+    """Nothing happened, for certain; or the ledger was asked, and it may have worked."""
+    hop = str(reply.body.get("hop") or "ledger")
     if reply.kind == "not_sent" or (reply.status == 503 and reply.body.get("certain") is True):
         return problem(503, cause="system", hop=hop, reason="unreachable", certain=True)
     return problem(504, cause="system", hop=hop, reason="unknown")

@@ -22,19 +22,10 @@ OPERATIONS: Mapping[str, tuple[str, ...]] = {
     "risk": ("decide", "writes"),
     "compliance": ("check", "writes"),
     "ledger": (
-        "reserve",
-        "refuse",
-        "post",
-        "void",
-        "close",
-        "repay",
-        "status",
-        "quota",
-        "reads",
-        "writes",
+        "reserve", "refuse", "post", "void", "close", "repay", "status", "quota", "reads", "writes",
     ),
     "bank": ("payouts", "close", "status", "reads", "writes"),
-}
+}  # fmt: skip
 # No key and no borrower is called that.
 _STATUS = {"gateway": "/v1/draws/~", "ledger": "/draws/~", "bank": "/payouts/~"}
 _QUOTA = {"gateway": "/v1/borrowers/-/quota", "ledger": "/borrowers/-/quota"}

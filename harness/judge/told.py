@@ -27,9 +27,9 @@ SELECT intent, min(done_ns) FILTER (outcome = 'granted') AS granted_ns,
     bool_or(outcome = 'granted') AS granted,
     bool_or(outcome = 'refused' AND cause IS DISTINCT FROM 'liquidity') AS refused,
     bool_and(outcome IN ('failed', 'refused')) AS nothing, bool_or(outcome = 'unknown') AS asked,
-    max(sent_ns) FILTER (nothing) AS voided_ns, bool_or(nothing AND outcome = 'failed') AS undone
+    max(sent_ns) FILTER (unpaid) AS voided_ns, bool_or(unpaid AND outcome = 'failed') AS undone
 FROM (
-    SELECT *, reason = 'closed' OR (reason = 'voided' AND kind <> 'press') AS nothing
+    SELECT *, reason = 'closed' OR (reason = 'voided' AND kind <> 'press') AS unpaid
     FROM attempts WHERE kind IN ('press', 'poll', 'close')
 ) GROUP BY intent
 """
