@@ -7,6 +7,7 @@ for (peaks.yaml), with the same seeds, steady and peak in turn. Of each: the sha
 that broke in the whole drill, draws and money, how often a draw was pressed, and when the promise
 was kept again. *Amplification* is the share broken at the peak ÷ the share broken at the steady
 load, in each round; more than 1 says that the peak breaks draws which the fault alone would not.
+*Turned away* are presses of the baseline, before any fault, that a gateway had no slot for.
 Goes on where an earlier call ended; a round in doubt is made up for, three at most.
 
 Runs lie in runs/peaks/PROFILE/; results in docs/results/peaks.json, medians and the spread.
@@ -22,7 +23,8 @@ from statistics import median
 from typing import Any
 
 from benchmarks.results import RESULTS
-from harness.environment import commit, machine
+from harness.environment import machine
+from harness.evidence.tables import read_rows
 from harness.repeats.arms import Arm, seeds_from
 from harness.repeats.book import Done, is_repeats, read_done
 from harness.repeats.child import Child
@@ -47,7 +49,7 @@ FAULTS = {
     "a ledger is 500 ms late": f"{{service: brownout, target: ledger-1, latency: 500ms, {WHEN}}}",
     "the standby is frozen": f"{{database: freeze_standby, {WHEN}}}",
 }
-SHOWN = ("broken_share", "broken", "broken_fen", "presses_per_draw", "recover_s")
+SHOWN = ("broken_share", "broken", "broken_fen", "presses_per_draw", "recover_s", "turned_away")
 
 
 def arms(load: str) -> list[Arm]:
@@ -58,8 +60,8 @@ def arms(load: str) -> list[Arm]:
     ]
 
 
-def figures(one: Digest) -> dict[str, float | None]:
-    """What a drill gave."""
+def figures(one: Digest, place: Path) -> dict[str, float | None]:
+    """What a drill gave, whose run directory is in `place`."""
     promised, broken = one.value("drill.promised"), one.value("drill.broken")
     return {
         "broken_share": None if not promised or broken is None else broken / promised,
@@ -67,8 +69,20 @@ def figures(one: Digest) -> dict[str, float | None]:
         "broken_fen": one.value("drill.broken_fen"),
         "presses_per_draw": one.value("drill.amplification"),
         "recover_s": one.value("drill.recover_s"),
+        "turned_away": turned_away(place / one.run),
         "stuck": float("drill.recover_s" in one.at_least),
     }
+
+
+def turned_away(run: Path) -> float | None:
+    """Of the presses of draws of the baseline the share that a gateway had no slot for; None where
+    the run directory is gone."""
+    if not run.exists():
+        return None
+    calm = {one.intent for one in read_rows(run, "intents")[0] if one.phase == "baseline"}
+    attempts = read_rows(run, "attempts")[0]
+    shed = [one.reason == "shed" for one in attempts if one.kind == "press" and one.intent in calm]
+    return sum(shed) / len(shed) if shed else None
 
 
 def pairs(done: Sequence[Done], fault: str) -> list[tuple[Digest, Digest]]:
@@ -79,11 +93,15 @@ def pairs(done: Sequence[Done], fault: str) -> list[tuple[Digest, Digest]]:
     return [(one, other) for one, other in found if one.counts and other.counts]
 
 
-def summary_of(done: Sequence[Done]) -> dict[str, Any]:
-    """By fault: [median, lowest, highest] of each figure and of the amplification."""
+def summary_of(done: Sequence[Done], place: Path) -> dict[str, Any]:
+    """By fault: [median, lowest, highest] of each figure and of the amplification. place: the
+    profile's folder, which has one a load."""
     found: dict[str, Any] = {}
     for fault in FAULTS:
-        told = [(figures(one), figures(other)) for one, other in pairs(done, fault)]
+        told = [
+            (figures(one, place / "steady"), figures(other, place / "peak"))
+            for one, other in pairs(done, fault)
+        ]
         times = [
             at_peak["broken_share"] / at_rest["broken_share"]
             for at_rest, at_peak in told
@@ -167,9 +185,11 @@ def main() -> int:
     told = (
         json.loads(PLACE.read_text()) if PLACE.exists() else {"machine": machine(), "summary": {}}
     )
-    told["summary"][asked.profile] = {"commit": commit(), "faults": summary_of(done)}
+    summary = summary_of(done, KEPT / asked.profile)
+    commits = sorted({one.digest.commit or "unknown" for one in done})
+    told["summary"][asked.profile] = {"commits": commits, "faults": summary}
     PLACE.write_text(json.dumps(told, indent=1, ensure_ascii=False) + "\n")
-    print(table(summary_of(done)))
+    print(table(summary))
     return 0 if min(len(pairs(done, fault)) for fault in FAULTS) >= asked.runs else 3
 
 

@@ -5,10 +5,14 @@
 Reads the runs of the catalogue (`python -m benchmarks.catalogue runs --only
 site-lost,cut-hits-one-cell`), each drill as it stands and in its second arm: acknowledged draws
 that the surviving site did not have (`rpo_draws`), the time until the promise was kept again
-(`recover_s`), and of the draws of the fault phase the share that noticed, by the cell of their
-borrowers. A draw notices when its first press was not answered with a grant or a refusal, or more
-than a second after it was due. Rounds in doubt by their machine alone are left out, as they are
-there.
+(`recover_s`, from the heal; `rto_s`, from the cut, where there is one fault), and of the draws of
+the fault phase the share that noticed, by the cell of their borrowers. A draw notices when its
+first press was not answered with a grant or a refusal, or more than a second after it was due.
+Rounds in doubt by their machine alone are left out, as they are there.
+
+`rto_s` lasts about as long as the cut: a borrower of the cut cell waits for one attempt's time-out
+before he asks at the other site, and nobody moves the cell there. Draws are kept all the same, but
+their p90 is not what it was.
 
 Results in docs/results/site-cut.json: [median, lowest, highest] of the runs of an arm.
 """
@@ -70,6 +74,7 @@ def rows(drill: Drill, arm: Arm, name: str, before: Mapping[str, Any]) -> list[d
                 "commit": seen.digest.commit,
                 "rpo_draws": seen.digest.values.get("drill.rpo_draws"),
                 "recover_s": seen.digest.values.get("drill.recover_s"),
+                "rto_s": seen.digest.values.get("drill.rto_s"),
                 "fault_guarantee": seen.digest.values.get("fault.guarantee"),
                 "noticed": noticed(run) if run.exists() else before[seen.digest.run]["noticed"],
             }

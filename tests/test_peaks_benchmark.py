@@ -1,8 +1,12 @@
 """The benchmark of what a peak makes of a fault: its drills can be compared, and are."""
 
+from pathlib import Path
+from types import SimpleNamespace
+
 import pytest
 
-from benchmarks.peaks import FAULTS, LOADS, arms, summary_of
+from benchmarks import peaks
+from benchmarks.peaks import FAULTS, LOADS, arms, summary_of, turned_away
 from harness.repeats.arms import check_arms
 from harness.repeats.book import Done
 from harness.repeats.digest import Digest
@@ -26,14 +30,35 @@ def drill(number: int, load: str, broken: float, verdict: str = "held") -> Done:
     return Done(number, f"{fault}, {load}", 1.0, found)
 
 
-def test_a_peak_is_compared_with_the_steady_load_of_its_own_round() -> None:
+def test_a_peak_is_compared_with_the_steady_load_of_its_own_round(tmp_path: Path) -> None:
     done = [
         drill(0, "steady", 2), drill(0, "peak", 10), drill(1, "steady", 4), drill(1, "peak", 12),
         drill(2, "steady", 0), drill(2, "peak", 9),
         drill(3, "steady", 1, "inconclusive"), drill(3, "peak", 50),
     ]  # fmt: skip
-    row = summary_of(done)[next(iter(FAULTS))]
+    row = summary_of(done, tmp_path)[next(iter(FAULTS))]
     assert row["pairs"] == 3
     assert row["amplification"] == [4.0, 3.0, 5.0]
     assert row["steady_without_any_broken"] == 1
     assert row["peak"]["broken_share"] == [0.1, 0.09, 0.12]
+
+
+def test_turned_away_are_presses_of_the_baseline_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tables = {
+        "intents": [
+            SimpleNamespace(intent=intent, phase=phase)
+            for intent, phase in ((1, "baseline"), (2, "baseline"), (3, "fault"))
+        ],
+        "attempts": [
+            SimpleNamespace(intent=intent, kind=kind, reason=reason)
+            for intent, kind, reason in (
+                (1, "press", "shed"), (1, "press", None), (1, "poll", "shed"), (2, "press", None),
+                (2, "press", None), (3, "press", "shed"),
+            )
+        ],
+    }  # fmt: skip
+    monkeypatch.setattr(peaks, "read_rows", lambda _, table: (tables[table], False, False))
+    assert turned_away(tmp_path) == 0.25
+    assert turned_away(tmp_path / "gone") is None

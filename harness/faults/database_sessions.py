@@ -216,8 +216,8 @@ KINDS: Kinds = {
     ("database", "slow_fsync"): FaultKind(
         (
             Parameter(
-                "delay", "delay_s", duration_between(0.005, FLUSH_S_MAX), f"{DURATION} up to 100ms",
-                FLUSH_S_MAX, required=False,
+                "delay", "delay_s", duration_between(0.005, FLUSH_S_MAX),
+                "a duration from 5ms to 100ms", FLUSH_S_MAX, required=False,
             ),
         ),
         for_key="needed",

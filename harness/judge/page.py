@@ -25,6 +25,7 @@ from harness.judge import (
     truth,
     warnings,
 )
+from harness.judge.intents import TABLE
 from harness.scenario.measures import MEASURES
 
 HEAD = """# Measures
@@ -34,13 +35,38 @@ HEAD = """# Measures
 Every number of `verdict.json` that says how well a promise was held, each with its one definition.
 All of them are computed from the run directory alone. No data is null, never zero. The phase of a
 draw is that of its due time. `x` stands for a name: the same measure of that phase, group or
-replica. [scenario-format.md](scenario-format.md) has the grammar of expectations, and the counts
-that follow from the table of ends: promised, kept, broken, late, withheld, rightly refused, wrongly
-approved, unresolved.
+replica. [scenario-format.md](scenario-format.md) has the grammar of expectations.
 
 Two measures are of several runs: the amplification of a fault at peak against the same at steady
 load (`python -m benchmarks.peaks`), and anything that compares lenders. Nothing in one run's
 verdict stands in for them.
+
+## The end of a draw
+
+Every draw that the plan has fell due, and has one end: the first row that is true of it.
+
+| when | end |
+|---|---|
+"""
+# What the words of the table mean, and which counts are made of it.
+WORDS = """
+- *promised*: when it fell due, the amount fitted what the borrower truly had available (limit, less
+  what is owed and held; not what is held for draws that came to nothing), the borrower was neither
+  barred nor in arrears, and nothing that had been made known to him before (a quota shown lower, a
+  notice of a rule, a policy or a limit) said no. It is judged of every draw, asked for or not.
+- *withheld*: it would have been promised by what was known when the baseline began, and is not by
+  what was made known since.
+- *lawful*: no rule of law in force at the decision forbids it, adopted by the lender or not.
+  *Permitted*: no policy of risk in force at the decision forbids it.
+- *approved*: the borrower was told granted, or the ledger has it paid. *In time*: the borrower knew
+  of the grant by the deadline. *Late*: approved, but not in time; or nobody knows at the end of the
+  drain.
+
+`promised` counts the draws promised; `kept` as in the table; `broken` is *broken* and *broken late*
+together, and `late` the latter alone; `withheld` is *withheld* and *granted anyway*;
+`rightly_refused` are draws that nobody was promised and nobody got; `wrongly_approved` as in the
+table; `unresolved` are those of which at the end of the drain not even the ledger knows, whatever
+their end.
 """
 
 
@@ -112,7 +138,11 @@ COUNTED = ("promised", "kept", "broken", "late", "withheld", "rightly_refused", 
 
 def page() -> str:
     """The whole page, Markdown."""
-    return "\n".join([HEAD, *(line for entry in ENTRIES for line in _lines(entry))])
+    table = "\n".join(
+        f"| {'all others' if when == 'true' else when} | {end.replace('_', ' ')} |"
+        for when, end in TABLE
+    )
+    return "\n".join([HEAD + table, WORDS, *(line for one in ENTRIES for line in _lines(one))])
 
 
 def _lines(entry: Entry) -> Iterator[str]:

@@ -3,10 +3,12 @@
 cell ─► python -m harness.cli run SCENARIO --set seed=N ... --out PLACE ─► run directory, log
 """
 
+import fcntl
 import os
 import subprocess
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -70,18 +72,23 @@ class Child:
     def __call__(self, cell: Cell, place: Path) -> Ended:
         """One drill, its run directory made in `place`.
 
-        Raises ScenarioError when the drill was refused, HarnessError when it left no run directory,
-        SafetyError when a fault was left behind, Interrupted when somebody asked us to stop.
+        Raises ScenarioError when the drill was refused, HarnessError when it left no run directory
+        or one is under way in `place`, SafetyError when a fault was left behind, Interrupted when
+        somebody asked us to stop.
         """
-        runner = runner_of(cell.arm.lender)
         place.mkdir(parents=True, exist_ok=True, mode=0o700)
+        with _alone_in(place) as held:
+            return self._drilled(cell, place, held)
+
+    def _drilled(self, cell: Cell, place: Path, held: int) -> Ended:
+        runner = runner_of(cell.arm.lender)
         latest = place / "latest"
         before = os.readlink(latest) if latest.is_symlink() else None
         words = [*_words(cell.arm, cell.seed), "--out", str(place.absolute())]
         if self._allow_exec:
             words.append("--allow-exec")
         log = place / "said.txt"
-        code = self._run(runner, ["run", *words], log)
+        code = self._run(runner, ["run", *words], log, held)
         run = latest.resolve() if latest.is_symlink() and os.readlink(latest) != before else None
         if self._stop.by is not None:
             raise Interrupted(self._stop.by)
@@ -96,15 +103,15 @@ class Child:
             # Every arm is judged by one judge: ours, of what the other left as evidence. Where ours
             # can't read that, no verdict is left, and not the other's.
             (run / "verdict.json").unlink(missing_ok=True)
-            code = self._run(runner_of(None), ["recheck", str(run)], log)
+            code = self._run(runner_of(None), ["recheck", str(run)], log, held)
         return Ended(code, run)
 
-    def _run(self, runner: Runner, words: Sequence[str], log: Path) -> int:
+    def _run(self, runner: Runner, words: Sequence[str], log: Path, held: int) -> int:
         try:
             with log.open("ab") as out:
                 child = subprocess.Popen(
                     runner.command(*words), env={**os.environ, **runner.more}, cwd=runner.cwd,
-                    stdin=subprocess.DEVNULL, stdout=out, stderr=out,
+                    stdin=subprocess.DEVNULL, stdout=out, stderr=out, pass_fds=(held,),
                 )  # fmt: skip
         except OSError as exc:
             raise HarnessError(f"{runner.python} could not be started: {exc}") from exc
@@ -116,6 +123,26 @@ class Child:
                 if self._stop.by is not None and not told:
                     child.terminate()  # it heals, offers no more load, and ends
                     told = True
+
+
+@contextmanager
+def _alone_in(place: Path) -> Iterator[int]:
+    """Nobody else drills there meanwhile: a lock that the drill's process holds with us, so that it
+    lasts as long as either. Who goes on after a `kill -9` of us would run a second drill beside the
+    one that we had begun, in one folder and on one machine. Raises HarnessError.
+    """
+    held = os.open(place / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        try:
+            fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as exc:
+            raise HarnessError(
+                f"a drill is still under way in {place}, begun by one who is gone or by another: "
+                f"wait for it, or end it with `drawproof stop {place / 'latest'}`"
+            ) from exc
+        yield held
+    finally:
+        os.close(held)
 
 
 def _words(arm: Arm, seed: int) -> list[str]:

@@ -26,15 +26,22 @@ Every claim of that story, in our words; what in the lender makes it happen; the
 `covers` that they put it to the test; and what `python -m benchmarks.catalogue` last measured: the
 median of the drill as it stands (on), and of its second arm (off; what that changes is in the
 drill's file, under `arms.off`): first of what the arms differ in, then of what tells most of the
-claim. Sentences of the story that only introduce or sum up are left out.
+claim. A second arm is a weaker profile, one switch, a planted defect, or another fault or capacity.
+Sentences of the story that only introduce or sum up are left out.
 """
 COLUMNS = ("claim", "what makes it happen", "drill", "measure", "last measured")
+# No file of a drill says of which lender a figure is.
+SINCE = """The lender and the judge may have changed since a run: its line in `results/catalogue/` says
+of which commit it is, and the table of how many a drill's are."""
 NONE, OLD = "not measured", "not measured since the drill changed"
 OTHER = "not judged by what the drill now says of its arms"
 
 
-def page(drills: Sequence[Drill], measured: Mapping[str, Any]) -> str:
-    """The page; measured: `summary.drills` of catalogue.json, by name, or nothing."""
+def page(
+    drills: Sequence[Drill], measured: Mapping[str, Any], passes: Mapping[str, Any] | None = None
+) -> str:
+    """The page; measured: `summary.drills` of catalogue.json, by name, or nothing. passes: its
+    `summary.passes`, where there were any."""
     lines = [HEAD]
     for part in dict.fromkeys(claim.part for claim in CLAIMS):
         lines += [f"## {part[:1].upper()}{part[1:]}", "", f"| {' | '.join(COLUMNS)} |"]
@@ -45,7 +52,24 @@ def page(drills: Sequence[Drill], measured: Mapping[str, Any]) -> str:
         lines.append("")
     counted = sum(_measured(drill, measured) is not None for drill in drills)
     lines.append(f"{len(drills)} drills, {counted} of them measured as their files are now.")
+    lines.append(SINCE)
+    lines += _passes(passes)
     return "\n".join(lines) + "\n"
+
+
+def _passes(passes: Mapping[str, Any] | None) -> list[str]:
+    """Did the drills end alike in every order?"""
+    if not passes or not passes["passes"]:
+        return ["", "The set `full` was not run in several orders since a drill changed."]
+    longest_min = max(passes["took_s"]) / 60
+    words = [f"{name}: {', '.join(told)}" for name, told in passes["differing"].items()]
+    alike = f" ({'; '.join(words)})" if words else ""
+    return [
+        "",
+        f"The set `full` in {passes['passes']} orders, each with its own seeds: "
+        f"{passes['changed']} of {passes['verdicts']} verdicts differ from those of the other "
+        f"passes{alike}; the longest pass took {longest_min:.0f} minutes.",
+    ]
 
 
 def _rows(claim: Claim, drills: Sequence[Drill], measured: Mapping[str, Any]) -> Iterator[str]:
@@ -100,6 +124,10 @@ def _told(claim: Claim, drill: Drill, measured: Mapping[str, Any]) -> tuple[str,
             return named, OLD
         whole = before and before["on"]["runs"] and before["off"]["runs"]
         return named, OTHER if whole else NONE
+    known = found["on"]["values"].keys() | found["off"]["values"].keys()
+    # A drill without a fault recovers from nothing, in either arm.
+    measures = [measure for measure in measures if measure in known] or measures
+    named = ", ".join(f"`{measure}`" for measure in measures)
     runs = f"{found['on']['runs']} + {found['off']['runs']} runs"
     if len(found["commits"]) > 1:
         runs += f" of {len(found['commits'])} commits"
@@ -116,11 +144,11 @@ def _value(measure: str, arm: Mapping[str, Any]) -> str:
     return shown(measure.partition(".")[2], None if known is None else known[0])
 
 
-def kept(place: Path = RESULTS) -> Mapping[str, Any]:
-    """`summary.drills` of what was measured; nothing where nothing was."""
+def kept(part: str = "drills", place: Path = RESULTS) -> Mapping[str, Any]:
+    """A part of the summary of what was measured; nothing where nothing was."""
     if not place.exists():
         return {}
-    found: Mapping[str, Any] = json.loads(place.read_text())["summary"]["drills"]
+    found: Mapping[str, Any] = json.loads(place.read_text())["summary"][part]
     return found
 
 
@@ -131,4 +159,4 @@ def not_covered(drills: Sequence[Drill]) -> list[str]:
 
 
 if __name__ == "__main__":
-    sys.stdout.write(page(find_drills(SCENARIOS), kept()))
+    sys.stdout.write(page(find_drills(SCENARIOS), kept(), kept("passes")))

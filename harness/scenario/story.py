@@ -99,13 +99,15 @@ CLAIMS = (
     Claim(
         "trust-suffers", "cause: system",
         "Each failure costs time and trust: people press again, or leave.",
-        "Borrowers press again with the same key, poll, and at their deadline give up and close.",
+        "Borrowers press again with the same key, poll, and at their deadline give up and close. A"
+        " lender that says no at once is pressed more often than one that lets them wait.",
         "drill.amplification",
     ),
     Claim(
         "peaks-magnify", "cause: system",
         "On repayment days and in promotions a small slip grows large.",
-        "The same fault meets the load of a peak; what is slow holds slots that all draws need.",
+        "The same fault meets the load of a peak; what is slow holds slots that all draws need. How"
+        " much worse six faults are: [capacity.md](capacity.md#what-a-peak-makes-of-a-fault).",
         "drill.blast_radius",
     ),
     Claim(
