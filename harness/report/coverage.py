@@ -32,8 +32,8 @@ Sentences of the story that only introduce or sum up are left out.
 COLUMNS = ("claim", "what makes it happen", "drill", "measure", "last measured")
 # No file of a drill says of which lender a figure is.
 SINCE = (
-    "The lender and the judge may have changed since a run: its line in `results/catalogue/` says of"
-    "\nwhich commit it is, and the table of how many a drill's are."
+    "The lender and the judge may have changed since a run: its line in `results/catalogue/` says"
+    "\nof which commit it is, and the table of how many a drill's are."
 )
 NONE, OLD = "not measured", "not measured since the drill changed"
 OTHER = "not judged by what the drill now says of its arms"
