@@ -7,7 +7,7 @@ for (peaks.yaml), with the same seeds, steady and peak in turn. Of each: the sha
 that broke in the whole drill, draws and money, how often a draw was pressed, and when the promise
 was kept again. *Amplification* is the share broken at the peak ÷ the share broken at the steady
 load, in each round; more than 1 says that the peak breaks draws which the fault alone would not.
-*Turned away* are presses of the baseline, before any fault, that a gateway had no slot for.
+*Turned away* are presses sent in the baseline, before any fault, that a gateway shed.
 Goes on where an earlier call ended; a round in doubt is made up for, three at most.
 
 Runs lie in runs/peaks/PROFILE/; results in docs/results/peaks.json, medians and the spread.
@@ -16,6 +16,7 @@ Runs lie in runs/peaks/PROFILE/; results in docs/results/peaks.json, medians and
 import argparse
 import json
 import sys
+from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -75,13 +76,19 @@ def figures(one: Digest, place: Path) -> dict[str, float | None]:
 
 
 def turned_away(run: Path) -> float | None:
-    """Of the presses of draws of the baseline the share that a gateway had no slot for; None where
-    the run directory is gone."""
+    """Of the presses sent in the baseline the share that a gateway shed; None where the run
+    directory is gone."""
     if not run.exists():
         return None
-    calm = {one.intent for one in read_rows(run, "intents")[0] if one.phase == "baseline"}
-    attempts = read_rows(run, "attempts")[0]
-    shed = [one.reason == "shed" for one in attempts if one.kind == "press" and one.intent in calm]
+    due: dict[str, list[int]] = defaultdict(list)
+    for one in read_rows(run, "intents")[0]:
+        due[one.phase].append(one.due_ns)
+    begins_ns, ends_ns = min(due["baseline"]), min(due["fault"])
+    shed = [
+        one.reason == "shed"
+        for one in read_rows(run, "attempts")[0]
+        if one.kind == "press" and begins_ns <= one.sent_ns < ends_ns
+    ]
     return sum(shed) / len(shed) if shed else None
 
 

@@ -48,14 +48,15 @@ def test_turned_away_are_presses_of_the_baseline_alone(
 ) -> None:
     tables = {
         "intents": [
-            SimpleNamespace(intent=intent, phase=phase)
-            for intent, phase in ((1, "baseline"), (2, "baseline"), (3, "fault"))
+            SimpleNamespace(phase=phase, due_ns=due_ns)
+            for phase, due_ns in (("warmup", 1), ("baseline", 10), ("baseline", 19), ("fault", 20))
         ],
         "attempts": [
-            SimpleNamespace(intent=intent, kind=kind, reason=reason)
-            for intent, kind, reason in (
-                (1, "press", "shed"), (1, "press", None), (1, "poll", "shed"), (2, "press", None),
-                (2, "press", None), (3, "press", "shed"),
+            SimpleNamespace(kind=kind, sent_ns=sent_ns, reason=reason)
+            for kind, sent_ns, reason in (
+                ("press", 9, "shed"), ("press", 10, "shed"), ("press", 12, None),
+                ("poll", 12, "shed"), ("press", 19, None), ("press", 19, None),
+                ("press", 20, "shed"),
             )
         ],
     }  # fmt: skip

@@ -256,22 +256,24 @@ Child(StopFlag())(cell, Path(sys.argv[2]))
 
 
 def test_no_second_drill_beside_one_whose_starter_was_killed(tmp_path: Path) -> None:
-    """`kill -9` of a set leaves its drill at work; who goes on at once is told so."""
+    """`kill -9` of a set leaves its drill at work; who goes on at once is told so, also with
+    another drill of the folder."""
     place, lender, ended = tmp_path / "place", tmp_path / "lender", tmp_path / "ended"
-    lender.write_text(f"#!/bin/sh\necho at work\nwhile [ ! -e {ended} ]; do sleep 0.05; done\n")
+    waits = f"while [ -d {tmp_path} ] && [ ! -e {ended} ]; do sleep 0.05; done"
+    lender.write_text(f"#!/bin/sh\necho at work\n{waits}\n")
     lender.chmod(0o700)
-    with subprocess.Popen([sys.executable, "-c", KILLED, str(lender), str(place)]) as starter:
-        try:
-            until(lambda: "at work" in said_in(place), 10)
-        finally:
-            starter.kill()
     (cell,) = in_order((Arm("long", SMOKE, lender=lender),), (5,))
     try:
-        with pytest.raises(HarnessError, match=f"still under way in {place}.*drawproof stop"):
-            Child(StopFlag())(cell, place)
+        with subprocess.Popen([sys.executable, "-c", KILLED, str(lender), str(place)]) as starter:
+            try:
+                until(lambda: "at work" in said_in(place), 30)
+            finally:
+                starter.kill()
+        with pytest.raises(HarnessError, match=f"still under way in {place}, .*stop {place}/lat"):
+            Child(StopFlag())(cell, tmp_path / "another")
     finally:
         ended.touch()
-    until(lambda: free(place), 10)
+    until(lambda: free(tmp_path), 30)
     with pytest.raises(HarnessError, match="a drill left no run directory"):
         Child(StopFlag())(cell, place)
 
@@ -281,8 +283,8 @@ def said_in(place: Path) -> str:
     return log.read_text() if log.exists() else ""
 
 
-def free(place: Path) -> bool:
-    with (place / "lock").open() as lock:
+def free(folder: Path) -> bool:
+    with (folder / "lock").open() as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:

@@ -43,7 +43,8 @@ verdict stands in for them.
 
 ## The end of a draw
 
-Every draw that the plan has fell due, and has one end: the first row that is true of it.
+Every draw that fell due has one end: the first row that is true of it. Those that a stopped drill
+never came to have none.
 
 | when | end |
 |---|---|

@@ -73,11 +73,11 @@ class Child:
         """One drill, its run directory made in `place`.
 
         Raises ScenarioError when the drill was refused, HarnessError when it left no run directory
-        or one is under way in `place`, SafetyError when a fault was left behind, Interrupted when
-        somebody asked us to stop.
+        or another is under way beside `place`, SafetyError when a fault was left behind,
+        Interrupted when somebody asked us to stop.
         """
         place.mkdir(parents=True, exist_ok=True, mode=0o700)
-        with _alone_in(place) as held:
+        with _alone_in(place.parent, place.name) as held:
             return self._drilled(cell, place, held)
 
     def _drilled(self, cell: Cell, place: Path, held: int) -> Ended:
@@ -126,23 +126,36 @@ class Child:
 
 
 @contextmanager
-def _alone_in(place: Path) -> Iterator[int]:
-    """Nobody else drills there meanwhile: a lock that the drill's process holds with us, so that it
-    lasts as long as either. Who goes on after a `kill -9` of us would run a second drill beside the
-    one that we had begun, in one folder and on one machine. Raises HarnessError.
+def _alone_in(folder: Path, name: str) -> Iterator[int]:
+    """Nobody else drills in the folder of the repeats meanwhile: a lock that the drill's process
+    holds with us, so that it lasts as long as either. Who goes on after a `kill -9` of us would run
+    a second drill beside the one that we had begun, on one machine. The file says which drill it
+    is. Raises HarnessError.
     """
-    held = os.open(place / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:
-        try:
-            fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as exc:
-            raise HarnessError(
-                f"a drill is still under way in {place}, begun by one who is gone or by another: "
-                f"wait for it, or end it with `drawproof stop {place / 'latest'}`"
-            ) from exc
+        held = os.open(folder / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    except OSError as exc:
+        raise HarnessError(f"{folder / 'lock'} can't be opened: {exc}") from exc
+    try:
+        _take(held, folder)
+        os.ftruncate(held, 0)
+        os.pwrite(held, name.encode(), 0)
         yield held
     finally:
         os.close(held)
+
+
+def _take(held: int, folder: Path) -> None:
+    try:
+        fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError as exc:
+        drill = folder / os.pread(held, LAST_WORDS, 0).decode(errors="replace")
+        raise HarnessError(
+            f"a drill is still under way in {drill}, begun by another or by one who is gone: wait "
+            f"for it, or end it with `drawproof stop {drill / 'latest'}`"
+        ) from exc
+    except OSError as exc:
+        raise HarnessError(f"{folder / 'lock'} can't be locked: {exc}") from exc
 
 
 def _words(arm: Arm, seed: int) -> list[str]:
