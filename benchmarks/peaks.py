@@ -83,11 +83,12 @@ def turned_away(run: Path) -> float | None:
     due: dict[str, list[int]] = defaultdict(list)
     for one in read_rows(run, "intents")[0]:
         due[one.phase].append(one.due_ns)
-    begins_ns, ends_ns = min(due["baseline"]), min(due["fault"])
+    t0_ns: int = json.loads((run / "run.json").read_text())["t0_ns"]  # due_ns counts from it
+    begins_ns, ends_ns = t0_ns + min(due["baseline"]), t0_ns + min(due["fault"])
     shed = [
         one.reason == "shed"
         for one in read_rows(run, "attempts")[0]
-        if one.kind == "press" and begins_ns <= one.sent_ns < ends_ns
+        if one.kind == "press" and begins_ns <= (one.sent_ns or 0) < ends_ns
     ]
     return sum(shed) / len(shed) if shed else None
 

@@ -52,7 +52,7 @@ def test_turned_away_are_presses_of_the_baseline_alone(
             for phase, due_ns in (("warmup", 1), ("baseline", 10), ("baseline", 19), ("fault", 20))
         ],
         "attempts": [
-            SimpleNamespace(kind=kind, sent_ns=sent_ns, reason=reason)
+            SimpleNamespace(kind=kind, sent_ns=1000 + sent_ns, reason=reason)
             for kind, sent_ns, reason in (
                 ("press", 9, "shed"), ("press", 10, "shed"), ("press", 12, None),
                 ("poll", 12, "shed"), ("press", 19, None), ("press", 19, None),
@@ -60,6 +60,7 @@ def test_turned_away_are_presses_of_the_baseline_alone(
             )
         ],
     }  # fmt: skip
+    (tmp_path / "run.json").write_text('{"t0_ns": 1000}')
     monkeypatch.setattr(peaks, "read_rows", lambda _, table: (tables[table], False, False))
     assert turned_away(tmp_path) == 0.25
     assert turned_away(tmp_path / "gone") is None
