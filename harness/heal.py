@@ -33,9 +33,9 @@ def heal(run: Path) -> list[str]:
         allowed = "the directory of a dead drill; `drawproof stop RUN` ends one under way"
         raise ScenarioError((Problem("the command line", 0, "RUN", found, allowed),))
     before = [f"{fault}: was undone by {_who(role)} at {utc}" for fault, role, utc in undone(run)]
-    living = _living(run)
-    lines = undo_all(run, "heal", gone=not living)
-    lines += _end(run, living)
+    lives = living(run)
+    lines = undo_all(run, "heal", gone=not lives)
+    lines += _end(run, lives)
     # A fault goes with what it hit: what could not be undone may be moot by now.
     lines += undo_all(run, "heal", gone=True)
     if (run / "work").exists():
@@ -52,12 +52,12 @@ def _who(role: str) -> str:
     return "`drawproof heal`" if role == "heal" else f"the {role}"
 
 
-def _end(run: Path, living: list[tuple[str, int, int]]) -> Iterator[str]:
+def _end(run: Path, left: list[tuple[str, int, int]]) -> Iterator[str]:
     """Kill them and their trees, a line each; then what they have forked meanwhile, which is
     nobody's child by then."""
     log = AuditLog(run, "heal")
     for _ in range(ROUNDS_MAX):
-        for name, pid, ticks in living:
+        for name, pid, ticks in left:
             if start_ticks(pid) == ticks:
                 send(pid, signal.SIGSTOP)  # or it would go on forking what we do not see
                 count = len(descendants(pid)) + 1
@@ -67,11 +67,11 @@ def _end(run: Path, living: list[tuple[str, int, int]]) -> Iterator[str]:
                 log.try_note("end", "", "done", on=name, more=more)
                 yield f"{name}: ended, {count} processes"
         # Or what is dying still would be found again, and told as ended twice.
-        await_ends(living, END_WITHIN_S)
-        living = _living(run)
+        await_ends(left, END_WITHIN_S)
+        left = living(run)
 
 
-def _living(run: Path) -> list[tuple[str, int, int]]:
+def living(run: Path) -> list[tuple[str, int, int]]:
     """(name, pid, start_ticks) of what the run had started and still runs: by its guardian, or by
     one of those that is dead itself."""
     found = [one for one in started(run) if start_ticks(one[1]) == one[2]]

@@ -30,10 +30,10 @@ def _verdict() -> str:
 @functools.cache
 def _planned(
     scenario: Path, changes: tuple[str, ...], profile: str | None
-) -> tuple[str, dict[str, object]]:
+) -> tuple[str, str, dict[str, object]]:
     loaded = load_scenario(scenario, changes, profile)
     plan = make_plan(loaded.scenario)
-    return loaded.text, manifest(plan.intents, plan.repayments)
+    return loaded.scenario.name, loaded.text, manifest(plan.intents, plan.repayments)
 
 
 def keep_run(
@@ -53,10 +53,11 @@ def keep_run(
 ) -> Path:
     """A run directory; returns it. `broken` of 1000 promised draws, all in the fault phase, by the
     system at a bank, each of 100 yuan; wrong: audit rules that are breached."""
-    text, planned = _planned(scenario, (*changes, f"seed={seed}"), profile)
+    name, text, planned = _planned(scenario, (*changes, f"seed={seed}"), profile)
     found: dict[str, Any] = json.loads(_verdict())
     code = EXITS[verdict] if exit_code is None else exit_code
-    found |= {"seed": seed, "verdict": verdict, "exit_code": code, "reason": "made up"}
+    found |= {"scenario": name, "seed": seed}
+    found |= {"verdict": verdict, "exit_code": code, "reason": "made up"}
     found["doubts"] = ["made up"] if verdict == "inconclusive" else []
     for share in (found["guarantee"], found["guarantee"]["by_phase"]["fault"]):
         share |= {"promised": promised, "broken": broken, "kept": promised - broken}

@@ -1,9 +1,6 @@
 """Drills by arm and seed: the order, what is kept, and how it goes on after a kill."""
 
-import fcntl
 import json
-import subprocess
-import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -22,7 +19,6 @@ from harness.repeats.repeats import Repeats, as_judged, by_arm, run_repeats
 from harness.stopping import Interrupted, StopFlag
 from tests.drills import ROOT, SMOKE, short
 from tests.fake_runs import SMALL, Played, keep_run
-from tests.loads import until
 
 SETTINGS = tuple(word for word in short() if word != "--set")
 BASE = Arm("base", SMOKE, SMALL)
@@ -242,54 +238,6 @@ def test_a_lender_of_another_drawproof_is_never_judged_by_itself(
     (cell,) = in_order((Arm("other", SMOKE, lender=ROOT),), (5,))
     found = digest(Child(StopFlag())(cell, place).run, "theirs")
     assert (found.verdict, found.measured) == (None, False)
-
-
-KILLED = """
-import sys
-from pathlib import Path
-from harness.repeats.arms import Arm, in_order
-from harness.repeats.child import Child
-from harness.stopping import StopFlag
-(cell,) = in_order((Arm("long", Path("none.yaml"), lender=Path(sys.argv[1])),), (5,))
-Child(StopFlag())(cell, Path(sys.argv[2]))
-"""
-
-
-def test_no_second_drill_beside_one_whose_starter_was_killed(tmp_path: Path) -> None:
-    """`kill -9` of a set leaves its drill at work; who goes on at once is told so, also with
-    another drill of the folder."""
-    place, lender, ended = tmp_path / "place", tmp_path / "lender", tmp_path / "ended"
-    waits = f"while [ -d {tmp_path} ] && [ ! -e {ended} ]; do sleep 0.05; done"
-    lender.write_text(f"#!/bin/sh\necho at work\n{waits}\n")
-    lender.chmod(0o700)
-    (cell,) = in_order((Arm("long", SMOKE, lender=lender),), (5,))
-    try:
-        with subprocess.Popen([sys.executable, "-c", KILLED, str(lender), str(place)]) as starter:
-            try:
-                until(lambda: "at work" in said_in(place), 30)
-            finally:
-                starter.kill()
-        with pytest.raises(HarnessError, match=f"still under way in {place}, .*stop {place}/lat"):
-            Child(StopFlag())(cell, tmp_path / "another")
-    finally:
-        ended.touch()
-    until(lambda: free(tmp_path), 30)
-    with pytest.raises(HarnessError, match="a drill left no run directory"):
-        Child(StopFlag())(cell, place)
-
-
-def said_in(place: Path) -> str:
-    log = place / "said.txt"
-    return log.read_text() if log.exists() else ""
-
-
-def free(folder: Path) -> bool:
-    with (folder / "lock").open() as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            return False
-        return True
 
 
 @pytest.mark.drill

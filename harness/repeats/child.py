@@ -3,17 +3,16 @@
 cell ─► python -m harness.cli run SCENARIO --set seed=N ... --out PLACE ─► run directory, log
 """
 
-import fcntl
 import os
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from harness.errors import HarnessError, Problem, SafetyError, ScenarioError
 from harness.heal import unhealed
+from harness.repeats.alone import only_drill
 from harness.repeats.arms import Arm, Cell
 from harness.stopping import Interrupted, StopFlag
 
@@ -77,7 +76,7 @@ class Child:
         Interrupted when somebody asked us to stop.
         """
         place.mkdir(parents=True, exist_ok=True, mode=0o700)
-        with _alone_in(place.parent, place.name) as held:
+        with only_drill(place.parent, place.name) as held:
             return self._drilled(cell, place, held)
 
     def _drilled(self, cell: Cell, place: Path, held: int) -> Ended:
@@ -123,39 +122,6 @@ class Child:
                 if self._stop.by is not None and not told:
                     child.terminate()  # it heals, offers no more load, and ends
                     told = True
-
-
-@contextmanager
-def _alone_in(folder: Path, name: str) -> Iterator[int]:
-    """Nobody else drills in the folder of the repeats meanwhile: a lock that the drill's process
-    holds with us, so that it lasts as long as either. Who goes on after a `kill -9` of us would run
-    a second drill beside the one that we had begun, on one machine. The file says which drill it
-    is. Raises HarnessError.
-    """
-    try:
-        held = os.open(folder / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-    except OSError as exc:
-        raise HarnessError(f"{folder / 'lock'} can't be opened: {exc}") from exc
-    try:
-        _take(held, folder)
-        os.ftruncate(held, 0)
-        os.pwrite(held, name.encode(), 0)
-        yield held
-    finally:
-        os.close(held)
-
-
-def _take(held: int, folder: Path) -> None:
-    try:
-        fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError as exc:
-        drill = folder / os.pread(held, LAST_WORDS, 0).decode(errors="replace")
-        raise HarnessError(
-            f"a drill is still under way in {drill}, begun by another or by one who is gone: wait "
-            f"for it, or end it with `drawproof stop {drill / 'latest'}`"
-        ) from exc
-    except OSError as exc:
-        raise HarnessError(f"{folder / 'lock'} can't be locked: {exc}") from exc
 
 
 def _words(arm: Arm, seed: int) -> list[str]:

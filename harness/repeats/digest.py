@@ -132,6 +132,11 @@ def digest(run: Path, name: str) -> Digest:
     except (OSError, ValueError, KeyError, TypeError) as exc:
         raise HarnessError(f"{run} can't be read: {type(exc).__name__}: {exc}") from exc
     told = verdict or {}
+    if told and (told["scenario"], told["seed"]) != (scenario.name, scenario.seed):
+        raise HarnessError(
+            f"{place} is of {told['scenario']!r} with seed {told['seed']}, and its run of"
+            f" {scenario.name!r} with seed {scenario.seed}: `drawproof recheck {run}`"
+        )
     guarantee = told.get("guarantee") or {}
     return Digest(
         run=name,

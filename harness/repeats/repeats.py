@@ -13,11 +13,14 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from harness.errors import HarnessError, no_folder
+from harness.repeats.alone import only_writer
 from harness.repeats.arms import Arm, Cell, check_arms, in_order
-from harness.repeats.book import Book, Done
+from harness.repeats.book import NAME, Book, Done
 from harness.repeats.child import Ended
 from harness.repeats.digest import Digest, digest
 
+# What a run and its row of the book must have in common, however often it was judged again.
+SAME = ("scenario", "seed", "profile", "plan", "faults", "commit")
 Drive = Callable[[Cell, Path], Ended]
 
 
@@ -52,6 +55,14 @@ def run_cells(
 
     Drills of one round must be of the same draws. Raises as `run_repeats` does.
     """
+    with only_writer(book.place):
+        book.read_again()
+        return _run_cells(book, cells, drive, say)
+
+
+def _run_cells(
+    book: Book, cells: Sequence[Cell], drive: Drive, say: Callable[[str], None]
+) -> list[Done]:
     say(f"{len(cells)} drills, one after another; if it is interrupted: --resume {book.place}")
     place, width = book.place, max((len(cell.arm.label) for cell in cells), default=0)
     for count, cell in enumerate(cells, start=1):
@@ -111,10 +122,27 @@ def _ended(ended: Ended, found: Digest) -> Digest:
 
 def as_judged(place: Path, kept: Digest) -> Digest:
     """A run's figures by its verdict.json as it is now, where its directory still lies in the
-    folder: it may have been judged again since. Raises HarnessError."""
+    folder: it may have been judged again since. One of another drill than the book says has no
+    verdict."""
     run = place / kept.run
-    lies = kept.verdict is not None and (run / "run.json").is_file()
-    return digest(run, kept.run) if lies else kept
+    if kept.verdict is None or not (run / "run.json").is_file():
+        return kept
+    try:
+        found = digest(run, kept.run)
+    except HarnessError as exc:
+        return _untold(kept, str(exc))
+    other = [name for name in SAME if getattr(found, name) != getattr(kept, name)]
+    if kept.settings and found.settings != kept.settings:
+        other.append("settings")
+    if other:
+        return _untold(kept, f"{run} is not the run in {NAME}: {', '.join(other)}")
+    return found
+
+
+def _untold(kept: Digest, reason: str) -> Digest:
+    return replace(
+        kept, verdict=None, exit_code=HarnessError.exit_code, reason=reason, values={}, wrong=()
+    )
 
 
 def _check(cell: Cell, found: Digest, book: Book) -> None:
