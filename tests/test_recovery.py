@@ -6,7 +6,8 @@ from collections.abc import Collection
 import pytest
 
 from harness.clock import NS_PER_S
-from harness.judge.judge import measure
+from harness.judge.expectations import Met
+from harness.judge.judge import judge, measure
 from harness.judge.recovery import usual_p90
 from harness.judge.view import RunView
 from tests.run_views import changed, clean
@@ -33,6 +34,40 @@ def test_waits_for_the_last_bad_window() -> None:
     # With at most a tenth of slow ones in [t, t + 5 s) the p90 is good again: from 31.5 s on.
     assert found.recover_s == pytest.approx(4.5, abs=0.26)
     assert not found.stuck
+
+
+def busy(view: RunView, seconds: Collection[int]) -> RunView:
+    """A CPU was waited for in four fifths of these seconds."""
+    rows = tuple(
+        row._replace(psi_share=0.8) if row.second in seconds else row for row in view.generator
+    )
+    return changed(view, generator=rows)
+
+
+def recovered(view: RunView) -> Met:
+    (found,) = [one for one in judge(view).met if one.expectation.measure == "recover_s"]
+    return found
+
+
+def test_slow_in_the_watch_of_a_busy_machine_accuses_nobody() -> None:
+    """Draws are kept as before, and late where somebody else used the CPU: no breach, no pass."""
+    slow = slowed(clean(), range(300, 410))
+    alone = recovered(slow)
+    assert alone.verdict == "breached"
+    assert "by the p90 of its draws alone" in alone.why
+    disturbed = recovered(busy(slow, range(30, 41)))
+    assert disturbed.verdict == "inconclusive"
+    assert "in which the generator was not well" in disturbed.why
+    # Windows without a busy second are held to their p90 as before.
+    assert recovered(busy(slow, (20, 21))).verdict == "breached"
+
+
+def test_draws_that_are_not_kept_are_no_machines_doing() -> None:
+    """A storm of the lender's own making makes its machine busy too."""
+    gone = slowed(clean(), range(170, 410), by_s=60)
+    assert measure(gone).recovery.stuck
+    assert not measure(gone).recovery.slow_only
+    assert recovered(busy(gone, range(16, 41))).verdict == "breached"
 
 
 def test_never_recovered_is_stuck() -> None:

@@ -42,7 +42,10 @@ def meet(expectation: Expectation, parts: Parts) -> Met:
         nothing = usual == 0 and expectation.op == ">="
         bound = None if usual is None or math.isinf(usual) or nothing else expectation.bound * usual
     if expectation.measure in ("recover_s", "rto_s") and actual is None and parts.recovery.stuck:
-        return Met(expectation, None, "breached", "stuck: not recovered by the end of the watch")
+        why = "stuck: not recovered by the end of the watch"
+        if parts.recovery.slow_only:
+            why += ", by the p90 of its draws alone: they were kept as before"
+        return Met(expectation, None, "breached", why)
     if expectation.measure == "detect_s" and parts.detection.undetected:
         never = ", ".join(parts.detection.undetected)
         return Met(expectation, None, "breached", f"no alert named {never}")

@@ -130,6 +130,19 @@ def bad_seconds(view: RunView) -> frozenset[int]:
     )
 
 
+def busy_seconds(view: RunView) -> frozenset[int]:
+    """Seconds after the baseline in which a CPU was waited for longer than a baseline may. They are
+    not bad, for it may be the lender's own doing; but how long an answer took is the machine's
+    doing as well."""
+    pressure = next(limit for limit in SECOND_LIMITS if limit.key == "pressure")
+    most = bound(pressure, dict(view.scenario.load.generator))
+    calm_s = view.scenario.phases.start_s("fault")
+    value = VALUES[pressure.key]
+    return frozenset(
+        row.second for row in view.generator if row.second >= calm_s and value(row) > most
+    )
+
+
 def _due_and_late(view: RunView) -> set[int]:
     """Seconds in which something was due that was sent too late, by the attempts themselves: a row
     of `generator` counts what has ended in its second, which may be another one."""

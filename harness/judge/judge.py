@@ -28,7 +28,7 @@ from harness.judge.exposure import exposure
 from harness.judge.funding import with_funding
 from harness.judge.guarantee import guarantee
 from harness.judge.harm import harm
-from harness.judge.health import bad_seconds, generator_health
+from harness.judge.health import bad_seconds, busy_seconds, generator_health
 from harness.judge.intents import judge_intents
 from harness.judge.latency import latency
 from harness.judge.oracle import Oracle
@@ -76,16 +76,17 @@ def measure(view: RunView) -> Parts:
         drift=drift(view, ends),
     )
     # Those of warmup and watch too: what is expected of the whole drill counts them.
-    bad = bad_seconds(view)
+    bad, busy = bad_seconds(view), busy_seconds(view)
     if not bad:
-        return whole
+        eased = recovery(view, ends, busy=busy) if busy else whole.recovery
+        return replace(whole, without_bad=replace(whole, recovery=eased)) if busy else whole
     well = ends.only([(at - view.t0_ns) // NS_PER_S not in bad for at in ends.column("due_ns")])
     without = replace(
         whole,
         ends=well,
         guarantee=guarantee(view, well),
         latency=latency(view, well),
-        recovery=recovery(view, well, bad),
+        recovery=recovery(view, well, bad, busy),
         harm=harm(view, well),
     )
     return replace(whole, without_bad=without)

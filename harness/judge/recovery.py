@@ -56,22 +56,28 @@ class Recovery:
     rto_s: float | None
     stuck: bool
     rpo_draws: int = 0
+    # Stuck by how long answers took alone: draws were kept as before.
+    slow_only: bool = False
     exposed_s: float | None = None
 
 
 def recovery(
-    view: RunView, ends: Sequence[IntentEnd], bad: Collection[int] = frozenset()
+    view: RunView,
+    ends: Sequence[IntentEnd],
+    bad: Collection[int] = frozenset(),
+    busy: Collection[int] = frozenset(),
 ) -> Recovery:
     """`rpo_draws`: acknowledged draws that the ledger does not have. `exposed_s`: how long it
     acknowledged with one copy, so that one more failure, of a disk, could have taken some.
 
     Over all draws whose grant was known; over the whole run. `exposed_s` is null when nothing is
     known of the databases. bad: seconds from t = 0 in which the generator was not well; windows
-    with one of them say neither yes nor no.
+    with one of them say neither yes nor no. busy: those in which a CPU was waited for; of windows
+    with one of them the p90 is not asked for.
     """
     last_ns = view.drain_end_ns or view.load_end_ns or _last_answer_ns(view)
     exposed = exposed_s(view.states, view.t0_ns, last_ns)
-    return replace(_by_the_rule(view, ends, bad), exposed_s=exposed)
+    return replace(_by_the_rule(view, ends, bad, busy), exposed_s=exposed)
 
 
 def _last_answer_ns(view: RunView) -> int:
@@ -79,7 +85,9 @@ def _last_answer_ns(view: RunView) -> int:
     return view.t0_ns if last_ns is None else int(last_ns)
 
 
-def _by_the_rule(view: RunView, ends: Sequence[IntentEnd], bad: Collection[int]) -> Recovery:
+def _by_the_rule(
+    view: RunView, ends: Sequence[IntentEnd], bad: Collection[int], busy: Collection[int]
+) -> Recovery:
     (lost,) = view.books.one(LOST, ends=Ends.of(ends))
     healed = [healed_ns(fault) for fault in view.faults]
     bites = [fault.observed_ns for fault in view.faults if fault.observed_ns is not None]
@@ -92,14 +100,16 @@ def _by_the_rule(view: RunView, ends: Sequence[IntentEnd], bad: Collection[int])
         )
         return Recovery(None, None, stuck=owed, rpo_draws=lost)
     windows = Windows.of(view, ends)
-    from_heal = _first_good_ns(view, windows, max(known), bad)
+    from_heal = _first_good_ns(view, windows, max(known), bad, busy)
     if from_heal is None:
         enough = bool(_starts_ns(view, max(known), bad))
-        return Recovery(None, None, stuck=enough, rpo_draws=lost)
+        every = range(math.ceil(view.scenario.phases.load_s))
+        kept = _first_good_ns(view, windows, max(known), bad, every) is not None
+        return Recovery(None, None, stuck=enough, rpo_draws=lost, slow_only=kept)
     recover_s = (from_heal - max(known)) / NS_PER_S
     rto_s = None
     if len(view.faults) == 1:
-        from_bite = _first_good_ns(view, windows, min(bites), bad)
+        from_bite = _first_good_ns(view, windows, min(bites), bad, busy)
         rto_s = None if from_bite is None else (from_bite - min(bites)) / NS_PER_S
     return Recovery(recover_s, rto_s, stuck=False, rpo_draws=lost)
 
@@ -113,28 +123,28 @@ def _starts_ns(view: RunView, from_ns: int, bad: Collection[int]) -> Sequence[in
     """The starts of windows that fit before load ends, on the grid, without those that have a bad
     second."""
     last_ns = view.t0_ns + int(view.scenario.phases.load_s * NS_PER_S) - WINDOW_NS
-    return [
-        at_ns
-        for at_ns in range(from_ns, last_ns + 1, GRID_NS)
-        if not any(
-            second in bad
-            for second in range(
-                (at_ns - view.t0_ns) // NS_PER_S,
-                (at_ns + WINDOW_NS - 1 - view.t0_ns) // NS_PER_S + 1,
-            )
-        )
-    ]
+    return [at_ns for at_ns in range(from_ns, last_ns + 1, GRID_NS) if not _has(view, at_ns, bad)]
+
+
+def _has(view: RunView, at_ns: int, seconds: Collection[int]) -> bool:
+    """Has the window that starts then one of these seconds?"""
+    first, last = at_ns - view.t0_ns, at_ns + WINDOW_NS - 1 - view.t0_ns
+    return any(second in seconds for second in range(first // NS_PER_S, last // NS_PER_S + 1))
 
 
 def _first_good_ns(
-    view: RunView, windows: "Windows | None", from_ns: int, bad: Collection[int]
+    view: RunView,
+    windows: "Windows | None",
+    from_ns: int,
+    bad: Collection[int],
+    busy: Collection[int],
 ) -> int | None:
     """The first grid point from which every window to the end of the watch is good."""
     first: int | None = None
     if windows is None:
         return first
     for at_ns in _starts_ns(view, from_ns, bad):
-        if not windows.good(at_ns):
+        if not windows.good(at_ns, slow_too=_has(view, at_ns, busy)):
             first = None
         elif first is None:
             first = at_ns
@@ -168,8 +178,9 @@ class Windows:
         found = Columns[object](view.books.table(SERIES, at, ends=Ends.of(ends)))
         return cls(kept / promised, *map(found.numbers, ("due_ns", "kept", "soon")))
 
-    def good(self, from_ns: int) -> bool:
-        """Is one window as good as the baseline? An empty one proves nothing."""
+    def good(self, from_ns: int, *, slow_too: bool) -> bool:
+        """Is one window as good as the baseline? An empty one proves nothing. slow_too: by the
+        share that was kept alone."""
         low = bisect_left(self.due_ns, from_ns)
         high = bisect_left(self.due_ns, from_ns + WINDOW_NS)
         count = high - low
@@ -178,7 +189,8 @@ class Windows:
         kept, soon = (
             sums[high - 1] - (sums[low - 1] if low else 0) for sums in (self.kept, self.soon)
         )
-        return kept / count >= self.share - POINTS and soon >= math.ceil(0.9 * count)
+        as_kept = kept / count >= self.share - POINTS
+        return as_kept and (slow_too or soon >= math.ceil(0.9 * count))
 
 
 def usual_p90(ordered: Sequence[float]) -> float | None:
