@@ -8,7 +8,7 @@
 
 import sys
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from harness.errors import DrawproofError, HarnessError, Problem, ScenarioError
@@ -20,7 +20,7 @@ from harness.report.suite import list_text, suite_html, suite_json, suite_junit,
 from harness.scenario.entry import OFF, ON
 from harness.stopping import Interrupted, StopFlag
 from harness.suite.catalogue import Drill, find_drills, in_order, of_set
-from harness.suite.checks import Check, breaks_by, differ, whole
+from harness.suite.checks import Check, Whole, breaks_by, differ, whole
 from harness.suite.outcome import Outcome, Row
 from harness.suite.seen import Seen, see
 from harness.terminal import plain_lines
@@ -88,7 +88,7 @@ def suite_command(asked: Asked, drive: Drive | None = None) -> int:
             return code
         raise KeyboardInterrupt from by
     except DrawproofError as exc:
-        code = _told(asked, drills, cells, book).whole.exit_code
+        code = _told(asked, drills, cells, book, exc).whole.exit_code
         if code == BREACHED:  # it wins over what could not be run, as suite.json says too
             print(f"drawproof: {plain_lines(str(exc))}", file=sys.stderr)
             return code
@@ -163,9 +163,19 @@ def outcome_of(
     )  # fmt: skip
 
 
-def _told(asked: Asked, drills: Sequence[Drill], cells: Sequence[Cell], book: Book) -> Outcome:
-    """Show it and keep it beside the drills. Raises HarnessError."""
+def _told(
+    asked: Asked,
+    drills: Sequence[Drill],
+    cells: Sequence[Cell],
+    book: Book,
+    by: DrawproofError | None = None,
+) -> Outcome:
+    """Show it and keep it beside the drills. by: what ended it, as its reason: report and command
+    have one exit code. Raises HarnessError."""
     found = outcome_of(asked, drills, cells, book.done, book.place)
+    if by is not None and found.whole.exit_code != BREACHED:
+        reason = f"{plain_lines(str(by))}; {found.whole.reason}"
+        found = replace(found, whole=Whole("inconclusive", by.exit_code, reason))
     files: dict[str, Callable[[Outcome], str]] = {
         "suite.json": suite_json, "junit.xml": suite_junit, "index.html": suite_html,
     }  # fmt: skip

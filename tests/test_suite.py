@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from harness.cli import main
-from harness.errors import HarnessError, ScenarioError
+from harness.errors import HarnessError, SafetyError, ScenarioError
 from harness.repeats.arms import Cell
 from harness.repeats.child import Ended
 from harness.scenario.entry import Differ, Variant
@@ -165,6 +165,20 @@ def test_a_breach_wins_though_the_rest_was_not_run(
 
     assert suite_command(asked(scenarios), Fails({})) == 1
     assert "drawproof: nothing works" in capsys.readouterr().err
+
+
+def test_what_ended_a_set_is_in_its_report_too(
+    scenarios: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def drive(cell: Cell, place: Path) -> Ended:
+        raise SafetyError("a fault is left")
+
+    with pytest.raises(SafetyError):
+        suite_command(asked(scenarios), drive)
+    value = read(scenarios)
+    assert (value["verdict"], value["exit_code"]) == ("inconclusive", 4)
+    assert value["reason"].startswith("a fault is left; ")
+    assert "(exit 4): a fault is left" in capsys.readouterr().out
 
 
 def test_nothing_starts_when_a_second_arm_plans_other_draws(scenarios: Path) -> None:
