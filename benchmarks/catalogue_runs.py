@@ -17,6 +17,7 @@ from typing import Any, TypeAlias
 
 from benchmarks.results import RESULTS
 from harness.judge.health import UNWELL
+from harness.repeats.alone import only_writer
 from harness.repeats.arms import Arm, check_arms, in_order, seeds_from
 from harness.repeats.book import Book, Done, is_repeats, read_done
 from harness.repeats.digest import from_json
@@ -180,8 +181,9 @@ def run_rounds(drill: Drill, arms: tuple[Arm, ...], sound: int, kind: str, drive
         ]
         if cells:
             place = make_folder(folder(drill) / kind)
-            book = Book.resume(place, f"catalogue {kind}", arms, check_arms(arms, first))
-            run_cells(book, cells, drive, _say)
+            with only_writer(place):
+                book = Book.resume(place, f"catalogue {kind}", arms, check_arms(arms, first))
+                run_cells(book, cells, drive, _say)
 
 
 def _say(text: str) -> None:

@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from harness.errors import DrawproofError, HarnessError, Problem, ScenarioError
+from harness.repeats.alone import only_writer
 from harness.repeats.arms import Arm, Cell, check_arms
 from harness.repeats.book import Book, Done
 from harness.repeats.child import Child
@@ -74,7 +75,13 @@ def suite_command(asked: Asked, drive: Drive | None = None) -> int:
     place = make_folder(asked.resume or folder_for(asked.out, "suite", asked.name))
     arms = [cell.arm for cell in sorted(cells, key=lambda cell: (cell.number, cell.arm.label))]
     draws = "of each drill its own" + (f", seeds + {asked.reseed}" if asked.reseed else "")
-    book = Book.resume(place, kind, arms, draws)
+    with only_writer(place):
+        return _run(asked, drills, cells, Book.resume(place, kind, arms, draws), drive)
+
+
+def _run(
+    asked: Asked, drills: Sequence[Drill], cells: Sequence[Cell], book: Book, drive: Drive | None
+) -> int:
     stop = StopFlag()
     if drive is None:
         stop.install()
@@ -83,7 +90,9 @@ def suite_command(asked: Asked, drive: Drive | None = None) -> int:
         run_cells(book, cells, drive, _say)
     except Interrupted as by:
         code = _told(asked, drills, cells, book).whole.exit_code
-        print(f"{by}: the drill under way has ended in order; --resume {place}", file=sys.stderr)
+        print(
+            f"{by}: the drill under way has ended in order; --resume {book.place}", file=sys.stderr
+        )
         if code == BREACHED:
             return code
         raise KeyboardInterrupt from by

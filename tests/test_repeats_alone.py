@@ -12,11 +12,11 @@ import pytest
 
 from harness.errors import HarnessError, SafetyError
 from harness.processes import start_ticks
-from harness.repeats.alone import only_drill, only_writer
-from harness.repeats.arms import Arm, in_order, seeds_from
-from harness.repeats.book import Book, read_done
-from harness.repeats.child import Child
-from harness.repeats.repeats import Repeats, as_judged, run_cells, run_repeats
+from harness.repeats.alone import only_drill
+from harness.repeats.arms import Arm, Cell, in_order, seeds_from
+from harness.repeats.book import read_done
+from harness.repeats.child import Child, Ended
+from harness.repeats.repeats import Repeats, as_judged, run_repeats
 from harness.stopping import StopFlag
 from tests.drills import SMOKE
 from tests.fake_runs import SMALL, Played
@@ -43,16 +43,19 @@ def test_a_run_that_is_not_the_one_in_the_book_has_no_verdict(tmp_path: Path) ->
     assert "is not the run in repeats.json: seed" in told.reason
 
 
-def test_what_another_has_added_is_not_written_over(tmp_path: Path) -> None:
-    cells = list(in_order((BASE,), seeds_from(5, 2)))
-    mine = Book.resume(tmp_path, "compare", (BASE,), "plan")
-    theirs = Book.resume(tmp_path, "compare", (BASE,), "plan")
+def test_one_command_at_a_time_writes_down_what_was_run(tmp_path: Path) -> None:
+    """Two that had read the same book would each write it without what the other has added."""
+    wanted = Repeats("compare", (BASE,), seeds_from(5, 2), tmp_path)
     played = Played({})
-    run_cells(theirs, cells[:1], played, print)
-    assert [one.number for one in run_cells(mine, cells, played, print)] == [0, 1]
+
+    def drive(cell: Cell, place: Path) -> Ended:
+        with pytest.raises(HarnessError, match="another drawproof is at work"):
+            run_repeats(wanted, played, print)
+        return played(cell, place)
+
+    assert [one.number for one in run_repeats(wanted, drive, print)] == [0, 1]
     assert len(read_done(tmp_path)) == len(played.cells) == 2
-    with only_writer(tmp_path), pytest.raises(HarnessError, match="another drawproof is at work"):
-        run_cells(mine, cells, played, print)
+    assert len(run_repeats(wanted, played, print)) == len(played.cells) == 2
 
 
 @pytest.mark.parametrize("lock", ["link", "folder", "pipe"])

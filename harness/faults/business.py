@@ -130,13 +130,9 @@ _LEAD = Parameter(
     "where `early_warning` sees it", 0.0, required=False,
 )  # fmt: skip
 _PURPOSE = Parameter(
-    "target",
-    "target",
-    text,
-    "a purpose: consumption, education, medical or renovation",
-    names="purpose",
-    example="education",
-)
+    "target", "target", text, "a purpose: consumption, education, medical or renovation",
+    names="purpose", example="education",
+)  # fmt: skip
 _TIER = Parameter("target", "target", text, "a tier such as own", names="tier")
 _OVER = "An entry of the rule book ends with its lease; without `for` it lasts as long as the run."
 KINDS: Kinds = {

@@ -44,7 +44,7 @@ def meet(expectation: Expectation, parts: Parts) -> Met:
     if expectation.measure in ("recover_s", "rto_s") and actual is None and parts.recovery.stuck:
         why = "stuck: not recovered by the end of the watch"
         if parts.recovery.slow_only:
-            why += ", by the p90 of its draws alone: they were kept as before"
+            why += ", by the p90 of its draws alone: in the end as many were kept as before"
         return Met(expectation, None, "breached", why)
     if expectation.measure == "detect_s" and parts.detection.undetected:
         never = ", ".join(parts.detection.undetected)

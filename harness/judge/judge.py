@@ -77,9 +77,11 @@ def measure(view: RunView) -> Parts:
     )
     # Those of warmup and watch too: what is expected of the whole drill counts them.
     bad, busy = bad_seconds(view), busy_seconds(view)
+    if not (bad or busy):
+        return whole
     if not bad:
-        eased = recovery(view, ends, busy=busy) if busy else whole.recovery
-        return replace(whole, without_bad=replace(whole, recovery=eased)) if busy else whole
+        eased = replace(whole, recovery=recovery(view, ends, busy=busy))
+        return replace(whole, without_bad=eased)
     well = ends.only([(at - view.t0_ns) // NS_PER_S not in bad for at in ends.column("due_ns")])
     without = replace(
         whole,

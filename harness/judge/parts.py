@@ -45,5 +45,6 @@ class Parts:
     drift: Drift
     # What is missing of the load's evidence, in words; nothing when it is whole.
     incomplete: tuple[str, ...]
-    # Of the intents that fell due in seconds in which the generator was well; None: it always was.
+    # Of the intents that fell due in seconds in which the generator was well, and recovery without
+    # the p90 of seconds in which a CPU was waited for; None: it always was, and none was.
     without_bad: "Parts | None" = None

@@ -61,10 +61,6 @@ class Book:
         book.done = _done(raw)
         return book
 
-    def read_again(self) -> None:
-        """What another has added since; nobody else may be writing. Raises HarnessError."""
-        self.done = read_done(self.place)
-
     def has(self, cell: Cell) -> bool:
         """Was this drill run already?"""
         key = (cell.number, cell.arm.label)

@@ -132,9 +132,10 @@ def digest(run: Path, name: str) -> Digest:
     except (OSError, ValueError, KeyError, TypeError) as exc:
         raise HarnessError(f"{run} can't be read: {type(exc).__name__}: {exc}") from exc
     told = verdict or {}
-    if told and (told["scenario"], told["seed"]) != (scenario.name, scenario.seed):
+    of = (told.get("scenario"), told.get("seed"))
+    if told and of != (scenario.name, scenario.seed):
         raise HarnessError(
-            f"{place} is of {told['scenario']!r} with seed {told['seed']}, and its run of"
+            f"{place} is of {of[0]!r} with seed {of[1]}, and its run of"
             f" {scenario.name!r} with seed {scenario.seed}: `drawproof recheck {run}`"
         )
     guarantee = told.get("guarantee") or {}

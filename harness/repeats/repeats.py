@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
-from harness.errors import HarnessError, no_folder
+from harness.errors import DrawproofError, HarnessError, no_folder
 from harness.repeats.alone import only_writer
 from harness.repeats.arms import Arm, Cell, check_arms, in_order
 from harness.repeats.book import NAME, Book, Done
@@ -44,8 +44,9 @@ def run_repeats(asked: Repeats, drive: Drive, say: Callable[[str], None]) -> lis
     """
     plan = check_arms(asked.arms, asked.seeds[0])
     make_folder(asked.place)
-    book = Book.resume(asked.place, asked.kind, asked.arms, plan)
-    return run_cells(book, list(in_order(asked.arms, asked.seeds)), drive, say)
+    with only_writer(asked.place):
+        book = Book.resume(asked.place, asked.kind, asked.arms, plan)
+        return run_cells(book, list(in_order(asked.arms, asked.seeds)), drive, say)
 
 
 def run_cells(
@@ -53,16 +54,9 @@ def run_cells(
 ) -> list[Done]:
     """The same with drills in an order of one's own: those of `cells` alone, by round and arm.
 
-    Drills of one round must be of the same draws. Raises as `run_repeats` does.
+    Drills of one round must be of the same draws. The caller is the book's only writer. Raises as
+    `run_repeats` does.
     """
-    with only_writer(book.place):
-        book.read_again()
-        return _run_cells(book, cells, drive, say)
-
-
-def _run_cells(
-    book: Book, cells: Sequence[Cell], drive: Drive, say: Callable[[str], None]
-) -> list[Done]:
     say(f"{len(cells)} drills, one after another; if it is interrupted: --resume {book.place}")
     place, width = book.place, max((len(cell.arm.label) for cell in cells), default=0)
     for count, cell in enumerate(cells, start=1):
@@ -129,7 +123,7 @@ def as_judged(place: Path, kept: Digest) -> Digest:
         return kept
     try:
         found = digest(run, kept.run)
-    except HarnessError as exc:
+    except DrawproofError as exc:
         return _untold(kept, str(exc))
     other = [name for name in SAME if getattr(found, name) != getattr(kept, name)]
     if kept.settings and found.settings != kept.settings:
